@@ -1,0 +1,223 @@
+"""Search spaces: ``n`` named bits, each one edge ``(cell, source, target, operation)``.
+
+The order of the bits is fixed: cells as listed in the space, in each cell the target nodes in order, for
+each target its sources from 0 upwards, for each source the operations as listed. So bit ``i`` of the
+paper's CNN space belongs to cell ``i // 70``. An architecture encoder ``alpha`` (section 3) is an int8
+array of shape (n,) whose entries are +1 (edge active) or -1 (edge inactive).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from conas.genotype import Cell, Choice, Genotype, GenotypeError
+from conas.names import unknown
+
+Alpha = NDArray[np.int8]
+
+
+class Edge(NamedTuple):
+    """What one bit switches: ``operation`` from node ``source`` to node ``target`` of ``cell``."""
+
+    cell: str
+    source: int
+    target: int
+    operation: str
+
+    def __str__(self) -> str:
+        return f"{self.cell}:{self.source}->{self.target}:{self.operation}"
+
+
+@dataclass(frozen=True)
+class Space:
+    """A directed acyclic graph of ``inputs`` + ``nodes`` nodes for each cell, every node reading every earlier one.
+
+    Attributes:
+        repair_operation: what a node without any input takes (section 3: Identity; section 4.3: ReLU),
+        repair_source: and from where: ``first`` is node 0 (c_{k-2}), ``previous`` the node before.
+        exclusive: exactly one operation an edge, as in the tabular benchmarks; the paper's spaces are free.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    inputs: int
+    nodes: int
+    operations: tuple[str, ...]
+    repair_operation: str
+    repair_source: Literal["first", "previous"]
+    exclusive: bool = False
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edge of every bit, in bit order."""
+        return tuple(
+            Edge(cell, source, target, operation)
+            for cell in self.cells
+            for target in range(self.inputs, self.inputs + self.nodes)
+            for source in range(target)
+            for operation in self.operations
+        )
+
+    @property
+    def n(self) -> int:
+        """The number of bits: 140 for the paper's CNN space (section 3.2)."""
+        return len(self.edges)
+
+    @cached_property
+    def _index(self) -> dict[Edge, int]:
+        return {edge: i for i, edge in enumerate(self.edges)}
+
+    def check(self, alpha: ArrayLike) -> Alpha:
+        """``alpha`` as an int8 array of shape (..., n).
+
+        Raises:
+            ValueError: the wrong length, or entries other than -1 and +1.
+        """
+        array = np.asarray(alpha)
+        if array.ndim == 0 or array.shape[-1] != self.n:
+            got = array.shape[-1] if array.ndim else "a single number"
+            raise ValueError(f"an encoder of space {self.name!r} has {self.n} bits, got {got}")
+        if not np.isin(array, (-1, 1)).all():
+            raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
+        return array.astype(np.int8)
+
+    def parse(self, text: str) -> Alpha:
+        """The encoder written as a string of ``n`` characters 0 (inactive) and 1 (active)."""
+        if set(text) - {"0", "1"}:
+            bad = next(character for character in text if character not in "01")
+            raise ValueError(f"an encoder string is made of 0 and 1 only, got {bad!r}")
+        return self.check(np.array([1 if character == "1" else -1 for character in text], dtype=np.int8))
+
+    def format(self, alpha: ArrayLike) -> str:
+        """The inverse of `parse`."""
+        return "".join("1" if bit > 0 else "0" for bit in self.check(alpha))
+
+    def decode(self, alpha: ArrayLike) -> Genotype:
+        """The genotype that activates exactly the edges whose bit is +1; nodes may stay empty."""
+        active = [edge for edge, bit in zip(self.edges, self.check(alpha), strict=True) if bit > 0]
+        return Genotype(self.inputs, {cell: self._cell(cell, active) for cell in self.cells})
+
+    def _cell(self, name: str, active: Iterable[Edge]) -> Cell:
+        targets = range(self.inputs, self.inputs + self.nodes)
+        chosen: dict[int, list[Choice]] = {target: [] for target in targets}
+        for edge in active:
+            if edge.cell == name:
+                chosen[edge.target].append(Choice(edge.operation, edge.source))
+        return Cell(tuple(tuple(chosen[target]) for target in targets), tuple(targets))
+
+    def encode(self, genotype: Genotype) -> Alpha:
+        """The inverse of `decode`.
+
+        Raises:
+            GenotypeError: a cell, node or operation that this space does not have.
+        """
+        if set(genotype.cells) != set(self.cells) or genotype.inputs != self.inputs:
+            raise GenotypeError(
+                f"space {self.name!r} has the cells {', '.join(self.cells)} with {self.inputs} inputs, got "
+                f"{', '.join(genotype.cells)} with {genotype.inputs}"
+            )
+        alpha = np.full(self.n, -1, dtype=np.int8)
+        for name, cell in genotype.cells.items():
+            if len(cell.nodes) != self.nodes:
+                raise GenotypeError(f"{name} cell: {len(cell.nodes)} nodes, space {self.name!r} has {self.nodes}")
+            for target, node in enumerate(cell.nodes, start=self.inputs):
+                for choice in node:
+                    if choice.operation not in self.operations:
+                        raise GenotypeError(f"{name} cell: {unknown('operation', choice.operation, self.operations)}")
+                    alpha[self._index[Edge(name, choice.source, target, choice.operation)]] = 1
+        return alpha
+
+    def repair(self, genotype: Genotype) -> Genotype:
+        """``genotype`` with the repair rule applied to every node without input, so that it can be built."""
+        return Genotype(
+            genotype.inputs,
+            {
+                name: Cell(
+                    tuple(
+                        node or (Choice(self.repair_operation, self._repair_source(target)),)
+                        for target, node in enumerate(cell.nodes, start=self.inputs)
+                    ),
+                    cell.concat,
+                )
+                for name, cell in genotype.cells.items()
+            },
+        )
+
+    def _repair_source(self, target: int) -> int:
+        return 0 if self.repair_source == "first" else target - 1
+
+    def build(self, alpha: ArrayLike) -> Genotype:
+        """Decode and repair: the genotype whose network can be built."""
+        return self.repair(self.decode(alpha))
+
+    def sample(self, rng: np.random.Generator, size: int, p: float = 0.5) -> Alpha:
+        """``size`` encoders, shape (size, n): every bit +1 with probability ``p``; an exclusive space draws one
+        operation an edge, uniformly."""
+        if self.exclusive:
+            return self._sample_exclusive(rng, size)
+        return np.where(rng.random((size, self.n)) < p, 1, -1).astype(np.int8)
+
+    def _sample_exclusive(self, rng: np.random.Generator, size: int) -> Alpha:
+        k = len(self.operations)
+        drawn = rng.integers(k, size=(size, self.n // k, 1))
+        return np.where(drawn == np.arange(k), 1, -1).astype(np.int8).reshape(size, self.n)
+
+
+def hamming(first: ArrayLike, second: ArrayLike) -> int:
+    """The number of bits in which two encoders differ (appendix A.6)."""
+    return int(np.count_nonzero(np.asarray(first) != np.asarray(second)))
+
+
+FIVE_OPERATIONS = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5")
+SEVEN_OPERATIONS = (*FIVE_OPERATIONS, "dil_conv_3x3", "dil_conv_5x5")
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+
+
+def _cnn(name: str, nodes: int, operations: tuple[str, ...]) -> Space:
+    return Space(name, ("normal", "reduce"), 2, nodes, operations, "skip_connect", "first")
+
+
+SPACES = {
+    space.name: space
+    for space in (
+        _cnn("cnn", 4, FIVE_OPERATIONS),
+        _cnn("cnn-release", 4, SEVEN_OPERATIONS),
+        _cnn("cnn-figure2", 2, FIVE_OPERATIONS),
+        Space("rnn", ("recurrent",), 1, 8, ACTIVATIONS, "relu", "previous"),
+        Space(
+            "nasbench201",
+            ("cell",),
+            1,
+            3,
+            ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
+            "none",
+            "first",
+            exclusive=True,
+        ),
+        Space(
+            "nasbench-macro",
+            tuple(f"layer{i}" for i in range(8)),
+            1,
+            1,
+            ("identity", "mb3_k3", "mb6_k5"),
+            "identity",
+            "first",
+            exclusive=True,
+        ),
+    )
+}
+
+
+def space(name: str) -> Space:
+    """The space called ``name``: the paper's ``cnn`` (140 bits) and ``rnn`` (144), ``cnn-release`` (196), ...
+
+    Raises:
+        ValueError: no such space.
+    """
+    if name not in SPACES:
+        raise ValueError(unknown("space", name, SPACES))
+    return SPACES[name]
