@@ -1,0 +1,65 @@
+"""The search methods by name. A method is one module with one `register` call."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conas.names import unknown
+from conas.problem import Outcome, Problem
+
+Search = Callable[[Problem, int, Any], Outcome]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A search method.
+
+    Attributes:
+        search: ``search(problem, seed, settings) -> Outcome``, a pure function.
+        settings: a frozen dataclass whose defaults are the published settings; ``metadata={"source": ...}`` on a field
+            says where its value comes from. It checks its values in ``__post_init__`` and raises ValueError.
+        needs: the kinds of question it asks (see `conas.problem.Problem.supports`).
+        sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
+            ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
+    """
+
+    name: str
+    summary: str
+    search: Search
+    settings: type
+    needs: frozenset[str]
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def defaults(self, profile: str, task: str) -> dict[str, Any]:
+        """The settings of this method for a profile (``paper``, ``laptop``, ...) and a task (``image``, ``text``)."""
+        values = {f.name: f.default for f in dataclasses.fields(self.settings)}
+        for layer in (task, profile, f"{profile}/{task}"):
+            values |= self.sizes.get(layer, {})
+        return values
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(method: Method) -> Method:
+    """Add a method.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if method.name in METHODS:
+        raise ValueError(f"method {method.name!r} is registered twice")
+    METHODS[method.name] = method
+    return method
+
+
+def method(name: str) -> Method:
+    """The method called ``name``.
+
+    Raises:
+        ValueError: no such method.
+    """
+    if name not in METHODS:
+        raise ValueError(unknown("method", name, METHODS))
+    return METHODS[name]
