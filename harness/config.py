@@ -1,0 +1,355 @@
+"""From readable YAML to a checked, frozen configuration.
+
+Values are laid over one another in this order: the task's published settings, the data set's, the profile's sizes, the
+variant's, the search method's own, and at last what the user types. Every value keeps its source.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from baselines.registry import METHODS, method
+from conas.names import unknown
+from conas.space import SPACES
+
+SETTINGS = Path(__file__).parent / "settings"
+_NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
+_IDENTITY_VERSION = 1
+
+Values = dict[str, Any]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or impossible."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Limits(_Section):
+    """Numbers of images used, class-balanced; None is all of them."""
+
+    train_limit: Count | None
+    test_limit: Count | None
+    validation_limit: Count | None
+
+
+class ImageOneShot(_Section):
+    """Training of a small network: SGD with a cosine schedule over ``epochs`` from ``lr`` to ``lr_min``, by epoch."""
+
+    epochs: Count
+    batch_size: Count
+    channels: Count
+    layers: Annotated[int, Field(ge=3)]
+    lr: Positive
+    lr_min: NonNegative
+    momentum: Fraction
+    weight_decay: NonNegative
+    clip: Positive
+
+
+class ImageMeasure(_Section):
+    """One measurement: the mean cross-entropy over ``batches`` validation batches.
+
+    ``common``: the same batches for every sub-network; ``fresh``: new random ones each time. ``bn``: the running or the
+    batch's own statistics.
+    """
+
+    mode: Literal["common", "fresh"]
+    batches: Count
+    batch_size: Count
+    bn: Literal["running", "batch"]
+
+
+class ImageRelaxed(ImageOneShot):
+    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam."""
+
+    lr_alpha: Positive
+    weight_decay_alpha: NonNegative
+
+
+class ImageFinal(_Section):
+    """Training of the final network: the recipe of DARTS.
+
+    ``accumulate`` splits each batch into that many pieces; ``auxiliary`` is the auxiliary head's weight (0: none);
+    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none).
+    """
+
+    epochs: Count
+    batch_size: Count
+    accumulate: Count
+    channels: Count
+    layers: Annotated[int, Field(ge=3)]
+    lr: Positive
+    momentum: Fraction
+    nesterov: bool
+    weight_decay: NonNegative
+    clip: Positive
+    auxiliary: NonNegative
+    drop_path: Fraction
+    cutout: Annotated[int, Field(ge=0)]
+    auto_augment: Literal["cifar10", "svhn"] | None
+    pool_bn: bool
+    bf16: bool
+
+
+class Config(_Section):
+    """The whole configuration of a run; ``search`` holds the settings of the method."""
+
+    task: str
+    dataset: str
+    method: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    profile: str
+    variant: str | None
+    search_dataset: str | None
+    search_seed: Annotated[int, Field(ge=0, lt=2**31)] | None
+    space: str
+    device: str
+    threads: Count
+    data_dir: str
+    allow_subset: bool
+    offline: bool
+    runs_dir: str
+    data: Limits
+    search: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The hash of all that decides the run's result: 12 hexadecimal digits."""
+        return digest(self.model_dump(mode="json", exclude=_NOT_IDENTITY))
+
+    @property
+    def id(self) -> str:
+        """The name of the run."""
+        return f"{self.dataset}-{self.method}-s{self.seed}-{self.key}"
+
+    @property
+    def settings(self) -> Any:
+        """The method's settings, as its own dataclass."""
+        return _method_settings(self.method, self.search)
+
+    @property
+    def updates(self) -> Values:
+        """What differs from the defaults of this data set, method, profile and variant, by dotted name."""
+        chosen = {"dataset": self.dataset, "method": self.method, "profile": self.profile, "variant": self.variant}
+        base, _ = defaults(chosen)
+        mine, theirs = dict(flatten(self.model_dump(mode="json"))), dict(flatten(base))
+        return {name: value for name, value in mine.items() if name not in chosen and value != theirs[name]}
+
+    @property
+    def command(self) -> str:
+        """The command that makes this run."""
+        chosen = {"dataset": self.dataset, "method": self.method, "profile": self.profile}
+        chosen |= {"variant": self.variant} if self.variant else {}
+        words = [f"{name}={value}" for name, value in {**chosen, **self.updates}.items()]
+        return " ".join(["python harness/run.py with", *words])
+
+    def for_search(self) -> "Config":
+        """The configuration of the run whose search this run uses: on the search's own data set and seed."""
+        updates = {name: value for name, value in self.updates.items() if not name.startswith(("final.", "search_"))}
+        updates["seed"] = self.seed if self.search_seed is None else self.search_seed
+        chosen = {"method": self.method, "profile": self.profile, "variant": self.variant}
+        return load({**nest(updates), **chosen, "dataset": self.search_dataset or self.dataset, "search_dataset": None})
+
+
+class ImageConfig(Config):
+    """The configuration of an image experiment."""
+
+    oneshot: ImageOneShot
+    measure: ImageMeasure
+    alone: ImageOneShot
+    relaxed: ImageRelaxed
+    final: ImageFinal
+
+
+CONFIGS: dict[str, type[Config]] = {"image": ImageConfig}
+
+
+def load(updates: Values) -> Config:
+    """The checked configuration for nested ``updates`` over the defaults that they choose.
+
+    Raises:
+        ConfigError: one line that says what is wrong, what is allowed and the nearest name.
+    """
+    values, _ = defaults(updates)
+    _refuse_unknown(updates, values)
+    merged = merge(values, updates)
+    if merged["space"] not in SPACES:
+        raise ConfigError(unknown("space", merged["space"], SPACES))
+    try:
+        merged["search"] = dataclasses.asdict(_method_settings(merged["method"], merged["search"]))
+        merged["search"] = orjson.loads(orjson.dumps(_outside(merged["search"])))
+        return CONFIGS[merged["task"]].model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_one_line(error)) from error
+
+
+def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
+    """The values chosen by ``updates``' dataset, method, profile and variant, nested, and the source of each by name.
+
+    Raises:
+        ConfigError: no such data set, method, profile or variant.
+    """
+    dataset = _choice("dataset", updates.get("dataset", "cifar10"), _names("datasets"))
+    profile = _choice("profile", updates.get("profile", default_profile()), _names("profiles"))
+    named = _choice("method", updates.get("method", "conas"), METHODS)
+    own = _read(f"datasets/{dataset}")
+    task = own.get("task", "image")
+    layers = [_read("common"), _read(task), own, *_profile(profile, task, dataset)]
+    layers.append({"dataset": dataset, "profile": profile, "method": named})
+    search, sources = _method_defaults(named, profile, task)
+    values: Values = {"search": search}
+    for layer in (*layers, *_variant(updates.get("variant"), profile)):
+        plain, said = _unwrap(layer)
+        values = merge(values, plain)
+        sources |= {name: said.get(name, f"profile {profile}") for name, _ in flatten(plain)}
+    return values, sources
+
+
+def default_profile() -> str:
+    """The profile for this machine: ``paper`` with a CUDA device, ``laptop`` without."""
+    return "paper" if torch.cuda.is_available() else "laptop"
+
+
+def summaries(kind: str) -> dict[str, str]:
+    """The name and one-line summary of each profile or variant (``kind``: ``profiles``, ``variants``)."""
+    return {name: _read(f"{kind}/{name}")["summary"] for name in _names(kind)}
+
+
+def digest(data: Any) -> str:
+    """A hash of JSON data: 12 hexadecimal digits."""
+    content = orjson.dumps([_IDENTITY_VERSION, data], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of a nested mapping with its dotted name."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def nest(values: Mapping[str, Any]) -> Values:
+    """The inverse of `flatten`."""
+    nested: Values = {}
+    for name, value in values.items():
+        *path, last = name.split(".")
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return nested
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
+    """``base`` with the leaves of ``over`` laid over it; neither is changed."""
+    merged = dict(base)
+    for name, value in over.items():
+        inner = merged.get(name)
+        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        merged[name] = merge(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+@cache
+def _read(name: str) -> Values:
+    return yaml.safe_load((SETTINGS / f"{name}.yaml").read_text()) or {}
+
+
+def _names(kind: str) -> list[str]:
+    return sorted(path.stem for path in (SETTINGS / kind).glob("*.yaml"))
+
+
+def _choice(kind: str, name: Any, allowed: Any) -> str:
+    if name not in list(allowed):
+        raise ConfigError(unknown(kind, name, allowed))
+    return str(name)
+
+
+def _profile(profile: str, task: str, dataset: str) -> list[Values]:
+    read = _read(f"profiles/{profile}")
+    return [read.get(part) or {} for part in ("common", task, dataset)]
+
+
+def _variant(variant: str | None, profile: str) -> list[Values]:
+    if variant is None:
+        return []
+    read = _read(f"variants/{_choice('variant', variant, _names('variants'))}")
+    size = "paper" if profile == "release" else profile
+    return [{"variant": variant}, read.get("common") or {}, read.get(size) or {}]
+
+
+def _unwrap(layer: Mapping[str, Any], prefix: str = "") -> tuple[Values, dict[str, str]]:
+    """A layer's plain values, and the sources it states."""
+    values: Values = {}
+    sources: dict[str, str] = {}
+    for name, value in layer.items():
+        if isinstance(value, Mapping) and "value" in value:
+            values[name] = value["value"]
+            sources[prefix + name] = value["source"]
+        elif isinstance(value, Mapping):
+            values[name], inner = _unwrap(value, f"{prefix}{name}.")
+            sources |= inner
+        else:
+            values[name] = value
+    return values, sources
+
+
+def _method_defaults(name: str, profile: str, task: str) -> tuple[Values, dict[str, str]]:
+    chosen = method(name)
+    values = _outside(chosen.defaults(profile, task))
+    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(chosen.settings)}
+    sources = {f"search.{name}": field.metadata.get("source", "assumption") for name, field in fields.items()}
+    return values, sources
+
+
+def _outside(settings: Values) -> Values:
+    """Settings under the names that users type: ``lambda`` for the field ``lambda_``, a reserved word in Python."""
+    return {name.rstrip("_"): list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def _method_settings(name: str, values: Mapping[str, Any]) -> Any:
+    settings = method(name).settings
+    fields = {field.name.rstrip("_"): field.name for field in dataclasses.fields(settings)}
+    for key in values:
+        if key not in fields:
+            raise ConfigError(
+                f"method {name!r}: {unknown('setting', f'search.{key}', [f'search.{f}' for f in fields])}"
+            )
+    try:
+        return TypeAdapter(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, "search.")) from error
+
+
+def _refuse_unknown(updates: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    allowed = dict(flatten(values))
+    sections = [name for name, value in values.items() if isinstance(value, Mapping)]
+    for name, _ in flatten(updates):
+        if name in sections:
+            raise ConfigError(f"{name} is a group of settings; set {name}.NAME instead")
+        if name not in allowed:
+            raise ConfigError(unknown("setting", name, allowed))
+
+
+def _one_line(error: ValidationError, prefix: str = "") -> str:
+    first = error.errors()[0]
+    name = prefix + ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    return f"{name.rstrip('.')}={first['input']!r}: {message}" if first["loc"] else message

@@ -1,0 +1,83 @@
+"""What a person sees while a run works: bars with an ETA on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+Row = dict[str, Any]
+
+
+class Bar:
+    """The progress of one piece of work of ``total`` steps."""
+
+    def __init__(self, title: str, total: int, done: int, say: Callable[[str], None]) -> None:
+        self.title, self.total, self.done = title, total, done
+        self._say = say
+        self._start, self._before = time.monotonic(), done
+        self._spoken = self._start
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(total=total, initial=done, desc=title, leave=False, dynamic_ncols=True) if terminal else None
+
+    def step(self, steps: int = 1, note: str = "") -> None:
+        """``steps`` more are done."""
+        self.done += steps
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(steps)
+        elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
+            self._spoken = time.monotonic()
+            self._say(f"{self.title}: {self.done}/{self.total}, {self._left()} left {note}".rstrip())
+
+    def _left(self) -> str:
+        rate = (time.monotonic() - self._start) / max(1, self.done - self._before)
+        return duration(rate * (self.total - self.done))
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Reporter:
+    """Where a run's messages, metrics and progress go. ``on_metric`` is told of every row of metrics."""
+
+    def __init__(self, on_metric: Callable[[Row], None] = lambda row: None) -> None:
+        self.on_metric = on_metric
+
+    def say(self, line: str) -> None:
+        """Print one line, above a bar if there is one."""
+        tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()
+
+    def bar(self, title: str, total: int, done: int = 0) -> Bar:
+        """A bar for ``total`` steps of which ``done`` are done."""
+        return Bar(title, total, done, self.say)
+
+    def metric(self, row: Row) -> None:
+        """Pass on one row of metrics and print it."""
+        self.on_metric(row)
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float))
+        self.say(f"{row['stage']} epoch {row['epoch']}: {figures}")
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: ``42 s``, ``3 min 10 s``, ``9 h 36 min``, ``12.3 days``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    if seconds < 172_800:
+        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    return f"{seconds / 86_400:.1f} days"
