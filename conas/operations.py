@@ -1,0 +1,153 @@
+"""The operations of the CNN cells and the blocks around them, as plain modules.
+
+The names are those of DARTS (Liu et al., 2018b). Every operation maps (N, C, H, W) to (N, C, H / stride,
+W / stride); ``H`` and ``W`` must be even where ``stride`` is 2. ``affine`` says whether batch norms have
+weights: no in the one-shot model, yes in the final network.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from conas.names import unknown
+
+
+@contextmanager
+def default_initialisation(seed: int) -> Iterator[None]:
+    """Inside, modules get torch's default initialisation from ``seed``; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+class Separable(nn.Module):
+    """ReLU, depthwise convolution, pointwise convolution, batch norm; spatial size H / stride."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> None:
+        super().__init__()
+        padding = dilation * (kernel - 1) // 2
+        self.relu = nn.ReLU()
+        self.depthwise = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw input; the ReLU is applied here."""
+        return self.norm(self.pointwise(self.depthwise(self.relu(x))))
+
+
+class ReLUConvNorm(nn.Sequential):
+    """ReLU, 1x1 convolution, batch norm."""
+
+    def __init__(self, channels_in: int, channels: int, affine: bool) -> None:
+        super().__init__(
+            nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=affine)
+        )
+
+
+class FactorizedReduce(nn.Module):
+    """Halve the spatial size: two 1x1 convolutions of stride 2, one shifted by a pixel, each half of the channels."""
+
+    def __init__(self, channels_in: int, channels: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(channels_in, channels // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(channels_in, channels - channels // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw input; the ReLU is applied here."""
+        x = self.relu(x)
+        return self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+
+
+class ReLUConv7Norm(nn.Sequential):
+    """ReLU, 1x7 and 7x1 convolutions over all channels, batch norm (AmoebaNet's ``conv_7x1_1x7``)."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
+            nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+
+class Zero(nn.Module):
+    """The operation ``none``."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zeros of the size that the other operations return."""
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+def separable_convolution(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
+    """``sep_conv``: two `Separable` blocks, the first of which strides."""
+    return nn.Sequential(Separable(channels, kernel, stride, 1, affine), Separable(channels, kernel, 1, 1, affine))
+
+
+OPERATIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    "none": lambda channels, stride, affine: Zero(stride),
+    "max_pool_3x3": lambda channels, stride, affine: nn.MaxPool2d(3, stride, 1),
+    "avg_pool_3x3": lambda channels, stride, affine: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
+    "skip_connect": lambda channels, stride, affine: (
+        nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+    ),
+    "sep_conv_3x3": lambda channels, stride, affine: separable_convolution(channels, 3, stride, affine),
+    "sep_conv_5x5": lambda channels, stride, affine: separable_convolution(channels, 5, stride, affine),
+    "sep_conv_7x7": lambda channels, stride, affine: separable_convolution(channels, 7, stride, affine),
+    "dil_conv_3x3": lambda channels, stride, affine: Separable(channels, 3, stride, 2, affine),
+    "dil_conv_5x5": lambda channels, stride, affine: Separable(channels, 5, stride, 2, affine),
+    "conv_7x1_1x7": lambda channels, stride, affine: ReLUConv7Norm(channels, stride, affine),
+}
+NORMALISERS = ("running", "batch")
+POOLS = ("max_pool_3x3", "avg_pool_3x3")
+
+
+def operation(name: str, channels: int, stride: int, affine: bool, pool_norm: bool) -> nn.Module:
+    """The operation called ``name``; ``pool_norm`` puts a batch norm behind the pools.
+
+    Raises:
+        ValueError: no such operation.
+    """
+    if name not in OPERATIONS:
+        raise ValueError(unknown("operation", name, OPERATIONS))
+    built = OPERATIONS[name](channels, stride, affine)
+    if name in POOLS and pool_norm:
+        return nn.Sequential(built, nn.BatchNorm2d(channels, affine=affine))
+    return built
+
+
+def preprocess(channels_in: int, channels: int, halve: bool, affine: bool) -> nn.Module:
+    """What brings a cell's input to ``channels`` channels, and to half the size if the cell before was a reduction."""
+    if halve:
+        return FactorizedReduce(channels_in, channels, affine)
+    return ReLUConvNorm(channels_in, channels, affine)
+
+
+def reductions(layers: int) -> tuple[int, int]:
+    """The reduction cells of a network of ``layers`` cells, counted from 0: at one and at two thirds of the depth."""
+    return layers // 3, 2 * layers // 3
+
+
+@contextmanager
+def normalising(model: nn.Module, by: str) -> Iterator[None]:
+    """Inside, the batch norms of ``model`` use the ``running`` or the ``batch`` statistics and update neither."""
+    training = model.training
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    model.eval()
+    for norm in norms:
+        norm.train(by == "batch")
+        norm.track_running_stats = by == "running"
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+        model.train(training)
