@@ -42,7 +42,12 @@ COLOURS = {
 }
 """Dark enough to be read in grey, and told apart by colour-blind readers; the labels say the same."""
 FILLS = {"input": "#cfe8cf", "node": "#cfe2f3", "output": "#f3e6b3"}
-STYLE: dict[Any, Any] = {"svg.fonttype": "path", "svg.hashsalt": "conas", "pdf.fonttype": 42, "font.family": "DejaVu Sans"}
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "conas",
+    "pdf.fonttype": 42,
+    "font.family": "DejaVu Sans",
+}
 METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},

@@ -85,7 +85,9 @@ def test_a_layout_separates_parallel_links_and_ranks_nodes_by_longest_path() -> 
     layout = arrange(nodes, links, Spacing(node=0.1, line=0.1, bend=0.5))
     assert layout.nodes["a"][0] < layout.nodes["b"][0] < layout.nodes["c"][0]
     first, second = (route.label for route in layout.routes[:2])
-    assert first and second and first[0] == second[0]
+    assert first
+    assert second
+    assert first[0] == second[0]
     assert abs(first[1] - second[1]) >= 0.3 - 1e-3
     for route, link in zip(layout.routes, links, strict=True):
         assert [x for x, _ in route.points] == sorted(x for x, _ in route.points)
