@@ -67,6 +67,12 @@ class Space:
         """The number of bits: 140 for the paper's CNN space (section 3.2)."""
         return len(self.edges)
 
+    @property
+    def groups(self) -> tuple[range, ...]:
+        """The bits of which exactly one is active: those of every edge of an exclusive space, else none."""
+        k = len(self.operations)
+        return tuple(range(first, first + k) for first in range(0, self.n, k)) if self.exclusive else ()
+
     @cached_property
     def _index(self) -> dict[Edge, int]:
         return {edge: i for i, edge in enumerate(self.edges)}

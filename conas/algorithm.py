@@ -1,0 +1,165 @@
+"""CoNAS: Algorithm 1 of the paper.
+
+Train a one-shot model; then, in each of t stages, measure m random sub-networks, recover their loss as a sparse
+polynomial of the encoder's bits, minimise it exactly and fix the bits it depends on. The answer activates the edges
+whose bits were fixed to +1; all other edges stay off.
+
+On an exclusive space exactly one operation of an edge is on. There the minimiser runs over the valid strings only,
+an edge is decided as soon as the polynomial depends on one of its bits, and edges still undecided at the end take
+the operations of the best network measured in the last stage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from conas.fourier import SparsePolynomial
+from conas.measurements import Measurements, StandAlone, measure
+from conas.minimise import TIE_RULE, minimise
+from conas.names import unknown
+from conas.problem import Oracle, Outcome, Problem
+from conas.recovery import Recovery, debias, iht, lasso, omp
+from conas.report import describe, held_out_r2
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, Space
+
+SOLVERS = ("lasso", "iht", "omp")
+ORACLES = ("one_shot", "stand_alone")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The inputs of Algorithm 1; the defaults are the paper's for the CNN (section 4.1).
+
+    Attributes:
+        m: measurements a stage.
+        s: monomials kept, for every stage or stage by stage (the RNN: ``t=2, s=(10, 5)``, section 4.3).
+        d: largest degree of a monomial.
+        t: stages.
+        lambda_: Lasso penalty in the paper's scaling, ||y - Ax||^2 + lambda ||x||_1.
+        p: probability of an edge to be on, in training and measuring.
+        connect: give empty nodes a random edge while training (section 4.3), not while measuring.
+        solver: ``lasso``, or ``iht`` or ``omp`` for s monomials without a penalty.
+        debias: refit the kept monomials by least squares (footnote 2).
+        constant_counts: the constant takes one of the s places, as Algorithm 1 is written.
+        reuse: earlier measurements that agree with the bits fixed since then replace new ones.
+        oracle: ``one_shot``, or ``stand_alone`` to train every measured network on its own (appendix A.1)
+        epochs: for this many epochs.
+
+    Raises:
+        ValueError: an impossible value.
+    """
+
+    m: int = 1000
+    s: int | tuple[int, ...] = 10
+    d: int = 2
+    t: int = 1
+    lambda_: float = 1.0
+    p: float = 0.5
+    connect: bool = False
+    solver: Literal["lasso", "iht", "omp"] = "lasso"
+    debias: bool = False
+    constant_counts: bool = True
+    reuse: bool = False
+    oracle: Literal["one_shot", "stand_alone"] = "one_shot"
+    epochs: int = 50
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
+            if value < least:
+                raise ValueError(f"{name} = {value} (allowed: at least {least})")
+        for kind, name, allowed in (("solver", self.solver, SOLVERS), ("oracle", self.oracle, ORACLES)):
+            if name not in allowed:
+                raise ValueError(unknown(kind, name, allowed))
+        if not self.lambda_ > 0:
+            raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
+        if not 0 < self.p < 1:
+            raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
+        self._check_sparsities()
+
+    def _check_sparsities(self) -> None:
+        if len(self.sparsities) != self.t:
+            raise ValueError(f"s = {self.s} for t = {self.t} stages (allowed: one number, or one for each stage)")
+        if min(self.sparsities) < 1:
+            raise ValueError(f"s = {self.s} (allowed: at least 1)")
+        if self.m < max(self.sparsities):
+            raise ValueError(f"m = {self.m} measurements for s = {max(self.sparsities)} monomials (allowed: m >= s)")
+
+    @property
+    def sparsities(self) -> tuple[int, ...]:
+        """s of every stage."""
+        return self.s if isinstance(self.s, tuple) else (self.s,) * self.t
+
+
+def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
+    """Run Algorithm 1 on ``problem``.
+
+    Raises:
+        ValueError: the degree exceeds the number of bits, the problem lacks the oracle, too few measurements are
+            finite, or the minimiser is out of reach.
+    """
+    space = problem.space
+    oracle = _oracle(problem, settings)
+    fixed: dict[int, int] = {}
+    measured = Measurements.none(space.n)
+    stages: list[dict[str, Any]] = []
+    for stage, s in enumerate(settings.sparsities, start=1):
+        earlier = measured.agreeing(fixed) if settings.reuse else Measurements.none(space.n)
+        rng = generator(seed, "measure", stage)
+        measured = measure(oracle, space, rng, settings.m, settings.p, fixed, earlier)
+        _check_enough(measured, stage, s)
+        found = _recover(measured, settings, s)
+        g = _largest(found, measured, settings, s)
+        z = minimise(g, space.groups)
+        fixed |= z.assignment
+        stages.append(describe(space, measured, found, g, z) | {"held_out_r2": _held_out_r2(measured, settings, s)})
+        if not z.assignment or len(fixed) == space.n:
+            break
+    alpha = _activate(space, fixed, measured)
+    return Outcome(space.build(alpha), {"alpha": space.format(alpha), "tie_rule": TIE_RULE, "stages": stages})
+
+
+def _oracle(problem: Problem, settings: Settings) -> Oracle:
+    if settings.d > problem.space.n:
+        raise ValueError(f"degree d = {settings.d} over {problem.space.n} bits (allowed: 1 to {problem.space.n})")
+    if settings.oracle not in problem.supports:
+        raise ValueError(f"a problem without {settings.oracle} (it supports: {', '.join(sorted(problem.supports))})")
+    if settings.oracle == "stand_alone":
+        return StandAlone(problem, settings.epochs)
+    return problem.one_shot(Bernoulli(settings.p, settings.connect))
+
+
+def _check_enough(measured: Measurements, stage: int, s: int) -> None:
+    finite, needed = len(measured.losses), max(2, s)
+    if finite < needed:
+        total = finite + measured.dropped
+        raise ValueError(f"stage {stage}: only {finite} of {total} losses are finite, s = {s} needs at least {needed}")
+
+
+def _recover(measured: Measurements, settings: Settings, s: int) -> Recovery:
+    if settings.solver == "lasso":
+        return lasso(measured.alphas, measured.losses, settings.d, settings.lambda_)
+    greedy = {"iht": iht, "omp": omp}[settings.solver]
+    size = s if settings.constant_counts else s + 1
+    return greedy(measured.alphas, measured.losses, settings.d, min(size, len(measured.losses)))
+
+
+def _largest(found: Recovery, measured: Measurements, settings: Settings, s: int) -> SparsePolynomial:
+    g = found.polynomial.top(s, settings.constant_counts)
+    return debias(g, measured.alphas, measured.losses) if settings.debias else g
+
+
+def _held_out_r2(measured: Measurements, settings: Settings, s: int) -> float | None:
+    def fit(part: Measurements) -> SparsePolynomial:
+        return _largest(_recover(part, settings, s), part, settings, s)
+
+    return held_out_r2(measured, fit)
+
+
+def _activate(space: Space, fixed: Mapping[int, int], measured: Measurements) -> Alpha:
+    alpha = measured.best.copy() if space.exclusive else np.full(space.n, -1, dtype=np.int8)
+    alpha[list(fixed)] = list(fixed.values())
+    return alpha

@@ -1,0 +1,80 @@
+"""Measured sub-networks: the rows of A and the entries of y (section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conas.problem import Oracle, Problem
+from conas.space import Alpha, Space
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Encoders ``alphas``, shape (k, n), with finite ``losses``, shape (k,).
+
+    Attributes:
+        dropped: how many more were measured whose loss was NaN or infinite.
+        reused: how many of the k were measured earlier.
+    """
+
+    alphas: Alpha
+    losses: NDArray[np.float64]
+    dropped: int = 0
+    reused: int = 0
+
+    @classmethod
+    def none(cls, n: int) -> "Measurements":
+        """No measurements of a space of ``n`` bits."""
+        return cls(np.empty((0, n), dtype=np.int8), np.empty(0))
+
+    def agreeing(self, fixed: Mapping[int, int]) -> "Measurements":
+        """Those whose bits have the ``fixed`` values."""
+        values = np.array(list(fixed.values()), dtype=np.int8)
+        keep = (self.alphas[:, list(fixed)] == values).all(axis=1)
+        return Measurements(self.alphas[keep], self.losses[keep])
+
+    @property
+    def best(self) -> Alpha:
+        """The encoder with the least loss, the first of equals."""
+        return self.alphas[self.losses.argmin()]
+
+
+def measure(
+    oracle: Oracle,
+    space: Space,
+    rng: np.random.Generator,
+    m: int,
+    p: float,
+    fixed: Mapping[int, int],
+    earlier: Measurements,
+) -> Measurements:
+    """``m`` measurements in the subcube of the ``fixed`` bits (definition 2.2), those of ``earlier`` first.
+
+    The free bits are drawn at once from ``rng``: +1 with probability ``p`` (one operation an edge in an exclusive
+    space). Losses that are NaN or infinite are dropped and counted; no other value takes their place.
+    """
+    fresh = max(0, m - len(earlier.losses))
+    alphas = space.sample(rng, fresh, p)
+    alphas[:, list(fixed)] = list(fixed.values())
+    losses = np.asarray(oracle.measure(alphas), dtype=np.float64) if fresh else np.empty(0)
+    finite = np.isfinite(losses)
+    return Measurements(
+        np.concatenate([earlier.alphas[:m], alphas[finite]]),
+        np.concatenate([earlier.losses[:m], losses[finite]]),
+        dropped=int(np.count_nonzero(~finite)),
+        reused=min(m, len(earlier.losses)),
+    )
+
+
+@dataclass(frozen=True)
+class StandAlone:
+    """The slow oracle of appendix A.1: every sub-network is trained on its own for ``epochs`` epochs."""
+
+    problem: Problem
+    epochs: int
+
+    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
+        """The validation losses, shape (k,), of the networks of ``alphas``, shape (k, n); always on all data."""
+        return np.array([self.problem.stand_alone(alpha, self.epochs) for alpha in alphas])

@@ -1,0 +1,78 @@
+"""What a stage of the search saw, as plain data: the numbers behind the paper's figure 4 and appendix A.6.
+
+Everything here is a function of the measurements, so it is the same in every repetition; times are left out.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conas.fourier import SparsePolynomial
+from conas.measurements import Measurements
+from conas.minimise import Minimum
+from conas.recovery import Recovery
+from conas.space import Space
+
+
+def describe(space: Space, measured: Measurements, found: Recovery, g: SparsePolynomial, z: Minimum) -> dict[str, Any]:
+    """One stage: its measurements, the recovery ``found``, the kept polynomial ``g`` and its minimiser ``z``."""
+    names = [str(edge) for edge in space.edges]
+    return {
+        "measurements": _measurements(measured),
+        "recovery": _recovery(found),
+        "polynomial": g.to_json(names),
+        "formula": g.formula(names),
+        "fit_r2": r2(measured.losses, g(measured.alphas)),
+        "minimum": z.value,
+        "minimisers": z.minimisers,
+        "fixed": {names[bit]: sign for bit, sign in sorted(z.assignment.items())},
+        "note": "" if z.assignment else "no edges: nothing but a constant was recovered",
+    }
+
+
+def _measurements(measured: Measurements) -> dict[str, Any]:
+    losses = measured.losses
+    return {
+        "used": len(losses),
+        "reused": measured.reused,
+        "dropped": measured.dropped,
+        "mean": float(losses.mean()),
+        "sd": float(losses.std(ddof=1)),
+        "least": float(losses.min()),
+    }
+
+
+def _recovery(found: Recovery) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "nonzeros": len(found.polynomial),
+        "iterations": found.iterations,
+        "stopped": found.stopped,
+    }
+    if found.penalty is not None:
+        report |= {
+            "lambda": {
+                "paper": found.penalty.lambda_,
+                "release": found.penalty.release,
+                "sklearn": found.penalty.sklearn,
+            },
+            "objective": found.objective,
+            "gap": found.gap,
+        }
+    return report
+
+
+def held_out_r2(measured: Measurements, fit: Callable[[Measurements], SparsePolynomial]) -> float | None:
+    """R^2, on the last fifth of the measurements, of what ``fit`` recovers from the others; None if they are few."""
+    cut = len(measured.losses) * 4 // 5
+    if cut < 2 or len(measured.losses) - cut < 2:
+        return None
+    polynomial = fit(Measurements(measured.alphas[:cut], measured.losses[:cut]))
+    return r2(measured.losses[cut:], polynomial(measured.alphas[cut:]))
+
+
+def r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float | None:
+    """The share of the variance of ``truth`` that is explained; None where ``truth`` does not vary."""
+    total = float(((truth - truth.mean()) ** 2).sum())
+    return 1 - float(((truth - predicted) ** 2).sum()) / total if total > 0 else None
