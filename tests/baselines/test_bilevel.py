@@ -1,0 +1,97 @@
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.bilevel import Loss, Parameters, WeightStep, call, first_order, second_order, split
+from baselines.relaxed import RelaxedCNN, RelaxedRNN
+from conas.language_model import Dropout
+from conas.space import space
+
+FIGURE2 = space("cnn-figure2")
+
+
+def cnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
+    operations = ("none", "avg_pool_3x3", "skip_connect", "sep_conv_3x3")
+    model = RelaxedCNN(FIGURE2, operations, channels=2, layers=3, classes=3, in_channels=1, seed=0).double()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 6, 1, 8, 8, generator=generator, dtype=torch.float64)
+    labels = torch.arange(12).reshape(2, 6) % 3
+    train, valid = (
+        lambda parameters, k=k: F.cross_entropy(call(model, parameters, images[k]), labels[k]) for k in range(2)
+    )
+    return model, train, valid
+
+
+def rnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
+    small = dataclasses.replace(space("rnn"), nodes=3)
+    model = RelaxedRNN(small, ("none", "tanh", "sigmoid", "identity"), words=7, size=5, seed=0).double()
+    model.dropout = Dropout(0.2, 0.2, 0.2, 0.2, 0.0)
+    tokens = torch.randint(7, (2, 4, 3), generator=torch.Generator().manual_seed(0))
+
+    def loss(parameters: Parameters, k: int) -> Tensor:
+        masks = torch.Generator().manual_seed(k)
+        run = call(model, parameters, tokens[k], model.initial_hidden(3), masks)
+        logits = run.dropped @ parameters["embedding"].T + parameters["bias"]
+        return F.cross_entropy(logits.flatten(0, 1), tokens[k].flatten())
+
+    train, valid = (lambda parameters, k=k: loss(parameters, k) for k in range(2))
+    return model, train, valid
+
+
+def exact(train: Loss, valid: Loss, weights: Parameters, architecture: Parameters, step: WeightStep) -> Parameters:
+    """The same gradient by differentiating through the weights' step."""
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in {**weights, **architecture}.items()}
+    inner = {name: leaves[name] for name in weights}
+    outer = {name: leaves[name] for name in architecture}
+    gradients = torch.autograd.grad(train(leaves), list(inner.values()), create_graph=True)
+    moved = step(inner, dict(zip(inner, gradients, strict=True)))
+    loss = valid({**moved, **outer})
+    return dict(zip(outer, torch.autograd.grad(loss, list(outer.values())), strict=True))
+
+
+@pytest.mark.parametrize("losses", [cnn_losses, rnn_losses])
+def test_the_second_order_gradient_agrees_with_differentiating_through_the_step(losses) -> None:
+    model, train, valid = losses()
+    weights, architecture = split(model)
+    velocity = {name: torch.full_like(tensor, 0.01) for name, tensor in weights.items()}
+    step = WeightStep(rate=0.5, momentum=0.9, decay=3e-4, velocity=velocity)
+    wanted = exact(train, valid, weights, architecture, step)
+    found = second_order(train, valid, weights, architecture, step, difference=1e-6)
+    at_once = first_order(valid, weights, architecture)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-6, atol=0)
+        assert (at_once[name] - gradient).norm() > 0.1 * gradient.norm()
+
+
+def test_without_a_rate_second_order_is_first_order() -> None:
+    model, train, valid = cnn_losses()
+    weights, architecture = split(model)
+    found = second_order(train, valid, weights, architecture, WeightStep(rate=0.0))
+    for name, gradient in first_order(valid, weights, architecture).items():
+        torch.testing.assert_close(found[name], gradient)
+
+
+def test_gradients_leave_the_model_alone() -> None:
+    model, train, valid = cnn_losses()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    weights, architecture = split(model)
+    second_order(train, valid, weights, architecture, WeightStep(rate=0.1))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_predicted_step_is_the_one_that_sgd_takes() -> None:
+    model, train, _ = cnn_losses()
+    weights, _ = split(model)
+    optimizer = torch.optim.SGD(weights.values(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        train(dict(model.named_parameters())).backward()
+        gradients = {name: tensor.grad for name, tensor in weights.items()}
+        predicted = WeightStep.of(optimizer, weights)({n: w.detach().clone() for n, w in weights.items()}, gradients)
+        optimizer.step()
+        for name, tensor in weights.items():
+            torch.testing.assert_close(predicted[name], tensor.detach())
