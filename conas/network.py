@@ -15,7 +15,7 @@ class FinalCell(nn.Module):
     """One cell of a genotype; ``operations`` follow the genotype's choices, node by node."""
 
     def __init__(
-        self, cell: Cell, widths: tuple[int, int], channels: int, reduce: bool, halve: bool, pool_norm: bool
+        self, cell: Cell, widths: tuple[int, int], channels: int, reduce: bool, halve: bool, pool_bn: bool
     ) -> None:
         super().__init__()
         self.cell = cell
@@ -23,7 +23,7 @@ class FinalCell(nn.Module):
             [preprocess(widths[0], channels, halve, True), preprocess(widths[1], channels, False, True)]
         )
         self.operations = nn.ModuleList(
-            operation(choice.operation, channels, 2 if reduce and choice.source < 2 else 1, True, pool_norm)
+            operation(choice.operation, channels, 2 if reduce and choice.source < 2 else 1, True, pool_bn)
             for node in cell.nodes
             for choice in node
         )
@@ -77,7 +77,8 @@ class FinalNetwork(nn.Module):
         genotype: cells ``normal`` and ``reduce`` over two inputs, with any number of choices in a node but
             none empty (`conas.space.Space.repair`).
         auxiliary: with the auxiliary head behind the second reduction cell.
-        pool_norm: a batch norm behind each pool, as the released CoNAS code has and DARTS has not.
+        pool_bn: a batch norm behind each pool, as the released CoNAS code has and DARTS has not. With it, and only
+            with it, the second-order DARTS cell counts as the paper's 548 M (`conas.counting`: 547.75, else 547.47).
         seed: decides the initial weights (torch's default distributions).
 
     Raises:
@@ -93,16 +94,17 @@ class FinalNetwork(nn.Module):
         in_channels: int = 3,
         *,
         auxiliary: bool = False,
-        pool_norm: bool = False,
+        pool_bn: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check(genotype)
         self.genotype = genotype
-        self.pool_norm = pool_norm
+        self.pool_bn = pool_bn
         self.auxiliary_layer = reductions(layers)[1]
         with default_initialisation(seed):
             widths = self._build(channels, layers, in_channels)
+            self.pool = nn.AdaptiveAvgPool2d(1)
             self.classifier = nn.Linear(widths[-1], classes)
             self.auxiliary = AuxiliaryHead(widths[self.auxiliary_layer], classes) if auxiliary else None
 
@@ -116,33 +118,33 @@ class FinalNetwork(nn.Module):
             reduce = layer in reductions(layers)
             channels = 2 * channels if reduce else channels
             cell = self.genotype.cells["reduce" if reduce else "normal"]
-            self.cells.append(FinalCell(cell, (widths[-2], widths[-1]), channels, reduce, halve, self.pool_norm))
+            self.cells.append(FinalCell(cell, (widths[-2], widths[-1]), channels, reduce, halve, self.pool_bn))
             self.choices += sum(map(len, cell.nodes))
             widths.append(len(cell.concat) * channels)
             halve = reduce
         return widths[2:]
 
     def forward(
-        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
+        self, images: Tensor, drop_path_prob: float = 0.0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (N, classes), and the auxiliary head's while training, for images (N, in_channels, H, W).
 
         While training, each operation's output other than an identity's is dropped for a whole image with
-        probability ``drop_path``, drawn from ``generator``, and scaled up otherwise.
+        probability ``drop_path_prob``, drawn from ``generator``, and scaled up otherwise.
         """
         images = images.contiguous(memory_format=torch.channels_last)
-        keep = self._keep(images, drop_path, generator) if self.training and drop_path > 0 else None
+        keep = self._keep(images, drop_path_prob, generator) if self.training and drop_path_prob > 0 else None
         auxiliary = None
         before = last = self.stem(images)
         for layer, cell in enumerate(self.cells):
             before, last = last, cell(before, last, keep)
             if layer == self.auxiliary_layer and self.auxiliary is not None and self.training:
                 auxiliary = self.auxiliary(last)
-        return self.classifier(last.mean(dim=(2, 3))), auxiliary
+        return self.classifier(self.pool(last).flatten(1)), auxiliary
 
-    def _keep(self, images: Tensor, drop_path: float, generator: torch.Generator | None) -> Iterator[Tensor]:
+    def _keep(self, images: Tensor, drop_path_prob: float, generator: torch.Generator | None) -> Iterator[Tensor]:
         drawn = torch.rand(self.choices, len(images), 1, 1, 1, generator=generator, device=images.device)
-        return iter(((drawn >= drop_path) / (1 - drop_path)).to(images.dtype).unbind())
+        return iter(((drawn >= drop_path_prob) / (1 - drop_path_prob)).to(images.dtype).unbind())
 
 
 def check(genotype: Genotype) -> None:

@@ -110,8 +110,8 @@ NORMALISERS = ("running", "batch")
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
-def operation(name: str, channels: int, stride: int, affine: bool, pool_norm: bool) -> nn.Module:
-    """The operation called ``name``; ``pool_norm`` puts a batch norm behind the pools.
+def operation(name: str, channels: int, stride: int, affine: bool, pool_bn: bool) -> nn.Module:
+    """The operation called ``name``; ``pool_bn`` puts a batch norm behind the pools.
 
     Raises:
         ValueError: no such operation.
@@ -119,7 +119,7 @@ def operation(name: str, channels: int, stride: int, affine: bool, pool_norm: bo
     if name not in OPERATIONS:
         raise ValueError(unknown("operation", name, OPERATIONS))
     built = OPERATIONS[name](channels, stride, affine)
-    if name in POOLS and pool_norm:
+    if name in POOLS and pool_bn:
         return nn.Sequential(built, nn.BatchNorm2d(channels, affine=affine))
     return built
 

@@ -25,21 +25,21 @@ class Measurer:
     Args:
         model: a trained one-shot model.
         batches: (images, labels) pairs.
-        norm: what batch norms normalise by while measuring: the ``running`` statistics gathered in
+        bn: what batch norms normalise by while measuring: the ``running`` statistics gathered in
             training or the ``batch``'s own. Measuring never changes the running statistics.
 
     Raises:
-        ValueError: no batches, or no such ``norm``.
+        ValueError: no batches, or no such ``bn``.
     """
 
-    def __init__(self, model: PlainOneShotCNN, batches: Sequence[tuple[Tensor, Tensor]], norm: str = "running") -> None:
+    def __init__(self, model: PlainOneShotCNN, batches: Sequence[tuple[Tensor, Tensor]], bn: str = "running") -> None:
         if not batches:
             raise ValueError("measuring needs at least one batch")
-        if norm not in NORMALISERS:
-            raise ValueError(unknown("batch-norm mode", norm, NORMALISERS))
+        if bn not in NORMALISERS:
+            raise ValueError(unknown("batch-norm mode", bn, NORMALISERS))
         self.model = model
         self.batches = batches
-        self.norm = norm
+        self.bn = bn
 
     @torch.no_grad()
     def losses(self, alphas: Alpha) -> list[float]:
@@ -48,7 +48,7 @@ class Measurer:
 
     def _loss(self, alpha: Alpha) -> float:
         total, count = 0.0, 0
-        with normalising(self.model, self.norm):
+        with normalising(self.model, self.bn):
             for images, labels in self.batches:
                 logits = self.model(images, alpha)
                 total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))

@@ -29,7 +29,7 @@ class OneShotCell(nn.Module):
             ]
         )
         self.operations = nn.ModuleList(
-            operation(edge.operation, channels, self.stride(edge.source), affine=False, pool_norm=True)
+            operation(edge.operation, channels, self.stride(edge.source), affine=False, pool_bn=True)
             for edge in self.edges
         )
 

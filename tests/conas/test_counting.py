@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from baselines.genotypes import fixed
+from conas.counting import count
+from conas.network import FinalNetwork
+
+# Genotype, channels, batch norm behind pools, parameters, multiply-adds: convolutions and linear, thop, ptflops (M)
+PUBLISHED = [
+    ("darts_v2", 36, False, 3.349, 528.36, 549.85, 547.47),
+    ("darts_v1", 36, False, 3.169, 500.99, 520.96, 518.94),
+    ("conas", 36, True, 2.865, 433.42, 453.86, 451.65),
+    ("nasnet", 33, False, 3.246, 512.5, 532.9, 531.6),
+    ("amoebanet", 36, False, 3.145, 488.9, 508.0, 506.3),
+]
+
+
+@pytest.mark.parametrize(("name", "channels", "pool_bn", "params", "layers", "by_thop", "by_ptflops"), PUBLISHED)
+def test_published_counts(name, channels, pool_bn, params, layers, by_thop, by_ptflops):
+    network = FinalNetwork(fixed(name), channels, 20, 10, auxiliary=True, pool_bn=pool_bn)
+    got = count(network, (3, 32, 32))
+
+    def close(figure):
+        return pytest.approx(figure, abs=0.051 if round(figure, 1) == figure else 0.0051)
+
+    assert round(got.params / 1e6, 3) == params
+    assert got.mult_adds / 1e6 == close(layers)
+    assert got.mult_adds_thop / 1e6 == close(by_thop)
+    assert got.mult_adds_ptflops_like / 1e6 == close(by_ptflops)
+    assert got.mult_adds_independent == got.mult_adds
+
+
+def test_the_papers_548_is_the_ptflops_count_with_batch_norm_behind_pools():
+    assert round(count(FinalNetwork(fixed("darts_v2"), 36, 20, 10), (3, 32, 32)).mult_adds_ptflops_like / 1e6) == 548
+
+
+def test_counting_leaves_the_network_alone():
+    network = FinalNetwork(fixed("asha"), 4, 3, 10, 1, auxiliary=True)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    count(network, (1, 8, 8))
+    assert network.training
+    assert network.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_a_module_without_a_rule_is_refused():
+    network = FinalNetwork(fixed("asha"), 4, 3, 10)
+    network.stem.append(torch.nn.GELU())
+    with pytest.raises(TypeError, match=r"no counting rule for stem\.2, a GELU"):
+        count(network, (3, 8, 8))
