@@ -1,0 +1,12 @@
+"""The searches that are compared. Importing the package registers all of them: one module, one line here."""
+
+from baselines import asha as asha
+from baselines import best_of_m as best_of_m
+from baselines import conas_method as conas_method
+from baselines import darts as darts
+from baselines import fixed as fixed
+from baselines import harmonica as harmonica
+from baselines import local_search as local_search
+from baselines import random_search as random_search
+from baselines import random_wiring as random_wiring
+from baselines import rsws as rsws

@@ -1,4 +1,4 @@
-"""The search methods by name. A method is one module with one `register` call."""
+"""The search methods by name. A method is one module with one `register` call, imported by the package."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -31,12 +31,30 @@ class Method:
     needs: frozenset[str]
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
+        """Search, after a look at whether the problem answers what the method asks.
+
+        Raises:
+            UnsupportedError: it does not.
+        """
+        missing = sorted(self.needs - problem.supports)
+        if missing:
+            answers = ", ".join(sorted(problem.supports)) or "nothing"
+            raise UnsupportedError(
+                f"method {self.name!r} asks for {', '.join(missing)}; this problem answers {answers}"
+            )
+        return self.search(problem, seed, settings)
+
     def defaults(self, profile: str, task: str) -> dict[str, Any]:
         """The settings of this method for a profile (``paper``, ``laptop``, ...) and a task (``image``, ``text``)."""
         values = {f.name: f.default for f in dataclasses.fields(self.settings)}
         for layer in (task, profile, f"{profile}/{task}"):
             values |= self.sizes.get(layer, {})
         return values
+
+
+class UnsupportedError(ValueError):
+    """A method was given a problem that cannot answer its questions."""
 
 
 METHODS: dict[str, Method] = {}

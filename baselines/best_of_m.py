@@ -1,0 +1,71 @@
+"""The best of CoNAS's own measurements: the control for its recovery step, at exactly its cost.
+
+The one-shot model and the m sub-networks are those of CoNAS's first stage under the same seed, so on a problem that
+remembers its answers this search is free once CoNAS has run. What CoNAS gains over it, sparse recovery has gained.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.ranking import NothingFinite
+from baselines.registry import Method, register
+from baselines.settings import at_least, setting
+from conas.measurements import Measurements, measure
+from conas.problem import Outcome, Problem
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+
+
+@dataclass(frozen=True)
+class BestOfMSettings:
+    """As in `conas.algorithm.Settings`.
+
+    Attributes:
+        m: measurements.
+        p: probability of an edge to be on, in training and measuring.
+        connect: give empty nodes a random edge while training, not while measuring.
+    """
+
+    m: int = setting(1000, "as CoNAS, theorem 3.2")
+    p: float = setting(0.5, "as CoNAS, section 3")
+    connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "m")
+        if not 0 < self.p < 1:
+            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+
+
+def search(problem: Problem, seed: int, settings: BestOfMSettings) -> Outcome:
+    """The sub-network with the least measured loss, repaired.
+
+    Raises:
+        NothingFinite: every measurement diverged.
+    """
+    space = problem.space
+    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm.search
+    measured = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
+    if not len(measured.losses):
+        raise NothingFinite(f"none of {settings.m} losses is finite: no network to choose")
+    alpha = measured.best
+    details = {"alpha": space.format(alpha), "loss": float(np.min(measured.losses)), "diverged": measured.dropped}
+    return Outcome(space.build(alpha), details)
+
+
+METHOD = register(
+    Method(
+        "best_of_m",
+        "best of CoNAS's own m one-shot measurements, without the recovery",
+        search,
+        BestOfMSettings,
+        frozenset({"one_shot"}),
+        {
+            "text": {"connect": True},
+            "smoke": {"m": 30},
+            "laptop": {"m": 300},
+            "laptop/text": {"m": 100},
+        },
+    )
+)

@@ -1,0 +1,110 @@
+"""Local search from CoNAS's answer: this project's own extension, not part of the paper.
+
+One bit after the other is flipped, in random order, and a flip stays if the one-shot loss gets lower. In an exclusive
+space a flip gives an edge another operation. The search ends when no flip helps, or when its measurements are used up.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.conas_method import SIZES
+from baselines.registry import Method, register
+from baselines.settings import at_least, setting
+from conas import algorithm
+from conas.problem import Oracle, Outcome, Problem
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, Space
+
+
+@dataclass(frozen=True)
+class LocalSearchSettings(algorithm.Settings):
+    """CoNAS's settings, and the measurements that come on top.
+
+    Attributes:
+        flips: measurements of the local search, the first being CoNAS's answer itself.
+    """
+
+    flips: int = setting(1000, "this project's: as many as one stage of CoNAS")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "flips")
+        if self.oracle != "one_shot":
+            raise ValueError(f"oracle is {self.oracle!r} (allowed: 'one_shot', on which flips are compared)")
+
+
+def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcome:
+    """What flips make of CoNAS's answer; the answer itself if no flip has a lower loss.
+
+    Raises:
+        ValueError: as `conas.algorithm.search`.
+    """
+    space = problem.space
+    start = algorithm.search(problem, seed, settings)
+    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    alpha = space.encode(start.genotype)
+    loss = first = _loss(oracle, alpha)
+    asked, kept, tried = 1, 0, set[int]()
+    for bit in _bits(space, seed):
+        if asked == settings.flips or len(tried) == space.n:
+            break
+        if bit in tried:
+            continue
+        tried.add(bit)
+        flipped = _flip(space, alpha, bit)
+        if flipped is None:
+            continue
+        asked += 1
+        lower = _loss(oracle, flipped)
+        if lower < loss:
+            alpha, loss, kept, tried = flipped, lower, kept + 1, {bit}
+    losses = [value if np.isfinite(value) else None for value in (first, loss)]
+    details = {"start": start.details, "alpha": space.format(alpha), "asked": asked, "kept": kept, "losses": losses}
+    return Outcome(space.build(alpha), details)
+
+
+def _loss(oracle: Oracle, alpha: Alpha) -> float:
+    loss = float(oracle.measure(alpha[None])[0])
+    return loss if np.isfinite(loss) else float("inf")
+
+
+def _bits(space: Space, seed: int) -> Iterator[int]:
+    """All bits, in an order that is drawn anew for every round."""
+    round_ = 0
+    while True:
+        yield from generator(seed, "flips", round_).permutation(space.n).tolist()
+        round_ += 1
+
+
+def _flip(space: Space, alpha: Alpha, bit: int) -> Alpha | None:
+    """The neighbour of ``alpha`` over ``bit``; None where an exclusive edge has that operation already."""
+    flipped = alpha.copy()
+    if not space.exclusive:
+        flipped[bit] = -alpha[bit]
+        return flipped
+    if alpha[bit] > 0:
+        return None
+    group = next(group for group in space.groups if bit in group)
+    flipped[list(group)] = -1
+    flipped[bit] = 1
+    return flipped
+
+
+METHOD = register(
+    Method(
+        "local_search",
+        "bit flips from CoNAS's answer (this project's own extension)",
+        search,
+        LocalSearchSettings,
+        frozenset({"one_shot"}),
+        {
+            **SIZES,
+            "smoke": {**SIZES["smoke"], "flips": 20},
+            "laptop": {**SIZES["laptop"], "flips": 200},
+            "laptop/text": {**SIZES["laptop/text"], "flips": 50},
+        },
+    )
+)

@@ -1,0 +1,60 @@
+"""Random search as Liu et al. (2018b) ran it: train a few random cells alone, keep the best on validation data."""
+
+from dataclasses import dataclass
+
+from baselines.ranking import best, diverged
+from baselines.registry import Method, register
+from baselines.settings import LIU, at_least, setting
+from baselines.wiring import Wired
+from conas.problem import Outcome, Problem
+from conas.seeds import generator
+
+
+@dataclass(frozen=True)
+class RandomSearchSettings:
+    """Which cells are tried and how long each is trained.
+
+    Attributes:
+        samples: random cells.
+        epochs: epochs that each is trained alone.
+        inputs: inputs a node.
+    """
+
+    samples: int = setting(24, f"{LIU}: the best of 24 random cells")
+    epochs: int = setting(100, f"{LIU}: short training before the choice")
+    inputs: int = setting(2, f"{LIU}: two inputs a node, one in the recurrent cell")
+
+    def __post_init__(self) -> None:
+        at_least(1, self, "samples", "epochs", "inputs")
+
+
+def search(problem: Problem, seed: int, settings: RandomSearchSettings) -> Outcome:
+    """The random cell with the least validation loss after stand-alone training.
+
+    Raises:
+        NothingFinite: every training diverged.
+    """
+    wiring = Wired(settings.inputs)
+    alphas = [wiring(problem.space, generator(seed, "random", index)) for index in range(settings.samples)]
+    losses = [problem.stand_alone(alpha, settings.epochs) for alpha in alphas]
+    winner = best(losses)
+    return Outcome(
+        problem.space.build(alphas[winner]),
+        {"loss": losses[winner], "sample": winner, "samples": settings.samples, "diverged": diverged(losses)},
+    )
+
+
+METHOD = register(
+    Method(
+        "random_search",
+        "best of a few random cells, each trained alone (Liu et al., 2018b)",
+        search,
+        RandomSearchSettings,
+        frozenset({"stand_alone"}),
+        {
+            "text": {"samples": 8, "epochs": 300, "inputs": 1},
+            "smoke": {"samples": 2, "epochs": 1},
+            "laptop": {"samples": 4, "epochs": 2},
+        },
+    )
+)

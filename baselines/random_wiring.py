@@ -1,0 +1,60 @@
+"""Random cells without any search: Table 5's Binomial(140, 1/4) and Table 4's cells with a given number of edges."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.registry import Method, register
+from baselines.settings import at_least, setting
+from conas.problem import Outcome, Problem
+from conas.seeds import generator
+from conas.space import Alpha, Space
+
+
+@dataclass(frozen=True)
+class RandomWiringSettings:
+    """How many edges are on.
+
+    Attributes:
+        p: probability of every edge to be on, if ``active`` is empty.
+        active: exactly this many edges, all sets of them equally likely.
+    """
+
+    p: float = setting(0.25, "appendix A.8: Binomial(140, 1/4)")
+    active: int | None = setting(None, "Table 4's random cells have 15")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.p < 1:
+            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+        if self.active is not None:
+            at_least(0, self, "active")
+
+
+def search(problem: Problem, seed: int, settings: RandomWiringSettings) -> Outcome:
+    """One random cell, repaired. An exclusive space draws one operation an edge and knows no ``active``.
+
+    Raises:
+        ValueError: more active edges than the space has, or any number of them in an exclusive space.
+    """
+    space, rng = problem.space, generator(seed, "wiring")
+    alpha = space.sample(rng, 1, settings.p)[0] if settings.active is None else _exactly(space, rng, settings.active)
+    return Outcome(space.build(alpha), {"alpha": space.format(alpha), "active": int(np.count_nonzero(alpha > 0))})
+
+
+def _exactly(space: Space, rng: np.random.Generator, active: int) -> Alpha:
+    if space.exclusive:
+        raise ValueError(
+            f"active is {active}, but space {space.name!r} has one operation on every edge (leave it empty)"
+        )
+    if active > space.n:
+        raise ValueError(f"active is {active} (allowed: 0 to {space.n}, the bits of space {space.name!r})")
+    alpha = np.full(space.n, -1, dtype=np.int8)
+    alpha[rng.choice(space.n, active, replace=False)] = 1
+    return alpha
+
+
+METHOD = register(
+    Method(
+        "random_wiring", "one random cell, nothing searched (appendix A.8)", search, RandomWiringSettings, frozenset()
+    )
+)
