@@ -1,0 +1,66 @@
+"""What the tables read from a finished run."""
+
+from conas.genotype import Genotype
+from conas.space import hamming, space
+from harness.store import Record
+from tables.runs import Runs
+
+MILLION = 1e6
+REFERENCE_ROW = "λ = 1"
+
+
+def last(name: str) -> "Last":
+    """The reader of a final metric at the last epoch."""
+    return Last(name)
+
+
+class Last:
+    """Reads a metric of the final network at the last epoch, never at the best one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, record: Record, runs: Runs) -> float | None:
+        """The value, None if the run has no such metric."""
+        return record.metrics.get("last", {}).get(self.name)
+
+
+def params(record: Record, runs: Runs) -> float | None:
+    """Parameters in millions."""
+    return record.counts.params / MILLION if record.counts else None
+
+
+def mult_adds(record: Record, runs: Runs) -> float | None:
+    """Multiply-adds in millions, in the convention behind the paper's column."""
+    counted = record.counts.mult_adds_ptflops if record.counts else None
+    return counted / MILLION if counted is not None else None
+
+
+def search_days(record: Record, runs: Runs) -> float | None:
+    """Device-days that the search took; nothing for a published cell, which was not searched for here."""
+    searched = record.search is not None and record.method != "fixed"
+    return record.search.gpu_days if record.search and searched else None
+
+
+def active_edges(record: Record, runs: Runs) -> float | None:
+    """Active edges of all cells, before empty nodes are repaired where the search says which they were."""
+    alpha = encoder(record)
+    if alpha is not None:
+        return float(alpha.count("1"))
+    return float(len(Genotype.from_json(record.genotype).operations)) if record.genotype else None
+
+
+def distance_to_reference(record: Record, runs: Runs) -> float | None:
+    """Hamming distance to the solution of lambda = 1 on the same measurements (appendix A.6)."""
+    mine = encoder(record)
+    peers = runs.sample("table4", REFERENCE_ROW).done
+    theirs = next((encoder(peer) for peer in peers if peer.seed == record.seed), None)
+    if mine is None or theirs is None:
+        return None
+    bits = space(record.config["space"])
+    return float(hamming(bits.parse(mine), bits.parse(theirs)))
+
+
+def encoder(record: Record) -> str | None:
+    """The encoder that the search settled on, as a string of 0 and 1, if it says so."""
+    return record.search.details.get("alpha") if record.search else None

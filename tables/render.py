@@ -1,0 +1,115 @@
+"""Tables in Markdown, LaTeX (booktabs) and CSV, for every table by the same code."""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tables.sheet import Cell, Sheet
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "λ": r"$\lambda$",
+    "†": r"\textsuperscript{\dag}",
+    "*": r"\textsuperscript{*}",
+}
+
+
+def markdown(sheet: Sheet) -> str:
+    """``sheet`` as a Markdown section: the table, the caption and the commands that fill its gaps."""
+    width = len(sheet.headers)
+    lines = [
+        f"## Table {sheet.number}. {sheet.title}",
+        "",
+        _row(list(sheet.headers)),
+        _row(["---", *["---:"] * (width - 1)]),
+    ]
+    for title, rows in sheet.groups:
+        lines += [_row([f"**{title}**", *[""] * (width - 1)])] if title else []
+        lines += [_row([escape_markdown(row.name), *map(_markdown_cell, row.cells)]) for row in rows]
+    return "\n".join([*lines, "", *(f"- {escape_markdown(line)}" for line in sheet.caption), "", *_gaps(sheet)])
+
+
+def latex(sheet: Sheet) -> str:
+    """``sheet`` as a LaTeX table; needs the package booktabs."""
+    return _environment().get_template("table.tex").render(sheet=sheet)
+
+
+def latex_document(names: list[str]) -> str:
+    """A LaTeX document of the tables ``names``, whose files lie beside it."""
+    return _environment().get_template("document.tex").render(names=names)
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """``frame`` as CSV, numbers with six significant digits."""
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def escape_latex(text: str) -> str:
+    """``text`` as LaTeX source."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def escape_markdown(text: str) -> str:
+    """``text`` as it is shown in a Markdown table."""
+    return text.replace("|", r"\|").replace("*", r"\*")
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    return "<br>".join(escape_markdown(line) for line in cell.lines)
+
+
+def _gaps(sheet: Sheet) -> list[str]:
+    gaps = [row for row in sheet.rows if row.missing]
+    lines = ["Gaps, and the commands that fill them:", ""] if gaps else []
+    for row in gaps:
+        lines += [f"{row.name}: {len(row.missing)} missing", "", "```sh", *row.missing, "```", ""]
+    return lines
+
+
+def _latex_cell(cell: Cell) -> str:
+    lines = [escape_latex(line) for line in cell.lines]
+    if len(lines) == 1:
+        return lines[0]
+    return r"\begin{tabular}[t]{@{}r@{}}" + r" \\ ".join(lines) + r"\end{tabular}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"tex": escape_latex, "cell": _latex_cell}
+    return environment

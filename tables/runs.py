@@ -1,0 +1,78 @@
+"""The runs of a profile, and which of them a table's row is made of."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness import grid
+from harness.config import Config
+from harness.store import Record, Store
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row's planned runs and those of them that are done; only these ever enter a mean."""
+
+    planned: tuple[Config, ...]
+    done: tuple[Record, ...]
+    undone: Mapping[str, str] = field(default_factory=dict)
+    """The status of every planned run that was started and is not done, by run id."""
+
+    @property
+    def missing(self) -> list[Config]:
+        """Planned runs without a result."""
+        done = {record.id for record in self.done}
+        return [config for config in self.planned if config.id not in done]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The records of ``profile``, by run id.
+
+    Attributes:
+        extra: settings of every planned run beyond the profile's, as in `harness.grid.rows`.
+        foreign: how many records of other profiles were left out.
+        damaged: one line for every record that cannot be read.
+    """
+
+    profile: str
+    records: Mapping[str, Record]
+    extra: grid.Extra = ()
+    foreign: int = 0
+    damaged: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, store: Store, profile: str, extra: grid.Extra = ()) -> "Runs":
+        """All runs of ``profile`` in ``store``."""
+        records, damaged = store.read()
+        return cls.of(records, profile, extra, damaged)
+
+    @classmethod
+    def of(cls, records: Iterable[Record], profile: str, extra: grid.Extra = (), damaged: Sequence[str] = ()) -> "Runs":
+        """The runs of ``profile`` among ``records``."""
+        everything = list(records)
+        mine = {record.id: record for record in everything if record.profile == profile}
+        return cls(profile, mine, extra, len(everything) - len(mine), tuple(damaged))
+
+    def planned(self, sweep: str) -> Mapping[str, tuple[Config, ...]]:
+        """The planned runs of every row of ``sweep``."""
+        return grid.rows(sweep, self.profile, self.extra)
+
+    def sample(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
+        """The runs of a row of ``sweep``, on ``dataset`` only, unless the profile puts another set in its place."""
+        configs = self.planned(sweep).get(row, ())
+        planned = tuple(config for config in configs if config.dataset == dataset) or configs
+        found = [self.records[config.id] for config in planned if config.id in self.records]
+        done = tuple(record for record in found if record.status == "done")
+        return Sample(planned, done, {record.id: record.status for record in found if record.status != "done"})
+
+    @cached_property
+    def devices(self) -> list[str]:
+        """The devices that the finished runs were made on."""
+        return sorted({r.attempts[-1].device for r in self.records.values() if r.attempts and r.status == "done"})
+
+    def statuses(self, sweep: str) -> Counter[str]:
+        """How many planned runs of ``sweep`` have each status; a run that was never started is ``missing``."""
+        ids = {config.id for row in self.planned(sweep).values() for config in row}
+        return Counter(self.records[run].status if run in self.records else "missing" for run in ids)

@@ -1,0 +1,148 @@
+"""A table as people read it: the numbers of `Table.rows` in words, once for every output format."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from tables.runs import Runs
+from tables.statistics import BOOTSTRAP_FROM
+from tables.table import Metric, Table
+
+QUOTED, DIFFERS = "†", "*"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Lines of text; ``sort`` is the number to sort by; a ``gap`` waits for runs."""
+
+    lines: tuple[str, ...]
+    sort: float | None
+    kind: Literal["ours", "paper", "gap", "empty"]
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A named row of cells, the ids of the runs behind it and the commands that fill its gaps."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    runs: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table in words; ``groups`` are titled runs of rows, the title empty where the table has none."""
+
+    name: str
+    number: int
+    title: str
+    headers: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[SheetRow, ...]], ...]
+    caption: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[SheetRow]:
+        """All rows."""
+        return [row for _, rows in self.groups for row in rows]
+
+
+def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
+    """``frame``, the rows of ``table``, in words."""
+    groups: dict[str, list[SheetRow]] = {}
+    for line in frame.to_dict("records"):
+        row = {str(name): value for name, value in line.items()}
+        groups.setdefault(row["group"], []).append(_row(table, row))
+    return Sheet(
+        table.name,
+        table.number,
+        table.title,
+        ("", *(metric.title for metric in table.metrics)),
+        tuple((title, tuple(rows)) for title, rows in groups.items()),
+        caption(table, runs),
+    )
+
+
+def caption(table: Table, runs: Runs) -> tuple[str, ...]:
+    """What a reader must know: runs, spread, interval, epoch, profile, device, and what was left out."""
+    return (
+        f"Profile {runs.profile}"
+        + ("." if runs.profile == "paper" else ": reduced scale, so only directions can be compared with the paper.")
+        + f" Device: {', '.join(runs.devices) or 'none yet'}.",
+        "Ours: best | mean ± sample SD (ddof = 1) of n runs that ended, each at its last epoch (never the best epoch). "
+        "Below: the paper's figure, then ours minus the paper's with its 95 % interval "
+        f"(Student's t, Welch's where the paper gives SD and seeds; seeded bootstrap from n = {BOOTSTRAP_FROM}).",
+        f"{DIFFERS} the interval excludes 0. {QUOTED} the paper quotes this figure from other work.",
+        _counts(runs.statuses(table.name), runs),
+        *table.notes,
+    )
+
+
+def _counts(statuses: Counter[str], runs: Runs) -> str:
+    planned = sum(statuses.values())
+    left_out = [f"{statuses[name]} {name}" for name in ("failed", "diverged", "interrupted", "running", "queued")]
+    return (
+        f"Planned runs: {planned}, of these {statuses['done']} done, {statuses['missing']} not started, "
+        f"{', '.join(left_out)}; only those done enter a mean. Left out as of other profiles: {runs.foreign}, "
+        f"as damaged: {len(runs.damaged)}."
+    )
+
+
+def _row(table: Table, row: Mapping[str, Any]) -> SheetRow:
+    cells = tuple(_cell(metric, row) for metric in table.metrics)
+    return SheetRow(row["name"], cells, tuple(row["runs"].split()), tuple(filter(None, row["missing"].split("\n"))))
+
+
+def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
+    values = {name.rpartition(".")[2]: row[name] for name in row if name.rpartition(".")[0] == metric.key}
+    paper = _paper(values, quoted=bool(row["quoted"]))
+    if not values["n"]:
+        return _without_runs(paper, values)
+    lines = [_ours(metric, values)]
+    if paper:
+        lines += [f"paper {paper}", _difference(metric, values)]
+    return Cell(tuple(lines), values["mean"], "ours")
+
+
+def _without_runs(paper: str, values: Mapping[str, Any]) -> Cell:
+    if values["missing"]:
+        gap = f"gap: {values['missing']} of {values['planned']} runs"
+        return Cell((gap, f"paper {paper}") if paper else (gap,), None, "gap")
+    return Cell((paper,), float(values["paper_mean"]), "paper") if paper else Cell(("–",), None, "empty")
+
+
+def _ours(metric: Metric, values: Mapping[str, Any]) -> str:
+    text = number(values["mean"], metric.form)
+    if values["n"] > 1:
+        text += f" ± {number(values['sd'], metric.form)}"
+        text = f"{number(values['best'], metric.form)} | {text}" if metric.best else text
+    of = f" of {values['planned']}" if values["n"] < values["planned"] else ""
+    return f"{text} (n = {values['n']}{of})"
+
+
+def _paper(values: Mapping[str, Any], quoted: bool) -> str:
+    """The paper's figure with the digits that the paper prints."""
+    if pd.isna(values["paper_mean"]):
+        return ""
+    text = f"{values['paper_mean']:g}"
+    if pd.notna(values["paper_sd"]):
+        text += f" ± {values['paper_sd']:g}"
+    if pd.notna(values["paper_best"]):
+        text = f"{values['paper_best']:g} | {text}"
+    return text + (QUOTED if quoted else "")
+
+
+def _difference(metric: Metric, values: Mapping[str, Any]) -> str:
+    text = number(values["difference"], f"+{metric.form}")
+    if pd.isna(values["low"]):
+        return f"{text} (no interval from one run)"
+    interval = f"[{number(values['low'], f'+{metric.form}')}, {number(values['high'], f'+{metric.form}')}]"
+    return f"{text} {interval}{DIFFERS if values['excludes_zero'] else ''}"
+
+
+def number(value: float, form: str) -> str:
+    """``value`` as `format` writes it, with a proper minus sign."""
+    return format(value, form).replace("-", "−")

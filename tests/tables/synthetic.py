@@ -1,0 +1,93 @@
+"""Records for the tests of the tables: made-up numbers in the real schema, for the runs that the sweeps plan.
+
+Nothing here was trained. The numbers are drawn from a seeded generator, so that the tests know what to expect.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from conas.seeds import generator
+from conas.space import Alpha, Space, space
+from harness import grid
+from harness.config import Config
+from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
+
+DEVICE = "made-up device"
+STATUSES = {"failed": "OSError: no space left on device", "diverged": "final: loss nan at epoch 3, step 7"}
+
+
+def record(config: Config, status: str = "done", error: float | None = None) -> Record:
+    """A record of the run of ``config``; ``error`` replaces its drawn test error or perplexity."""
+    rng = generator(config.seed, "synthetic", config.method, config.dataset, config.variant or "", str(config.search))
+    made = Record(
+        key=config.key,
+        method=config.method,
+        dataset=config.dataset,
+        seed=config.seed,
+        profile=config.profile,
+        status=status,
+        reason=STATUSES.get(status),
+        config=config.model_dump(mode="json"),
+        attempts=[Attempt(started="2020-01-01T00:00:00+00:00", host="h", pid=1, device=DEVICE, status=status)],
+    )
+    return _finished(made, config, rng, error) if status == "done" else made
+
+
+def records(sweeps: Iterable[str], profile: str) -> Iterator[Record]:
+    """A finished record of every run that ``sweeps`` plan."""
+    for sweep in sweeps:
+        for config in grid.runs(sweep, profile):
+            yield record(config)
+
+
+def fill(store: Store, some: Iterable[Record]) -> None:
+    """Write records into ``store``."""
+    for one in some:
+        store.run(one.id).save(one)
+
+
+def _finished(made: Record, config: Config, rng: np.random.Generator, error: float | None) -> Record:
+    bits = space(config.space)
+    alpha = _alpha(bits, config, rng)
+    made.genotype = bits.build(alpha).to_json()
+    made.search = SearchRecord(
+        key="0" * 12,
+        dataset=config.dataset,
+        seconds=3456.0,
+        gpu_days=0.04,
+        one_shot_steps=100,
+        measurements=30,
+        stand_alone_epochs=0,
+        details={"alpha": bits.format(alpha), "stages": _stages(config, rng)},
+    )
+    made.training_seconds = 600.0
+    size = float(np.round(rng.uniform(2.5e6, 4.5e6)))
+    made.counts = CountsRecord(params=int(size), mult_adds=160 * size, mult_adds_ptflops=165 * size)
+    made.metrics = {"last": _last(config, rng, error), "best": _last(config, rng, error)}
+    return made
+
+
+def _alpha(bits: Space, config: Config, rng: np.random.Generator) -> Alpha:
+    alpha = np.full(bits.n, -1, dtype=np.int8)
+    alpha[rng.choice(bits.n, 33 if config.variant == "t4" else 15, replace=False)] = 1
+    return alpha
+
+
+def _last(config: Config, rng: np.random.Generator, error: float | None) -> dict[str, float]:
+    if config.task == "text":
+        value = 60 + rng.normal() if error is None else error
+        return {"valid_perplexity": value + 2, "test_perplexity": value, "epoch": 10.0}
+    value = 3 + 0.1 * rng.normal() if error is None else error
+    return {"test_error": value, "train_loss": 0.1, "epoch": 10.0}
+
+
+def _stages(config: Config, rng: np.random.Generator) -> list[dict[str, Any]]:
+    if config.method != "conas":
+        return []
+    means = 1.5 - 0.2 * np.arange(config.settings.t) + 0.02 * rng.normal(size=config.settings.t)
+    return [
+        {"measurements": {"used": 30, "reused": 0, "dropped": 0, "mean": float(mean), "sd": 0.1, "least": 0.9}}
+        for mean in means
+    ]
