@@ -1,0 +1,184 @@
+"""Augmentation in memory, a whole batch at a time, the same whatever the batch.
+
+The random numbers of an image depend on the seed, the epoch and the image's place in its data set, and on nothing else:
+not on the batch it is in, on a worker or on a global generator.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy
+
+from conas.names import unknown
+from conas.seeds import generator
+
+POLICIES = {policy.value: policy for policy in (AutoAugmentPolicy.CIFAR10, AutoAugmentPolicy.SVHN)}
+
+# What the random numbers of an image decide.
+_ROW, _COLUMN, _FLIP, _HOLE_ROW, _HOLE_COLUMN, _PAIR, _CHANCES, _SIGNS = *range(6), slice(6, 8), slice(8, 10)
+_NUMBERS = 10
+
+Pixels = NDArray[np.uint8]
+Numbers = NDArray[np.float32]
+
+
+def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """The evaluation transform: pixels between 0 and 1, less the mean, over the deviation.
+
+    Takes uint8 images of shape (count, channels, height, width) and returns float32 ones in channels-last memory, on
+    the same device.
+    """
+    count, channels, height, width = images.shape
+    scale = torch.tensor([1 / (255 * deviation) for deviation in std], device=images.device)
+    shift = torch.tensor([-m / deviation for m, deviation in zip(mean, std, strict=True)], device=images.device)
+    rows = images.permute(0, 2, 3, 1).reshape(count, height, width * channels).float()  # long rows are fast
+    rows.mul_(scale.repeat(width)).add_(shift.repeat(width))
+    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+@dataclass
+class Augmenter:
+    """The training transform, in the order of DARTS (its code's ``_data_transforms_cifar10``): crop, flip, normalise,
+    cutout; AutoAugment comes after the flip, as its authors describe (Cubuk et al., 2019, section 4.1).
+
+    Attributes:
+        mean, std: as `ImageData` has them.
+        crop_padding: zeros put around an image before it is cropped to its size at a random place.
+        flip: mirror left and right with probability 1/2.
+        cutout: side of the square that is set to zero after normalising, in pixels, an odd one counting as the even
+            one below. Its centre may be anywhere, so part of it may lie outside.
+        auto_augment: a policy of AutoAugment, ``cifar10`` or ``svhn``, by torchvision's implementation; areas moved in
+            from outside are black, as the crop's.
+
+    Raises:
+        ValueError: a negative size, or no such policy.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_padding: int = 4
+    flip: bool = True
+    cutout: int = 0
+    auto_augment: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("crop_padding", "cutout"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if self.auto_augment is not None and self.auto_augment not in POLICIES:
+            raise ValueError(unknown("AutoAugment policy", self.auto_augment, POLICIES))
+        self._drawn = _Drawn()
+        self._policy = _Policy(POLICIES[self.auto_augment]) if self.auto_augment else None
+
+    def __call__(self, images: Tensor, indices: Tensor, epoch: int, seed: int) -> Tensor:
+        """Training images for one batch.
+
+        Takes uint8 images of shape (count, channels, height, width) on the CPU and their ``indices`` in the data set;
+        returns float32 ones of the same shape in channels-last memory.
+        """
+        numbers = self._drawn.numbers(indices.numpy(), epoch, seed)
+        pixels = self._crop(images.permute(0, 2, 3, 1).numpy(), numbers)
+        batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        if self._policy is not None:
+            batch = self._policy.apply(batch, numbers)
+        batch = normalise(batch, self.mean, self.std)
+        if self.cutout:
+            self._cut(batch.permute(0, 2, 3, 1).numpy(), numbers)
+        return batch
+
+    def _crop(self, pixels: Pixels, numbers: Numbers) -> Pixels:
+        """Crop and flip. Image by image, as copying slices is faster here than any gathering of pixels."""
+        count, height, width, channels = pixels.shape
+        pad = self.crop_padding
+        padded = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
+        padded[:, pad : pad + height, pad : pad + width] = pixels
+        cropped = np.empty_like(pixels, order="C")
+        rows, columns = _below(numbers[:, _ROW], 2 * pad + 1), _below(numbers[:, _COLUMN], 2 * pad + 1)
+        flips = (numbers[:, _FLIP] < 0.5) & self.flip
+        for image, source, row, column, flip in zip(cropped, padded, rows, columns, flips.tolist(), strict=True):
+            window = source[row : row + height, column : column + width]
+            image[:] = window[:, ::-1] if flip else window
+        return cropped
+
+    def _cut(self, batch: NDArray[np.float32], numbers: Numbers) -> None:
+        _, height, width, _ = batch.shape
+        reach = self.cutout // 2
+        rows, columns = _below(numbers[:, _HOLE_ROW], height), _below(numbers[:, _HOLE_COLUMN], width)
+        for image, row, column in zip(batch, rows, columns, strict=True):
+            image[max(0, row - reach) : row + reach, max(0, column - reach) : column + reach] = 0
+
+
+def _below(numbers: Numbers, bound: int) -> list[int]:
+    """Numbers between 0 and 1 as integers from 0 to ``bound`` - 1."""
+    return (numbers * bound).astype(np.int64).tolist()
+
+
+class _Drawn:
+    """The random numbers of one epoch, drawn all at once, a row an image of the data set."""
+
+    def __init__(self) -> None:
+        self._what: tuple[int, int] | None = None
+        self._rows = np.empty((0, _NUMBERS), np.float32)
+
+    def numbers(self, indices: NDArray[np.int64], epoch: int, seed: int) -> Numbers:
+        """Ten numbers in [0, 1) an image, shape (count, 10). A row does not depend on how many rows are drawn."""
+        needed = int(indices.max(initial=-1)) + 1
+        if self._what != (seed, epoch) or needed > len(self._rows):
+            rows = max(len(self._rows), 1 << needed.bit_length())
+            self._rows = generator(seed, "augment", epoch).random((rows, _NUMBERS), np.float32)
+            self._what = seed, epoch
+        return self._rows[indices]
+
+
+class _Policy(AutoAugment):
+    """torchvision's AutoAugment, told its random choices instead of drawing them from the global generator.
+
+    A policy is a list of pairs of steps. Here every single step is a policy of its own, so that all images of a batch
+    that take the same step, whatever their pair, are treated together.
+    """
+
+    policies: list[Any]
+    _choice: tuple[int, Tensor, Tensor]
+
+    def __init__(self, policy: AutoAugmentPolicy) -> None:
+        super().__init__(policy)
+        self._pairs = self.policies
+        self._steps = sorted({(name, level) for pair in self._pairs for name, _, level in pair}, key=repr)
+        self.policies = [((name, 1.0, level),) for name, level in self._steps]
+        self._spaces: dict[Any, Any] = {}
+
+    def apply(self, images: Tensor, numbers: Numbers) -> Tensor:
+        """The treated images; each takes the two steps of its pair, each step or not, in its direction."""
+        treated = images.clone()
+        pairs = [self._pairs[pair] for pair in _below(numbers[:, _PAIR], len(self._pairs))]
+        for place in range(2):
+            chances, signs = numbers[:, _CHANCES][:, place], numbers[:, _SIGNS][:, place] >= 0.5
+            for (step, sign), positions in self._together([pair[place] for pair in pairs], chances, signs).items():
+                self._choice = step, torch.zeros(1), torch.tensor([sign])
+                treated[positions] = self(treated[positions])
+        return treated
+
+    def _together(
+        self, steps: list[Any], chances: Numbers, signs: NDArray[np.bool_]
+    ) -> dict[tuple[int, bool], list[int]]:
+        """The positions of the images that take the same step in the same direction."""
+        groups: dict[tuple[int, bool], list[int]] = {}
+        for position, (name, probability, level) in enumerate(steps):
+            if chances[position] <= probability:
+                key = self._steps.index((name, level)), bool(signs[position])
+                groups.setdefault(key, []).append(position)
+        return groups
+
+    def get_params(self, transform_num: int) -> tuple[int, Tensor, Tensor]:
+        """The choices of the images at hand, where torchvision draws."""
+        return self._choice
+
+    def _augmentation_space(self, *arguments: Any) -> Any:
+        """As torchvision's, computed once: it costs more than treating an image."""
+        if arguments not in self._spaces:
+            self._spaces[arguments] = super()._augmentation_space(*arguments)
+        return self._spaces[arguments]

@@ -1,0 +1,199 @@
+"""The files of a data set: found where the user has them, downloaded where not, checked before anything reads them."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from harness.data.content import digest, is_web_page, one_line
+from harness.data.download import DownloadError, Remote, fetch
+
+Say = Callable[[str], None]
+
+
+class DataError(RuntimeError):
+    """A data set is missing, damaged or not what it should be; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of a data set lie and what they must contain.
+
+    Attributes:
+        folder: the usual sub-folder of ``data_dir``; downloads go there.
+        files: the digest (``algorithm:hexadecimal``) of each file's content by its name. A file may also lie there as
+            ``name.gz``, compressed in any way: the digest is that of the unpacked content.
+        remotes: the downloads that bring these files.
+        elsewhere: folders outside ``data_dir`` that are tried last.
+    """
+
+    folder: str
+    files: Mapping[str, str]
+    remotes: tuple[Remote, ...]
+    elsewhere: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One file as it was read. ``published`` says whether its digest is the published one."""
+
+    name: str
+    bytes: int
+    digest: str
+    published: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What exactly a run was trained on.
+
+    Attributes:
+        source: the folder, or the package, that the data came from.
+        counts: images or tokens in each split.
+        whole: the counts are the published ones.
+    """
+
+    dataset: str
+    source: str
+    files: tuple[FileRecord, ...]
+    counts: Mapping[str, int]
+    whole: bool
+
+    @property
+    def verified(self) -> bool:
+        """Whether every file has the published content."""
+        return all(file.published for file in self.files)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the content of all files, the same wherever they lie: 12 hexadecimal digits."""
+        return hashlib.sha256("\n".join(file.digest for file in self.files).encode()).hexdigest()[:12]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON data."""
+        return {**asdict(self), "verified": self.verified, "fingerprint": self.fingerprint}
+
+
+@dataclass
+class Files:
+    """Hands out the content of a data set's files, checked, and remembers what it handed out.
+
+    Attributes:
+        folder: None for a set that ships with a package.
+        allow_subset: whether files may differ from the published ones; None if that is never possible.
+    """
+
+    dataset: str
+    digests: Mapping[str, str]
+    folder: Path | None = None
+    allow_subset: bool | None = None
+    source: str = ""
+    records: list[FileRecord] = field(default_factory=list)
+
+    def read(self, name: str) -> bytes:
+        """The content of the file ``name``, unpacked if it lies there as ``name.gz``.
+
+        Raises:
+            DataError: it cannot be read, is a web page, or differs from the published file without leave.
+        """
+        assert self.folder is not None
+        path = locate(self.folder, name)
+        if path is None:
+            raise DataError(f"{self.dataset}: {self.folder / name} is missing")
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{self.dataset}: {path} cannot be read ({one_line(error)})") from error
+        if is_web_page(content):
+            raise DataError(f"{self.dataset}: {path} is a web page saved as data: delete it")
+        self._check(path, name, content)
+        return content
+
+    def _check(self, path: Path, name: str, content: bytes) -> None:
+        expected = self.digests[name]
+        found = digest(content, expected.partition(":")[0])
+        if found != expected and not self.allow_subset:
+            leave = "" if self.allow_subset is None else ", or use it as it is with allow_subset=true"
+            raise DataError(
+                f"{self.dataset}: {path} is not the published file ({found} instead of {expected}): it is damaged, cut "
+                f"short or another version; delete it to download it anew{leave}"
+            )
+        self.records.append(FileRecord(name, len(content), found, found == expected))
+
+    def shipped(self, name: str, package: str, content: bytes) -> None:
+        """Note that ``content`` was taken from an installed package: published as far as its version goes."""
+        self.source = package
+        self.records.append(FileRecord(name, len(content), digest(content, "sha256"), published=True))
+
+
+def open_files(
+    dataset: str,
+    layout: Layout | None,
+    data_dir: str | Path | None,
+    allow_subset: bool | None,
+    offline: bool,
+    say: Say,
+) -> Files:
+    """The files of a data set, complete: those in ``data_dir`` or its usual sub-folders, the rest downloaded.
+
+    Raises:
+        DataError: files are missing and cannot be downloaded; the message says where to put them.
+    """
+    if layout is None:
+        return Files(dataset, {})
+    if data_dir is None:
+        raise DataError(f"{dataset} needs data_dir, the folder that holds its files or shall receive them")
+    try:
+        folder = _folder(dataset, layout, Path(data_dir))
+        missing = _missing(folder, layout)
+    except OSError as error:
+        raise DataError(f"{dataset}: cannot look into {data_dir} ({one_line(error)})") from error
+    if missing and offline:
+        raise DataError(_where_to_put(dataset, layout, folder, missing))
+    if missing:
+        _download(dataset, layout, folder, say)
+    return Files(dataset, layout.files, folder, allow_subset, source=str(folder))
+
+
+def locate(folder: Path, name: str) -> Path | None:
+    """The file ``name`` of ``folder``, or its compressed form."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _folder(dataset: str, layout: Layout, data_dir: Path) -> Path:
+    """The folder that holds most of the files; if none holds any, the one that downloads go to."""
+    inside = [data_dir / layout.folder, data_dir, data_dir / dataset, data_dir / dataset / layout.folder]
+    candidates = [*inside, *map(Path, layout.elsewhere)]
+    return min(candidates, key=lambda folder: len(_missing(folder, layout)))
+
+
+def _missing(folder: Path, layout: Layout) -> list[str]:
+    return [name for name in layout.files if locate(folder, name) is None]
+
+
+def _where_to_put(dataset: str, layout: Layout, folder: Path, missing: list[str]) -> str:
+    addresses = " ".join(remote.urls[0] for remote in layout.remotes if set(remote.provides) & set(missing))
+    return (
+        f"{dataset}: {folder} lacks {', '.join(missing)} and offline=true: put them there (from {addresses}), or set "
+        "data_dir to where they are"
+    )
+
+
+def _download(dataset: str, layout: Layout, folder: Path, say: Say) -> None:
+    """Bring what is missing, one process at a time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".download.lock"):
+            for remote in layout.remotes:
+                if set(remote.provides) & set(_missing(folder, layout)):
+                    fetch(remote, folder, say)
+    except DownloadError as error:
+        place = _where_to_put(dataset, layout, folder, _missing(folder, layout))
+        raise DataError(f"{error}; {place.replace(' and offline=true', '')}") from error
+    except OSError as error:
+        raise DataError(f"{dataset}: cannot write to {folder} ({one_line(error)})") from error

@@ -1,0 +1,108 @@
+"""The data sets by name. One file in `harness.data.sets` adds one: a function that reads its files, registered here.
+
+A reader is given `Files`, which hands out the content of the set's files after checking it, and returns its splits.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conas.names import unknown
+from harness.data.files import DataError, Files, Layout
+
+ImageReader = Callable[[Files], Mapping[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]]
+TextReader = Callable[[Files], Mapping[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """What is published about a data set of images, and how to read it.
+
+    Attributes:
+        read: returns by split the images, uint8 (count, height, width, channels), and labels from 0, (count,). Every
+            split but ``test`` is training data.
+        mean, std: one a channel, of pixels between 0 and 1.
+        counts: the published number of images of each split.
+        layout: the files; None for a set that ships with an installed package.
+    """
+
+    name: str
+    read: ImageReader
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    counts: Mapping[str, int]
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True)
+class TextSet:
+    """What is published about a text, and how to read it.
+
+    Attributes:
+        read: returns the words of the splits ``train``, ``valid`` and ``test``, with ``<eos>`` at the end of each line.
+        counts: the published number of tokens of each split, and of ``words`` in the vocabulary; empty if it may vary.
+        layout: the files; None for a text that ships with an installed package.
+    """
+
+    name: str
+    read: TextReader
+    counts: Mapping[str, int] = field(default_factory=dict)
+    layout: Layout | None = None
+
+
+DataSet = ImageSet | TextSet
+DATASETS: dict[str, DataSet] = {}
+
+
+def image_set(
+    name: str,
+    *,
+    classes: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    counts: Mapping[str, int],
+    layout: Layout | None = None,
+) -> Callable[[ImageReader], ImageReader]:
+    """Register the decorated reader as the data set of images ``name``."""
+
+    def register(read: ImageReader) -> ImageReader:
+        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout)
+        return read
+
+    return register
+
+
+def text_set(
+    name: str, *, counts: Mapping[str, int] | None = None, layout: Layout | None = None
+) -> Callable[[TextReader], TextReader]:
+    """Register the decorated reader as the text ``name``."""
+
+    def register(read: TextReader) -> TextReader:
+        DATASETS[name] = TextSet(name, read, counts or {}, layout)
+        return read
+
+    return register
+
+
+def dataset(name: str) -> DataSet:
+    """The data set called ``name``.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in dataset_names():
+        raise DataError(unknown("data set", name, DATASETS))
+    return DATASETS[name]
+
+
+def dataset_names() -> list[str]:
+    """The names of all data sets."""
+    sets = importlib.import_module("harness.data.sets")
+    for module in pkgutil.iter_modules(sets.__path__):
+        importlib.import_module(f"{sets.__name__}.{module.name}")
+    return sorted(DATASETS)

