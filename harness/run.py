@@ -1,0 +1,108 @@
+"""`python harness/run.py with dataset=svhn seed=3`: search for a cell, train its network, record the run."""
+
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+
+from sacred import SETTINGS, Experiment
+from sacred.config.config_dict import ConfigDict
+from sacred.run import Run
+from sacred.utils import SacredError
+
+from harness.checkpoint import CheckpointError
+from harness.config import ConfigError, defaults, load, summaries
+from harness.data import DataError
+from harness.life import execute
+from harness.progress import Reporter, Row
+from harness.store import AlreadyRunning, DamagedRecord
+from harness.summary import announce, summarise
+from harness.training import DivergedError
+
+SETTINGS.CAPTURE_MODE = "sys"
+SETTINGS.CONFIG.READ_ONLY_CONFIG = False
+
+EXPECTED = (ConfigError, DataError, AlreadyRunning, DamagedRecord, CheckpointError, DivergedError, OSError)
+
+ex = Experiment("conas", save_git_info=False)
+
+
+class RefusedError(SacredError):
+    """Something a person can mend: Sacred prints it as one line, ``error: ...``, and exits with 1."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, print_traceback=False)
+
+
+RefusedError.__module__, RefusedError.__qualname__ = "builtins", "error"  # what Sacred prints before the message
+
+
+def settings(fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:
+    """Sacred's view of the configuration: the defaults chosen by data set, profile, method and variant."""
+    try:
+        values, sources = defaults({**(preset or {}), **(fixed or {})})
+    except ConfigError as error:
+        raise RefusedError(str(error)) from None
+    summary = ConfigDict(values)(fixed, preset, fallback)
+    summary.docs.update(sources)
+    return summary
+
+
+ex.configurations.append(settings)
+
+
+@ex.config_hook
+def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
+    """Refuse impossible settings before any work."""
+    try:
+        load(config)
+    except ConfigError as error:
+        raise RefusedError(str(error)) from None
+    return {}
+
+
+for _name, _summary in summaries("variants").items():
+    ex.add_named_config(_name, variant=_name)
+
+
+@ex.main
+def run(_config: dict[str, Any], _run: Run) -> dict[str, float]:
+    """Search for a cell with `method`, train its network on `dataset`, test it, and record everything."""
+    config = load(dict(_config))
+    reporter = Reporter(lambda row: _log(_run, row))
+    try:
+        announce(config, reporter)
+        record = execute(config, reporter)
+    except EXPECTED as error:
+        raise RefusedError(str(error)) from error
+    summarise(config, record, reporter)
+    return dict(record.metrics["last"])
+
+
+def _log(run: Run, row: Row) -> None:
+    for name, value in row.items():
+        if name not in ("stage", "epoch"):
+            run.log_scalar(f"{row['stage']}.{name}", value, row["epoch"])
+
+
+def _terminate(signum: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The command line."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        ex.run_commandline()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command continues where this one stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""What is particular to images and to text: data, networks and how they are trained."""
+
+from typing import Any
+
+from harness.config import Config
+from harness.tasks.image import ImageTask
+
+TASKS: dict[str, Any] = {"image": ImageTask}
+
+
+def task(config: Config) -> Any:
+    """The task of a configuration, with its data loaded.
+
+    Raises:
+        DataError: the data are missing or damaged.
+    """
+    return TASKS[config.task](config)
