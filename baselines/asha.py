@@ -13,7 +13,7 @@ from baselines.ranking import best, ranked
 from baselines.registry import Method, register
 from baselines.settings import ASSUMPTION, LI, at_least, setting
 from baselines.wiring import Wired
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
 
 
@@ -121,6 +121,7 @@ METHOD = register(
         search,
         ASHASettings,
         frozenset({"stand_alone"}),
+        lambda s: Cost(stand_alone_epochs=s.budget),
         {
             "text": {"inputs": 1},
             "smoke": {"budget": 4, "most": 2, "eta": 2},

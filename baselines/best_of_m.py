@@ -12,7 +12,7 @@ from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
 from baselines.settings import at_least, setting
 from conas.measurements import Measurements, measure
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 
@@ -61,6 +61,7 @@ METHOD = register(
         search,
         BestOfMSettings,
         frozenset({"one_shot"}),
+        lambda s: Cost(measurements=s.m),
         {
             "text": {"connect": True},
             "smoke": {"m": 30},

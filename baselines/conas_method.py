@@ -4,6 +4,7 @@ from typing import Any
 
 from baselines.registry import Method, register
 from conas.algorithm import Settings, search
+from conas.problem import Cost
 
 SIZES: dict[str, dict[str, Any]] = {
     "text": {"t": 2, "s": (10, 5), "connect": True},
@@ -12,8 +13,22 @@ SIZES: dict[str, dict[str, Any]] = {
     "laptop/text": {"m": 100},
 }
 
+
+def budget(settings: Settings) -> Cost:
+    """What ``t`` stages ask for; less if a stage decides every bit or none."""
+    if settings.oracle == "stand_alone":
+        return Cost(stand_alone_epochs=settings.m * settings.t * settings.epochs)
+    return Cost(measurements=settings.m * settings.t)
+
+
 METHOD = register(
     Method(
-        "conas", "sparse recovery of the one-shot loss (Algorithm 1)", search, Settings, frozenset({"one_shot"}), SIZES
+        "conas",
+        "sparse recovery of the one-shot loss (Algorithm 1)",
+        search,
+        Settings,
+        frozenset({"one_shot"}),
+        budget,
+        SIZES,
     )
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from baselines.registry import Method, register
 from baselines.settings import LIU, at_least, one_of, setting
 from conas.genotype import Cell, Choice, Genotype
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 from conas.space import ACTIVATIONS, FIVE_OPERATIONS, SEVEN_OPERATIONS, Space
 
 NONE = "none"
@@ -83,6 +83,7 @@ METHOD = register(
         search,
         DARTSSettings,
         frozenset({"relaxed"}),
+        lambda s: Cost(),
         {"text": {"operations": "recurrent", "inputs": 1}},
     )
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from baselines import genotypes
 from baselines.registry import Method, register
 from baselines.settings import setting
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ METHOD = register(
         search,
         FixedSettings,
         frozenset(),
+        lambda s: Cost(),
         {"text": {"genotype": "darts_v2_rnn"}},
     )
 )

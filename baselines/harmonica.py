@@ -15,7 +15,7 @@ from baselines.registry import Method, register
 from baselines.settings import ASSUMPTION, at_least, setting
 from conas.measurements import Measurements, measure
 from conas.minimise import minimise
-from conas.problem import Oracle, Outcome, Problem
+from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.recovery import lasso
 from conas.sampling import Bernoulli
 from conas.seeds import generator
@@ -36,6 +36,7 @@ class HarmonicaSettings:
         s: monomials kept in each stage, beside the constant.
         lambda_: Lasso penalty, ||y - Ax||^2 + lambda ||x||_1, on losses whose mean is taken off.
         p: probability of an edge to be on while the one-shot model is trained.
+        connect: give empty nodes a random edge while it is trained.
     """
 
     stages: int = setting(3, HAZAN)
@@ -45,6 +46,7 @@ class HarmonicaSettings:
     s: int = setting(5, HAZAN)
     lambda_: float = setting(1.0, f"{ASSUMPTION}: as CoNAS; the authors' penalty belongs to losses in percent")
     p: float = setting(0.5, "as CoNAS, section 3")
+    connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
     def __post_init__(self) -> None:
         at_least(1, self, "stages", "final", "d", "s")
@@ -63,7 +65,7 @@ def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:
         ValueError: a degree above the number of bits, or a stage with fewer than two finite losses.
     """
     space = problem.space
-    oracle = problem.one_shot(Bernoulli(settings.p))
+    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
     fixed: dict[int, int] = {}
     seen: list[Measurements] = []
     found: list[list[dict[str, Any]]] = []
@@ -106,7 +108,9 @@ METHOD = register(
         search,
         HarmonicaSettings,
         frozenset({"one_shot"}),
+        lambda s: Cost(measurements=s.stages * s.samples + s.final),
         {
+            "text": {"connect": True},
             "smoke": {"samples": 10, "final": 5},
             "laptop": {"samples": 80, "final": 60},
             "laptop/text": {"samples": 30, "final": 10},

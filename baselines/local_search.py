@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.conas_method import SIZES
+from baselines.conas_method import SIZES, budget
 from baselines.registry import Method, register
 from baselines.settings import at_least, setting
 from conas import algorithm
-from conas.problem import Oracle, Outcome, Problem
+from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, Space
@@ -40,11 +40,11 @@ def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcom
     """What flips make of CoNAS's answer; the answer itself if no flip has a lower loss.
 
     Raises:
-        ValueError: as `conas.algorithm.search`.
+        ValueError: as `conas.algorithm.search_on`.
     """
     space = problem.space
-    start = algorithm.search(problem, seed, settings)
     oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    start = algorithm.search_on(oracle, space, seed, settings)
     alpha = space.encode(start.genotype)
     loss = first = _loss(oracle, alpha)
     asked, kept, tried = 1, 0, set[int]()
@@ -100,6 +100,7 @@ METHOD = register(
         search,
         LocalSearchSettings,
         frozenset({"one_shot"}),
+        lambda s: Cost(measurements=budget(s).measurements + s.flips),
         {
             **SIZES,
             "smoke": {**SIZES["smoke"], "flips": 20},

@@ -6,7 +6,7 @@ from baselines.ranking import best, diverged
 from baselines.registry import Method, register
 from baselines.settings import LIU, at_least, setting
 from baselines.wiring import Wired
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
 
 
@@ -51,6 +51,7 @@ METHOD = register(
         search,
         RandomSearchSettings,
         frozenset({"stand_alone"}),
+        lambda s: Cost(stand_alone_epochs=s.samples * s.epochs),
         {
             "text": {"samples": 8, "epochs": 300, "inputs": 1},
             "smoke": {"samples": 2, "epochs": 1},

@@ -6,7 +6,7 @@ import numpy as np
 
 from baselines.registry import Method, register
 from baselines.settings import at_least, setting
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
 from conas.space import Alpha, Space
 
@@ -55,6 +55,11 @@ def _exactly(space: Space, rng: np.random.Generator, active: int) -> Alpha:
 
 METHOD = register(
     Method(
-        "random_wiring", "one random cell, nothing searched (appendix A.8)", search, RandomWiringSettings, frozenset()
+        "random_wiring",
+        "one random cell, nothing searched (appendix A.8)",
+        search,
+        RandomWiringSettings,
+        frozenset(),
+        lambda s: Cost(),
     )
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conas.names import unknown
-from conas.problem import Outcome, Problem
+from conas.problem import Cost, Outcome, Problem
 
 Search = Callable[[Problem, int, Any], Outcome]
 
@@ -20,6 +20,8 @@ class Method:
         settings: a frozen dataclass whose defaults are the published settings; ``metadata={"source": ...}`` on a field
             says where its value comes from. It checks its values in ``__post_init__`` and raises ValueError.
         needs: the kinds of question it asks (see `conas.problem.Problem.supports`).
+        budget: the measurements and stand-alone epochs that a search asks for at most, from its settings. What a
+            one-shot model or a relaxation takes to train is the problem's affair.
         sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
             ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
     """
@@ -29,6 +31,7 @@ class Method:
     search: Search
     settings: type
     needs: frozenset[str]
+    budget: Callable[[Any], Cost]
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:

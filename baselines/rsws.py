@@ -13,7 +13,7 @@ from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.settings import LI, at_least, setting
 from baselines.wiring import Wired, draw
-from conas.problem import Oracle, Outcome, Problem
+from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.seeds import generator
 from conas.space import Alpha
 
@@ -85,6 +85,7 @@ METHOD = register(
         search,
         RSWSSettings,
         frozenset({"one_shot"}),
+        lambda s: Cost(measurements=s.rounds * (s.samples + s.refined)),
         {
             "text": {"rounds": 2, "refined": 1, "inputs": 1},
             "smoke": {"rounds": 2, "samples": 10, "refined": 2},

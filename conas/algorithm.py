@@ -101,8 +101,16 @@ def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
         ValueError: the degree exceeds the number of bits, the problem lacks the oracle, too few measurements are
             finite, or the minimiser is out of reach.
     """
-    space = problem.space
-    oracle = _oracle(problem, settings)
+    return search_on(_oracle(problem, settings), problem.space, seed, settings)
+
+
+def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Outcome:
+    """Stage 2 of Algorithm 1 on an oracle that exists already, such as a trained one-shot model.
+
+    Raises:
+        ValueError: the degree exceeds the number of bits, too few measurements are finite, or the minimiser is out
+            of reach.
+    """
     fixed: dict[int, int] = {}
     measured = Measurements.none(space.n)
     stages: list[dict[str, Any]] = []
