@@ -83,8 +83,8 @@ def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, toleranc
         found.iterations,
         time.perf_counter() - started,
         penalty,
-        2 * found.objective,
-        2 * found.gap,
+        float(2 * found.objective),
+        float(2 * found.gap),
     )
 
 
