@@ -11,10 +11,11 @@ import numpy as np
 
 from baselines.ranking import best, ranked
 from baselines.registry import Method, register
-from baselines.settings import ASSUMPTION, LI, at_least, setting
+from baselines.settings import ASSUMPTION, LI, at_least
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
+from conas.settings import setting
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import numpy as np
 
 from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
-from baselines.settings import at_least, setting
+from baselines.settings import at_least
 from conas.measurements import Measurements, measure
 from conas.problem import Cost, Outcome, Problem
 from conas.sampling import Bernoulli
 from conas.seeds import generator
+from conas.settings import setting
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.registry import Method, register
-from baselines.settings import LIU, at_least, one_of, setting
+from baselines.settings import LIU, at_least, one_of
 from conas.genotype import Cell, Choice, Genotype
 from conas.problem import Cost, Outcome, Problem
+from conas.settings import setting
 from conas.space import ACTIVATIONS, FIVE_OPERATIONS, SEVEN_OPERATIONS, Space
 
 NONE = "none"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from baselines import genotypes
 from baselines.registry import Method, register
-from baselines.settings import setting
 from conas.problem import Cost, Outcome, Problem
+from conas.settings import setting
 
 
 @dataclass(frozen=True)

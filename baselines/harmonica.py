@@ -12,13 +12,14 @@ import numpy as np
 
 from baselines.ranking import best
 from baselines.registry import Method, register
-from baselines.settings import ASSUMPTION, at_least, setting
+from baselines.settings import ASSUMPTION, at_least
 from conas.measurements import Measurements, measure
 from conas.minimise import minimise
 from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.recovery import lasso
 from conas.sampling import Bernoulli
 from conas.seeds import generator
+from conas.settings import setting
 from conas.space import Space
 
 HAZAN = "Hazan et al. (2017), released code"

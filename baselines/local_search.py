@@ -11,11 +11,12 @@ import numpy as np
 
 from baselines.conas_method import SIZES, budget
 from baselines.registry import Method, register
-from baselines.settings import at_least, setting
+from baselines.settings import at_least
 from conas import algorithm
 from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.sampling import Bernoulli
 from conas.seeds import generator
+from conas.settings import setting
 from conas.space import Alpha, Space
 
 

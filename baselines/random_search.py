@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from baselines.ranking import best, diverged
 from baselines.registry import Method, register
-from baselines.settings import LIU, at_least, setting
+from baselines.settings import LIU, at_least
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
+from conas.settings import setting
 
 
 @dataclass(frozen=True)

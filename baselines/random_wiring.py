@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.registry import Method, register
-from baselines.settings import at_least, setting
+from baselines.settings import at_least
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
+from conas.settings import setting
 from conas.space import Alpha, Space
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
-from baselines.settings import LI, at_least, setting
+from baselines.settings import LI, at_least
 from baselines.wiring import Wired, draw
 from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.seeds import generator
+from conas.settings import setting
 from conas.space import Alpha
 
 

@@ -1,6 +1,5 @@
-"""Helpers for the settings of the methods: values with a source, and checks with one-line messages."""
+"""Checks of the methods' settings with one-line messages, and the sources that several of them share."""
 
-import dataclasses
 from typing import Any
 
 from conas.names import unknown
@@ -8,11 +7,6 @@ from conas.names import unknown
 LIU = "Liu et al. (2018b)"
 LI = "Li & Talwalkar (2019)"
 ASSUMPTION = "assumption"
-
-
-def setting(default: Any, source: str) -> Any:
-    """A dataclass field with the place that its default comes from."""
-    return dataclasses.field(default=default, metadata={"source": source})
 
 
 def at_least(least: float, settings: Any, *names: str) -> None:

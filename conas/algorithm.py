@@ -24,6 +24,7 @@ from conas.recovery import Recovery, debias, iht, lasso, omp
 from conas.report import describe, held_out_r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
+from conas.settings import setting
 from conas.space import Alpha, Space
 
 SOLVERS = ("lasso", "iht", "omp")
@@ -53,19 +54,19 @@ class Settings:
         ValueError: an impossible value.
     """
 
-    m: int = 1000
-    s: int | tuple[int, ...] = 10
-    d: int = 2
-    t: int = 1
-    lambda_: float = 1.0
-    p: float = 0.5
-    connect: bool = False
-    solver: Literal["lasso", "iht", "omp"] = "lasso"
-    debias: bool = False
-    constant_counts: bool = True
-    reuse: bool = False
-    oracle: Literal["one_shot", "stand_alone"] = "one_shot"
-    epochs: int = 50
+    m: int = setting(1000, "section 3.2, after theorem 3.2")
+    s: int | tuple[int, ...] = setting(10, "section 4.1")
+    d: int = setting(2, "section 4.1")
+    t: int = setting(1, "section 4.1; 4 for the larger cells, 2 for the RNN (section 4.3)")
+    lambda_: float = setting(1.0, "section 4.1")
+    p: float = setting(0.5, "section 3")
+    connect: bool = setting(False, "section 4.3, for the RNN")
+    solver: Literal["lasso", "iht", "omp"] = setting("lasso", "equation 3.2")
+    debias: bool = setting(False, "assumption: footnote 2 is a remark, Algorithm 1 has no such step")
+    constant_counts: bool = setting(True, "Algorithm 1, line 12: the s largest of all coefficients")
+    reuse: bool = setting(False, "Algorithm 1, line 10: every stage collects its own")
+    oracle: Literal["one_shot", "stand_alone"] = setting("one_shot", "section 3")
+    epochs: int = setting(50, "appendix A.1")
 
     def __post_init__(self) -> None:
         for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
