@@ -1,0 +1,256 @@
+"""One MongoDB database: upload runs, read runs."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from bson import ObjectId
+from filelock import FileLock
+from pymongo import MongoClient, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
+
+from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
+from harness.mongo.image import Image, read_image
+from harness.store import DamagedRecord, RunFolder
+
+URL_VARIABLE = "CONAS_MONGO_URL"
+UNSYNCED = ".unsynced"
+"""The file in a run's folder that says that a database may lag behind it."""
+
+_FORMS = (
+    "the database's address cannot be read (allowed: HOST:PORT:DATABASE, DATABASE, or "
+    "mongodb://USER:PASSWORD@HOST:PORT/DATABASE?authSource=admin with special characters percent-encoded)"
+)
+_SHORT_FORM = re.compile(r"(?:(?P<host>[\w.-]+:\d{1,5}):)?(?P<database>[A-Za-z_][\w-]*)")
+_DEFAULT_DATABASE = "conas"
+_MILLISECONDS_TO_CONNECT = 3_000
+_LAYOUT = 1
+_RUNS_AT_ONCE = 500
+_DUPLICATE_KEY = 11_000
+
+
+class DatabaseError(ValueError):
+    """A database that cannot be used as asked."""
+
+
+class Database:
+    """A MongoDB database, named by HOST:PORT:DATABASE, DATABASE or a mongodb:// address; nothing is sent yet.
+
+    Attributes:
+        name: what may be printed, HOST:PORT/DATABASE.
+        url: the mongodb:// address, with its password; never to be printed.
+
+    Raises:
+        DatabaseError: the address cannot be read; the message repeats no part of it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.url = _url(address)
+        try:
+            self._client: MongoClient[Document] = MongoClient(
+                self.url,
+                appname="conas",
+                tz_aware=True,
+                connect=False,
+                serverSelectionTimeoutMS=_MILLISECONDS_TO_CONNECT,
+                connectTimeoutMS=_MILLISECONDS_TO_CONNECT,
+            )
+        except (InvalidURI, ConfigurationError, ValueError):
+            raise DatabaseError(_FORMS) from None
+        self._db = self._client.get_default_database(_DEFAULT_DATABASE)
+        host = self.url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+        self.name = f"{host}/{self._db.name}"
+        self._prepared = False
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+    def digests(self) -> dict[str, str]:
+        """The digest of every run that was uploaded whole, by the run's name."""
+        found = self._db.runs.find({"mirror.run": {"$exists": True}}, {"mirror": 1})
+        return {document["mirror"]["run"]: document["mirror"]["digest"] for document in found}
+
+    def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
+        found = self._db.runs.find({"mirror.run": {"$exists": True}}, {"mirror.run": 1, "artifacts": 1})
+        ids = {
+            document["mirror"]["run"]: artifact["file_id"]
+            for document in found
+            for artifact in document["artifacts"]
+            if artifact["name"] == name
+        }
+        runs = sorted(ids)
+        for start in range(0, len(runs), _RUNS_AT_ONCE):
+            some = runs[start : start + _RUNS_AT_ONCE]
+            whole = self._files([ids[run] for run in some])
+            yield from ((run, whole[ids[run]]) for run in some)
+
+    def _files(self, ids: list[ObjectId]) -> dict[ObjectId, bytes]:
+        whole = dict.fromkeys(ids, b"")
+        for part in sorted(self._db.fs.chunks.find({"files_id": {"$in": ids}}), key=lambda part: part["n"]):
+            whole[part["files_id"]] += part["data"]
+        return whole
+
+    def beat(self, run: str) -> None:
+        """Say that the process of ``run`` is alive."""
+        self._db.runs.update_one({"_id": number(run), "status": "RUNNING"}, {"$max": {"heartbeat": datetime.now(UTC)}})
+
+    def put(self, images: Sequence[Image]) -> list[str]:
+        """Make the database's view of some runs equal to ``images``; whatever a run names is written before it.
+
+        Returns:
+            The names of runs whose number another project's run has; they are left out.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        self.prepare()
+        all_of = [documents(image) for image in images]
+        _insert(self._db.fs.chunks, [chunk for one in all_of for chunk in one.chunks])
+        _insert(self._db.fs.files, [file for one in all_of for file in one.files])
+        _insert(self._db.metrics, [metric for one in all_of for metric in one.metrics])
+        refused = self._put_runs([one.run for one in all_of])
+        self._delete_old(all_of)
+        return refused
+
+    def _put_runs(self, runs: Sequence[Document]) -> list[str]:
+        """Write the runs' own documents, keeping what Omniboard's users wrote into them: tags and notes."""
+        updates = [_update(run) for run in runs]
+        taken = _refused(self._db.runs, updates)
+        # Another process may have inserted the same run a moment ago; what is refused again is another project's.
+        again = _refused(self._db.runs, [updates[i] for i in taken]) if taken else []
+        return [runs[taken[i]]["mirror"]["run"] for i in again]
+
+    def _delete_old(self, all_of: Sequence[Documents]) -> None:
+        numbers = [one.run["_id"] for one in all_of]
+        metrics = [metric["_id"] for one in all_of for metric in one.metrics]
+        self._db.metrics.delete_many({"run_id": {"$in": numbers}, "_id": {"$nin": metrics}})
+        current = {file["_id"] for one in all_of for file in one.files}
+        named = {"filename": {"$in": [file["filename"] for one in all_of for file in one.files]}}
+        old = [file["_id"] for file in self._db.fs.files.find(named, {"_id": 1}) if file["_id"] not in current]
+        if old:
+            self._db.fs.files.delete_many({"_id": {"$in": old}})
+            self._db.fs.chunks.delete_many({"files_id": {"$in": old}})
+
+    def prepare(self) -> None:
+        """Make the indexes that readers need, and Omniboard's columns if they were never made."""
+        if self._prepared:
+            return
+        self._db.metrics.create_index("run_id")
+        self._db.runs.create_index("start_time")
+        self._db.fs.files.create_index([("filename", 1), ("uploadDate", 1)])
+        self._db.fs.chunks.create_index([("files_id", 1), ("n", 1)], unique=True)
+        self._make_columns()
+        self._prepared = True
+
+    def _make_columns(self) -> None:
+        """Once a database: who removes a column does not find it again."""
+        settings = self._db["omniboard.settings"]
+        mark = {"$setOnInsert": {"name": "conas_columns", "value": _LAYOUT}}
+        if settings.update_one({"_id": object_id("columns")}, mark, upsert=True).upserted_id is None:
+            return
+        named = COLUMNS["custom"].items()
+        columns = [{"_id": object_id("column", name), "name": name, "config_path": path} for name, path in named]
+        _insert(self._db["omniboard.custom.columns"], columns)
+        for name, value in COLUMNS["settings"].items():
+            settings.update_one({"name": name}, {"$setOnInsert": {"value": value}}, upsert=True)
+
+
+class Uploaded(NamedTuple):
+    """The digests of the runs that the database holds now, and a line for every run that it does not."""
+
+    digests: dict[str, str]
+    refused: list[str]
+
+
+def upload(database: Database, folders: Iterable[RunFolder], known: Mapping[str, str]) -> Uploaded:
+    """Upload those runs whose digest is not ``known``; a run without a record is left out.
+
+    A run is held while it is uploaded, so that an older state never replaces a newer one.
+
+    Raises:
+        PyMongoError: the database is away or refuses; the runs are marked as unsynced.
+    """
+    with ExitStack() as held:
+        images, refused = _hold(folders, held)
+        new = {path: image for path, image in images.items() if image.digest != known.get(image.run)}
+        for path in new:
+            (path / UNSYNCED).touch()
+        taken = database.put(list(new.values())) if new else []
+        refused += [f"{database.name}: another project's run has the number of {run}" for run in taken]
+        there = {path: image for path, image in images.items() if image.run not in taken}
+        for path in there:
+            (path / UNSYNCED).unlink(missing_ok=True)
+    return Uploaded({image.run: image.digest for image in there.values()}, refused)
+
+
+def _hold(folders: Iterable[RunFolder], held: ExitStack) -> tuple[dict[Path, Image], list[str]]:
+    """Lock the folders that have a record and read them; a line for every damaged record."""
+    images, damaged = {}, []
+    for folder in folders:
+        if not folder.record_path.exists():
+            continue
+        held.enter_context(FileLock(folder.path / ".upload.lock"))
+        try:
+            images[folder.path] = read_image(folder)
+        except DamagedRecord as error:
+            damaged.append(str(error))
+    return images, damaged
+
+
+def reason(error: Exception) -> str:
+    """Why the database cannot be used, in one short line."""
+    return str(error).partition(",")[0].partition(" (configured")[0]
+
+
+def _url(address: str) -> str:
+    if address.startswith(("mongodb://", "mongodb+srv://")):
+        return address
+    short = _SHORT_FORM.fullmatch(address)
+    if short is None:
+        raise DatabaseError(_FORMS)
+    return f"mongodb://{short['host'] or 'localhost:27017'}/{short['database']}"
+
+
+def _insert(collection: Collection[Document], wanted: Iterable[Document]) -> None:
+    """Insert what is not there yet. An ``_id`` follows from the content, so what is there is equal."""
+    new = list(wanted)
+    try:
+        if new:
+            collection.insert_many(new, ordered=False)
+    except BulkWriteError as error:
+        _duplicates(error)
+
+
+def _update(run: Document) -> UpdateOne:
+    fields = {name: value for name, value in run.items() if name not in ("_id", "heartbeat")}
+    heartbeat = {"heartbeat": run["heartbeat"]}
+    # A running process says more often that it is alive than its files change.
+    update = {"$set": fields | heartbeat} if run["stop_time"] else {"$set": fields, "$max": heartbeat}
+    return UpdateOne({"_id": run["_id"], "mirror.run": run["mirror"]["run"]}, update, upsert=True)
+
+
+def _refused(runs: Collection[Document], updates: list[UpdateOne]) -> list[int]:
+    """Write; the positions of the updates that met another document with their ``_id``."""
+    try:
+        runs.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        return [problem["index"] for problem in _duplicates(error)]
+    return []
+
+
+def _duplicates(error: BulkWriteError) -> list[Document]:
+    """The problems of a bulk write.
+
+    Raises:
+        BulkWriteError: one of them is something else than a document that is there already.
+    """
+    problems: list[Document] = error.details["writeErrors"]
+    if any(problem["code"] != _DUPLICATE_KEY for problem in problems):
+        raise error
+    return problems

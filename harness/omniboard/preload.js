@@ -1,0 +1,69 @@
+'use strict';
+// Loaded into Omniboard before it starts (node --require). Omniboard itself can neither choose the interface that it
+// listens on, nor be told which columns a browser shows at first, nor refuse requests from other web sites.
+
+const fs = require('fs');
+const http = require('http');
+const net = require('net');
+const path = require('path');
+
+const HOST = process.env.HOST || '127.0.0.1';
+const LOCAL_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
+const { layout, custom } = JSON.parse(fs.readFileSync(path.join(__dirname, 'columns.json'), 'utf8'));
+
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (port, ...rest) {
+  const isPort = typeof port === 'number' || typeof port === 'string';
+  return isPort ? listen.call(this, Number(port), HOST, ...rest) : listen.call(this, port, ...rest);
+};
+
+const emit = http.Server.prototype.emit;
+http.Server.prototype.emit = function (event, request, response, ...rest) {
+  if (event !== 'request') return emit.call(this, event, request, response, ...rest);
+  if (isForeign(request)) return end(response, 403, 'text/plain', 'requests from other web sites are refused');
+  if (isPage(request)) return end(response, 200, 'text/html', page());
+  return emit.call(this, event, request, response, ...rest);
+};
+
+function end(response, status, type, body) {
+  response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8` });
+  response.end(body);
+  return true;
+}
+
+// A web site that the user visits could otherwise read and delete runs: Omniboard lets every origin in.
+function isForeign(request) {
+  const { host = '', origin } = request.headers;
+  const isLocal = LOCAL_NAMES.includes(host.replace(/:\d+$/, ''));
+  const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '') === host;
+  return !isOwn || (HOST === '127.0.0.1' && !isLocal);
+}
+
+function isPage(request) {
+  return request.method === 'GET' && /^\/[^/.?]+\/?(\?.*)?$/.test(request.url);
+}
+
+function page() {
+  const build = path.join(path.dirname(require.main.filename), '..', 'web', 'build');
+  const html = fs.readFileSync(path.join(build, 'index.html'), 'utf8');
+  return html.replace('<head>', () => `<head><script>(${setDefaults})(${JSON.stringify(state())})</script>`);
+}
+
+// Omniboard keeps the layout of its table in the browser. This is the layout until the user changes it.
+function setDefaults(state) {
+  const key = 'default|RunsTable|1';
+  if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(state));
+}
+
+function state() {
+  const names = layout.map(column => column.name);
+  const label = name => name.split('_').filter(Boolean).map(word => word[0].toUpperCase() + word.slice(1)).join(' ');
+  return {
+    columnOrder: layout.filter(column => column.width).map(column => column.name),
+    columnWidths: Object.assign({}, ...layout.map(column => ({ [column.name]: column.width || 150 }))),
+    dropdownOptions: layout.map(column => ({ label: label(column.name), value: column.name, selected: Boolean(column.width) })),
+    columnNameMap: custom,
+    metricAndCustomColumns: Object.keys(custom).map(name => ({ name, value: custom[name] })),
+    sort: { start_time: 'DESC' },
+  };
+}

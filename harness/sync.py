@@ -1,0 +1,96 @@
+"""`python -m harness.sync`: make a MongoDB database equal to the runs on disk. Running it again changes nothing.
+
+Runs that the database has and this store has not are left as they are: they may be another machine's.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass, field
+
+import pymongo
+from pymongo.errors import PyMongoError
+from tqdm import tqdm
+
+from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
+from harness.mongo.image import signature
+from harness.store import RunFolder, Store
+
+_RUNS_AT_ONCE = 25
+_SECONDS_FOR_AN_UPLOAD = 120.0
+
+
+@dataclass
+class Outcome:
+    """How many runs were uploaded, how many were equal already, and a line for every one that could not be."""
+
+    uploaded: int = 0
+    equal: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+class Sync:
+    """Keeps ``database`` equal to ``store``; from the second time on only runs whose files changed are read.
+
+    ``force`` uploads every run, for a database that was damaged by hand.
+    """
+
+    def __init__(self, database: Database, store: Store, force: bool = False) -> None:
+        self._database, self._store, self._force = database, store, force
+        self._seen: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, show_progress: bool = False) -> Outcome:
+        """Upload what is missing or differs.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        self._database.prepare()
+        known = {} if self._force else self._database.digests()
+        outcome, changed = Outcome(), [folder for folder in self._store.folders() if self._is_changed(folder)]
+        with tqdm(total=len(changed), desc="sync", leave=False, disable=not show_progress) as bar:
+            for start in range(0, len(changed), _RUNS_AT_ONCE):
+                some = changed[start : start + _RUNS_AT_ONCE]
+                self._upload(some, known, outcome)
+                bar.update(len(some))
+        return outcome
+
+    def _is_changed(self, folder: RunFolder) -> bool:
+        return self._seen.get(folder.path.name) != signature(folder)
+
+    def _upload(self, folders: list[RunFolder], known: dict[str, str], outcome: Outcome) -> None:
+        seen = {folder.path.name: signature(folder) for folder in folders}
+        with pymongo.timeout(_SECONDS_FOR_AN_UPLOAD):
+            digests, refused = upload(self._database, folders, known)
+        equal = sum(digest == known.get(run) for run, digest in digests.items())
+        outcome.equal += equal
+        outcome.uploaded += len(digests) - equal
+        outcome.refused += refused
+        self._seen |= {run: seen[run] for run in digests}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 if the database could not be reached or a run could not be uploaded."""
+    parser = argparse.ArgumentParser(prog="python -m harness.sync", description=__doc__)
+    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: %(default)s)")
+    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    parser.add_argument("--force", action="store_true", help="upload every run, also those that seem equal")
+    chosen = parser.parse_args(arguments)
+    if not chosen.mongo_url:
+        parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
+    try:
+        database = Database(chosen.mongo_url)
+        outcome = Sync(database, Store(chosen.store), chosen.force)(show_progress=sys.stderr.isatty())
+    except (DatabaseError, PyMongoError) as error:
+        print(error if isinstance(error, DatabaseError) else f"{database.name}: {reason(error)}", file=sys.stderr)
+        return 1
+    for line in outcome.refused:
+        print(line, file=sys.stderr)
+    print(
+        f"{database.name}: {outcome.uploaded} uploaded, {outcome.equal} equal already, {len(outcome.refused)} refused"
+    )
+    return 1 if outcome.refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
