@@ -28,10 +28,10 @@ class CellFigure:
         done = [record for record in runs.sample(self.sweep, self.row).done if record.genotype]
         return min(done, key=lambda record: record.seed, default=None)
 
-    def missing(self, runs: Runs) -> list[str]:
+    def missing(self, runs: Runs) -> tuple[str, ...]:
         """The command that would show the cell, if no run does."""
         planned = runs.sample(self.sweep, self.row).planned
-        return [] if self.run(runs) or not planned else [planned[0].command]
+        return () if self.run(runs) or not planned else (planned[0].command,)
 
     def write(self, record: Record, folder: Path) -> list[Path]:
         """Draw the cells of ``record``."""

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from harness.files import write_atomic
-from tables.runs import Runs
+from tables.runs import Runs, Sample
 
 MARKERS = "osD^vP*Xhp<>d8"
 METADATA: dict[str, dict[str, None]] = {
@@ -40,13 +40,19 @@ class Plot:
     draw: Callable[[pd.DataFrame], Figure]
     notes: tuple[str, ...] = ()
 
-    def missing(self, runs: Runs) -> list[str]:
+    def samples(self, runs: Runs) -> list[Sample]:
+        """The runs of every row that it needs."""
+        return [
+            runs.sample(sweep, name) for sweep, row in self.needs for name in ([row] if row else runs.planned(sweep))
+        ]
+
+    def done(self, runs: Runs) -> tuple[str, ...]:
+        """The ids of the finished runs that it shows."""
+        return tuple(dict.fromkeys(record.id for sample in self.samples(runs) for record in sample.done))
+
+    def missing(self, runs: Runs) -> tuple[str, ...]:
         """The commands of the runs that it still waits for."""
-        commands = []
-        for sweep, row in self.needs:
-            for name in [row] if row else runs.planned(sweep):
-                commands += [config.command for config in runs.sample(sweep, name).missing]
-        return list(dict.fromkeys(commands))
+        return tuple(dict.fromkeys(config.command for sample in self.samples(runs) for config in sample.missing))
 
     def write(self, frame: pd.DataFrame, folder: Path) -> list[Path]:
         """Draw ``frame`` to PNG and PDF files in ``folder``."""

@@ -38,12 +38,12 @@ def markdown(sheet: Sheet) -> str:
     lines = [
         f"## Table {sheet.number}. {sheet.title}",
         "",
-        _row(list(sheet.headers)),
-        _row(["---", *["---:"] * (width - 1)]),
+        markdown_row(list(sheet.headers)),
+        markdown_row(["---", *["---:"] * (width - 1)]),
     ]
     for title, rows in sheet.groups:
-        lines += [_row([f"**{title}**", *[""] * (width - 1)])] if title else []
-        lines += [_row([escape_markdown(row.name), *map(_markdown_cell, row.cells)]) for row in rows]
+        lines += [markdown_row([f"**{title}**", *[""] * (width - 1)])] if title else []
+        lines += [markdown_row([escape_markdown(row.name), *map(_markdown_cell, row.cells)]) for row in rows]
     return "\n".join([*lines, "", *(f"- {escape_markdown(line)}" for line in sheet.caption), "", *_gaps(sheet)])
 
 
@@ -72,7 +72,8 @@ def escape_markdown(text: str) -> str:
     return text.replace("|", r"\|").replace("*", r"\*")
 
 
-def _row(cells: list[str]) -> str:
+def markdown_row(cells: list[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 

@@ -1,9 +1,10 @@
 """The runs of a profile, and which of them a table's row is made of."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from harness import grid
 from harness.config import Config
@@ -34,6 +35,7 @@ class Runs:
         extra: settings of every planned run beyond the profile's, as in `harness.grid.rows`.
         foreign: how many records of other profiles were left out.
         damaged: one line for every record that cannot be read.
+        root: of the store.
     """
 
     profile: str
@@ -41,19 +43,20 @@ class Runs:
     extra: grid.Extra = ()
     foreign: int = 0
     damaged: tuple[str, ...] = ()
+    root: Path = Path("runs")
 
     @classmethod
     def read(cls, store: Store, profile: str, extra: grid.Extra = ()) -> "Runs":
         """All runs of ``profile`` in ``store``."""
         records, damaged = store.read()
-        return cls.of(records, profile, extra, damaged)
+        return replace(cls.of(records, profile, extra), damaged=tuple(damaged), root=store.root)
 
     @classmethod
-    def of(cls, records: Iterable[Record], profile: str, extra: grid.Extra = (), damaged: Sequence[str] = ()) -> "Runs":
+    def of(cls, records: Iterable[Record], profile: str, extra: grid.Extra = ()) -> "Runs":
         """The runs of ``profile`` among ``records``."""
         everything = list(records)
         mine = {record.id: record for record in everything if record.profile == profile}
-        return cls(profile, mine, extra, len(everything) - len(mine), tuple(damaged))
+        return cls(profile, mine, extra, len(everything) - len(mine))
 
     def planned(self, sweep: str) -> Mapping[str, tuple[Config, ...]]:
         """The planned runs of every row of ``sweep``."""

@@ -1,0 +1,124 @@
+"""`python -m tables`: the paper's tables, figures, scorecard and report from the recorded runs."""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from harness.config import ConfigError, default_profile, summaries
+from harness.files import write_atomic
+from harness.progress import duration
+from harness.store import Store
+from tables import scorecard
+from tables.build import Results, build
+from tables.missing import DAY, gaps
+from tables.render import csv
+from tables.report import report
+from tables.runs import Runs
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        extra = tuple(_setting(text) for text in options.set)
+        runs = Runs.read(Store(options.store), options.profile, extra)
+        for line in runs.damaged:
+            print(f"skipped, damaged: {line}", file=sys.stderr)
+        COMMANDS[options.command](runs, Path(options.out))
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_tables(runs: Runs, out: Path) -> None:
+    """Write all tables and figures, and say what is in them."""
+    results = build(runs, out)
+    for sheet in results.sheets:
+        print(f"{results.folder / sheet.name}.md  {_statuses(runs.statuses(sheet.name))}")
+    for picture in [*results.plots, *results.cells]:
+        print(f"{results.folder / picture.name}  {_drawn(len(picture.files), len(picture.missing))}")
+    _say_what_is_missing(results)
+
+
+def list_missing(runs: Runs, out: Path) -> None:
+    """List every missing run as its command, by row, with the estimated cost."""
+    days, count, unknown = 0.0, 0, 0
+    for gap in gaps(runs):
+        each = "cost unknown" if gap.days_each is None else f"about {duration(gap.days_each * DAY)} each"
+        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs, {each} ({gap.basis})")
+        print("\n".join(config.command for config in gap.missing))
+        days, count = days + gap.days, count + len(gap.missing)
+        unknown += len(gap.missing) if gap.days_each is None else 0
+    note = f", {unknown} of them of unknown cost" if unknown else ""
+    print(f"\n{count} runs missing in profile {runs.profile}, about {days:.3g} device-days{note}")
+
+
+def make_scorecard(runs: Runs, out: Path) -> None:
+    """Write the scorecard and print how many claims have each status."""
+    verdicts = scorecard.scorecard(runs)
+    folder = out / runs.profile
+    write_atomic(folder / "scorecard.md", scorecard.markdown(verdicts, runs.profile).encode())
+    write_atomic(folder / "scorecard.csv", csv(scorecard.frame(verdicts)).encode())
+    for status, number in scorecard.counts(verdicts).items():
+        print(f"{number:4}  {status}")
+    print(folder / "scorecard.md")
+
+
+def make_report(runs: Runs, out: Path) -> None:
+    """Write the report with everything in it."""
+    results = build(runs, out)
+    path = results.folder / "report.html"
+    write_atomic(path, report(runs, results, scorecard.scorecard(runs)).encode())
+    print(path)
+
+
+COMMANDS = {"tables": make_tables, "missing": list_missing, "scorecard": make_scorecard, "report": make_report}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tables", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
+    parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    parser.add_argument("--store", default="runs", help="where runs are recorded (default: runs)")
+    parser.add_argument("--out", default="results", help="where results go (default: results)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"
+    )
+    return parser
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ConfigError(f"--set {text}: expected NAME=VALUE")
+    return name, yaml.safe_load(value)
+
+
+def _statuses(statuses: Counter[str]) -> str:
+    return f"{statuses['done']} of {statuses.total()} runs done" + "".join(
+        f", {number} {status}" for status, number in sorted(statuses.items()) if status not in ("done", "missing")
+    )
+
+
+def _drawn(files: int, missing: int) -> str:
+    return (
+        f"{files} files" + (f", {missing} runs missing" if missing else "") if files else f"gap: {missing} runs missing"
+    )
+
+
+def _say_what_is_missing(results: Results) -> None:
+    if results.missing:
+        profile = f"PROFILE={results.profile}"
+        print(
+            f"\n{len(results.missing)} runs are missing in profile {results.profile}; the tables name their commands."
+        )
+        print(f"  make replicate {profile} TABLE=1   makes the runs of one table,")
+        print(f"  make missing {profile}             lists all of them with their cost.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The report: one HTML page with the scorecard, tables, figures and runs, which needs no network to be opened."""
+
+import base64
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness import grid
+from harness.config import Config
+from harness.progress import duration
+from harness.store import Record, Store
+from tables import scorecard
+from tables.build import Picture, Results
+from tables.render import TEMPLATES
+from tables.runs import Runs
+from tables.sheet import number
+from tables.verdict import Verdict
+
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_SHOWN = {"test_error": "test error {} %", "test_perplexity": "test perplexity {}"}
+
+
+def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
+    """The page, made of ``results`` and the pictures that lie in its folder.
+
+    Raises:
+        OSError: a picture cannot be read.
+    """
+    planned = {config.id: config for sweep in grid.sweeps() for config in grid.runs(sweep, runs.profile, runs.extra)}
+    records = [runs.records[run] for run in planned if run in runs.records]
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        profile=runs.profile,
+        results=results,
+        verdicts=verdicts,
+        tally=scorecard.counts(verdicts),
+        images=_images,
+        planned=len(planned),
+        done=sum(record.status == "done" for record in records),
+        runs=[_run(record, planned[record.id], _path(runs, record, results.folder)) for record in records],
+        damaged=runs.damaged,
+        environments=_environments(records),
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    )
+
+
+def _images(picture: Picture) -> Iterator[tuple[str, str]]:
+    """The label and data URI of every picture: vector graphics where there are any."""
+    suffix = ".svg" if any(path.suffix == ".svg" for path in picture.files) else ".png"
+    for path in picture.files:
+        if path.suffix == suffix:
+            cell = path.stem.partition("_")[2] if picture.name.startswith("figure") else ""
+            content = base64.b64encode(path.read_bytes()).decode()
+            yield f", {cell} cell" if cell else "", f"data:{_MEDIA[suffix]};base64,{content}"
+
+
+def _run(record: Record, config: Config, path: str) -> dict[str, Any]:
+    """What the table of runs says about one of them."""
+    search = record.search.seconds if record.search else None
+    return {
+        "id": record.id,
+        "record": path,
+        "status": record.status if record.reason is None else f"{record.status}: {record.reason}",
+        "result": _result(record.metrics.get("last", {})),
+        "search": search if search is not None else "",
+        "search_text": duration(search) if search is not None else "",
+        "training": record.training_seconds if record.training_seconds is not None else "",
+        "training_text": duration(record.training_seconds) if record.training_seconds is not None else "",
+        "device": record.attempts[-1].device if record.attempts else "",
+        "code": str(record.environment.get("commit") or "")[:12],
+        "command": config.command,
+    }
+
+
+def _path(runs: Runs, record: Record, folder: Path) -> str:
+    """The run's record as seen from the page."""
+    return Path(os.path.relpath(Store(runs.root).run(record.id).record_path, folder)).as_posix()
+
+
+def _result(last: Mapping[str, float]) -> str:
+    shown = (text.format(number(last[name], ".2f")) for name, text in _SHOWN.items() if name in last)
+    return next(shown, "")
+
+
+def _environments(records: list[Record]) -> list[tuple[list[tuple[str, str]], int]]:
+    """Every distinct environment with the number of runs made in it, the most frequent first."""
+    found = Counter(tuple(sorted((name, str(value)) for name, value in r.environment.items())) for r in records)
+    return [
+        (list(environment), runs) for environment, runs in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    ]
