@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from baselines.registry import METHODS, method
 from conas.names import unknown
 from conas.space import SPACES
+from harness.data import ImageSet, dataset, dataset_names
 
 SETTINGS = Path(__file__).parent / "settings"
 _NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
@@ -39,12 +40,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Limits(_Section):
-    """Numbers of images used, class-balanced; None is all of them."""
+class ImageInput(_Section):
+    """How many images are used, class-balanced (None: all), and how the training images are moved about."""
 
     train_limit: Count | None
     test_limit: Count | None
     validation_limit: Count | None
+    crop_padding: Annotated[int, Field(ge=0)]
+    flip: bool
 
 
 class ImageOneShot(_Section):
@@ -124,7 +127,6 @@ class Config(_Section):
     allow_subset: bool
     offline: bool
     runs_dir: str
-    data: Limits
     search: dict[str, Any]
 
     @property
@@ -158,6 +160,11 @@ class Config(_Section):
         words = [f"{name}={value}" for name, value in {**chosen, **self.updates}.items()]
         return " ".join(["python harness/run.py with", *words])
 
+    def with_profile(self, profile: str) -> "Config":
+        """The same configuration in another profile."""
+        chosen = {"dataset": self.dataset, "method": self.method, "variant": self.variant, "profile": profile}
+        return load({**nest(self.updates), **chosen})
+
     def for_search(self) -> "Config":
         """The configuration of the run whose search this run uses: on the search's own data set and seed."""
         updates = {name: value for name, value in self.updates.items() if not name.startswith(("final.", "search_"))}
@@ -169,6 +176,7 @@ class Config(_Section):
 class ImageConfig(Config):
     """The configuration of an image experiment."""
 
+    data: ImageInput
     oneshot: ImageOneShot
     measure: ImageMeasure
     alone: ImageOneShot
@@ -204,13 +212,12 @@ def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     Raises:
         ConfigError: no such data set, method, profile or variant.
     """
-    dataset = _choice("dataset", updates.get("dataset", "cifar10"), _names("datasets"))
+    name = _choice("dataset", updates.get("dataset", "cifar10"), dataset_names())
     profile = _choice("profile", updates.get("profile", default_profile()), _names("profiles"))
     named = _choice("method", updates.get("method", "conas"), METHODS)
-    own = _read(f"datasets/{dataset}")
-    task = own.get("task", "image")
-    layers = [_read("common"), _read(task), own, *_profile(profile, task, dataset)]
-    layers.append({"dataset": dataset, "profile": profile, "method": named})
+    task = "image" if isinstance(dataset(name), ImageSet) else "text"
+    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), *_profile(profile, task, name)]
+    layers.append({"task": task, "dataset": name, "profile": profile, "method": named})
     search, sources = _method_defaults(named, profile, task)
     values: Values = {"search": search}
     for layer in (*layers, *_variant(updates.get("variant"), profile)):
@@ -269,7 +276,9 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
 
 @cache
 def _read(name: str) -> Values:
-    return yaml.safe_load((SETTINGS / f"{name}.yaml").read_text()) or {}
+    """The settings file ``name``; a data set need not have one."""
+    path = SETTINGS / f"{name}.yaml"
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
 
 
 def _names(kind: str) -> list[str]:

@@ -23,11 +23,14 @@ from harness.config import ImageConfig, ImageFinal, ImageOneShot
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
 from harness.environment import device
 from harness.progress import Row
+from harness.questions import Questions
 from harness.sgd import Batch, SgdTraining, cosine
-from harness.speed import SearchSpeed, step_seconds
+from harness.speed import Machine, mult_adds
 
 _EVALUATION_BATCH = 256
 _SAMPLED_SUBNETWORKS = 8
+_RELAXED_STEPS = {1: 4, 2: 12}
+"""One step of DARTS in steps of the one-shot model: all edges instead of half, and one gradient or five more."""
 
 
 @dataclass(frozen=True)
@@ -148,47 +151,48 @@ class ImageTask:
     def count(self, genotype: Genotype) -> dict[str, float]:
         """Parameters and multiply-adds of the final network, see `harness.store.CountsRecord`."""
         network = self._network(genotype, self.config.final, "final")
-        _, channels, height, width = self.data.train.images.shape
-        counts = asdict(count(network, (channels, height, width)))
+        counts = asdict(count(network, self._shape))
         counts["mult_adds_ptflops"] = counts.pop("mult_adds_ptflops_like")
         counts["mult_adds_flopcounter"] = counts.pop("mult_adds_independent")
         return counts
 
-    def search_speed(self) -> SearchSpeed:
-        """The time that each kind of work of a search takes on this machine, from a few small steps on noise."""
-        config, measure = self.config, self.config.measure
+    def search_seconds(self, asked: Questions, here: Machine) -> float:
+        """The time that a search which asks ``asked`` takes here."""
+        config, half = self.config, len(self.weights_half)
+        supernet, alone, measure = config.oneshot, config.alone, config.measure
         alpha = self.space.sample(generator(0, "speed"), 1)[0]
-        supernet = self._supernet("speed")
-        trained = step_seconds(partial(self._noise_step, lambda images: supernet(images, alpha)))
-        measured = step_seconds(partial(self._noise_step, lambda images: supernet(images, alpha), train=False))
-        alone = self._training_seconds(config.alone)
-        half = len(self.weights_half)
-        one_shot = trained(config.oneshot.batch_size) * half / config.oneshot.batch_size
-        return SearchSpeed(
-            one_shot=one_shot * config.oneshot.epochs,
-            measurement=measured(measure.batch_size) * measure.batches,
-            whole_measurement=measured(_EVALUATION_BATCH) * len(self.validation) / _EVALUATION_BATCH,
-            stand_alone_epoch=alone(config.alone.batch_size) * half / config.alone.batch_size,
-            relaxed=4 * one_shot * config.relaxed.epochs,
+        one_image = mult_adds(self._supernet("speed"), lambda net, images: net(images, alpha), self._shape)
+        alone_image = self._final_mult_adds(alone)
+        epoch = here.training(supernet.layers, one_image * supernet.batch_size) * half / supernet.batch_size
+        alone_epoch = here.training(alone.layers, alone_image * alone.batch_size) * half / alone.batch_size
+        measurement = here.forward(supernet.layers, one_image * measure.batch_size) * measure.batches
+        whole = here.forward(supernet.layers, one_image * _EVALUATION_BATCH) * len(self.validation) / _EVALUATION_BATCH
+        return (
+            asked.one_shot * epoch * supernet.epochs
+            + asked.one_shot_seconds
+            + asked.measurements * measurement
+            + asked.whole * whole
+            + asked.stand_alone_epochs * alone_epoch
+            + sum(_RELAXED_STEPS[order] for order in asked.relaxed) * epoch * config.relaxed.epochs
         )
 
-    def final_seconds(self) -> float:
-        """The time that the final training takes on this machine, for a cell of about the paper's size."""
+    def final_seconds(self, here: Machine) -> float:
+        """The time that the final training takes here, for a cell of about the paper's size."""
         final = self.config.final
-        step = self._training_seconds(final)
-        return step(final.batch_size) * len(self.train) / final.batch_size * final.epochs
+        images = self._final_mult_adds(final)
+        epoch = here.training(final.layers, images * final.batch_size) * len(self.train) / final.batch_size
+        test = here.forward(final.layers, images * _EVALUATION_BATCH) * len(self.test) / _EVALUATION_BATCH
+        return (epoch + test) * final.epochs
 
-    def _training_seconds(self, settings: ImageOneShot | ImageFinal) -> Callable[[int], float]:
+    def _final_mult_adds(self, settings: ImageOneShot | ImageFinal) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 8)[0])
-        network = self._network(genotype, settings, "speed")
-        return step_seconds(partial(self._noise_step, lambda images: network(images)[0]))
+        network = self._network(genotype, settings, "speed").eval()
+        return mult_adds(network, lambda net, images: net(images), self._shape)
 
-    def _noise_step(self, network: Callable[[Tensor], Tensor], count: int, train: bool = True) -> None:
-        images = torch.randn(count, *self.data.train.images.shape[1:], device=self.device)
-        with torch.set_grad_enabled(train):
-            loss = network(images).square().mean()
-        if train:
-            loss.backward()
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.data.train.images.shape
+        return channels, height, width
 
     def _network(self, genotype: Genotype, settings: ImageOneShot | ImageFinal, part: str) -> FinalNetwork:
         final = settings if isinstance(settings, ImageFinal) else None
