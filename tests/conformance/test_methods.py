@@ -1,0 +1,261 @@
+"""What every registered method promises, on every kind of problem that it can be asked to solve."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pytest
+import torch
+
+from baselines.registry import METHODS, Method, UnsupportedError
+from conas.genotype import Genotype
+from conas.language_model import FinalRNN
+from conas.network import FinalNetwork
+from conas.problem import Cost, Oracle, Outcome, Problem
+from conas.seeds import generator
+from conas.space import space
+from conas.synthetic import SyntheticProblem, random_polynomial
+from harness import tasks
+from harness.config import load
+from harness.problem import TrainedProblem
+from harness.progress import Reporter
+from harness.store import Store
+from harness.tabular import TableProblem, nasbench201, nasbench_macro
+
+SMALL = {
+    "conas": {"m": 14},
+    "best_of_m": {"m": 14},
+    "rsws": {"samples": 6},
+    "harmonica": {"samples": 5, "final": 3, "d": 2},
+    "local_search": {"m": 14, "flips": 4},
+}
+CNN = {
+    "dataset": "digits",
+    "profile": "smoke",
+    "space": "cnn-figure2",
+    "data": {"train_limit": 200, "test_limit": 50, "validation_limit": 64},
+    "oneshot": {"epochs": 1},
+    "measure": {"batch_size": 64},
+    "alone": {"epochs": 2},
+    "relaxed": {"epochs": 1},
+}
+
+
+class Kind(NamedTuple):
+    """A kind of problem: ``open(folder)`` is one, and ``folder`` is where it may remember answers."""
+
+    task: str
+    open: Callable[[Path], Problem]
+    settings: Mapping[str, Mapping[str, Any]] = {}
+
+
+def table_settings(epochs: int) -> dict[str, dict[str, Any]]:
+    return {"random_search": {"epochs": epochs}, "asha": {"least": epochs, "most": epochs, "budget": 5 * epochs}}
+
+
+def synthetic(name: str, folder: Path) -> Problem:
+    of = space(name)
+    polynomial = random_polynomial(of.n, 6, 2, generator(0, "polynomial"), mean=3.0)
+    return SyntheticProblem(of, polynomial, noise=0.01)
+
+
+def tiny_cnn(folder: Path) -> Problem:
+    config = load({**CNN, "runs_dir": str(folder), "data_dir": str(folder / "data")})
+    return TrainedProblem(config, tasks.task(config), Store(folder), Reporter())
+
+
+@pytest.fixture(scope="session")
+def kinds(nas_tables: Path) -> dict[str, Kind]:
+    cells = nasbench201(nas_tables / "nasbench201.csv", "cifar10")
+    layers = nasbench_macro(nas_tables / "nas-bench-macro_cifar10.json")
+    return {
+        "synthetic CNN": Kind("image", functools.partial(synthetic, "cnn-figure2")),
+        "synthetic RNN": Kind("text", functools.partial(synthetic, "rnn")),
+        "NAS-Bench-201": Kind("image", lambda folder: TableProblem(cells), table_settings(cells.epochs)),
+        "NAS-Bench-Macro": Kind("image", lambda folder: TableProblem(layers), table_settings(layers.epochs)),
+        "CNN": Kind("image", tiny_cnn),
+    }
+
+
+KINDS = ("synthetic CNN", "synthetic RNN", "NAS-Bench-201", "NAS-Bench-Macro", "CNN")
+TABLES = ("NAS-Bench-201", "NAS-Bench-Macro")
+CLAIMS = [
+    (name, kind)
+    for name, method in METHODS.items()
+    for kind in KINDS
+    if method.needs <= ({"one_shot", "stand_alone", "relaxed"} if kind == "CNN" else {"one_shot", "stand_alone"})
+    if not (name == "fixed" and kind in TABLES)  # no published cell belongs to a table's space
+]
+
+
+class Search:
+    """One method on one kind of problem, with settings of a second or two."""
+
+    def __init__(self, name: str, kind: Kind) -> None:
+        self.method: Method = METHODS[name]
+        values = self.method.defaults("smoke", kind.task) | SMALL.get(name, {}) | dict(kind.settings.get(name, {}))
+        self.settings = self.method.settings(**values)
+        self.open = kind.open
+
+    def run(self, folder: Path, seed: int = 3) -> tuple[Outcome, Problem]:
+        torch.set_num_threads(1)
+        problem = self.open(folder)
+        return self.method(problem, seed, self.settings), problem
+
+
+@pytest.fixture(scope="session")
+def searches(kinds: dict[str, Kind], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Any]:
+    @functools.cache
+    def searched(name: str, kind: str) -> tuple[Search, Outcome, Problem]:
+        search = Search(name, kinds[kind])
+        return search, *search.run(tmp_path_factory.mktemp("first"))
+
+    return searched
+
+
+claimed = pytest.mark.parametrize(("name", "kind"), CLAIMS)
+
+
+@claimed
+def test_the_answer_can_be_built(searches, name: str, kind: str) -> None:
+    _, outcome, problem = searches(name, kind)
+    genotype = outcome.genotype
+    assert Genotype.from_json(orjson.loads(orjson.dumps(genotype.to_json()))) == genotype
+    assert orjson.loads(orjson.dumps(outcome.details)) is not None
+    if kind in TABLES:
+        assert 0 <= problem.table.regret(genotype) <= 100
+    elif "RNN" in kind:
+        model = FinalRNN(genotype, words=5, size=4, seed=0)
+        run = model(torch.zeros(2, 3, dtype=torch.long), model.initial_hidden(3), torch.Generator().manual_seed(0))
+        assert run.outputs.isfinite().all()
+    else:
+        logits, _ = FinalNetwork(genotype, channels=2, layers=3, classes=4, in_channels=1)(torch.randn(2, 1, 8, 8))
+        assert logits.shape == (2, 4)
+
+
+@claimed
+def test_the_cost_is_reported_and_within_the_budget(searches, name: str, kind: str) -> None:
+    search, _, problem = searches(name, kind)
+    budget: Cost = search.method.budget(search.settings)
+    assert problem.cost.measurements <= budget.measurements
+    assert problem.cost.stand_alone_epochs <= budget.stand_alone_epochs
+    assert bool(problem.cost.measurements) == bool(budget.measurements)
+    assert bool(problem.cost.stand_alone_epochs) == bool(budget.stand_alone_epochs)
+    if kind in ("CNN", "RNN"):
+        assert bool(problem.cost.one_shot_steps) == bool(search.method.needs & {"one_shot", "relaxed"})
+        assert bool(problem.cost.seconds) == bool(search.method.needs)
+
+
+@claimed
+def test_the_same_seed_gives_the_same_answer_at_the_same_cost(searches, tmp_path, name: str, kind: str) -> None:
+    search, outcome, problem = searches(name, kind)
+    again, second = search.run(tmp_path)
+    assert again == outcome
+    assert dataclasses.replace(second.cost, seconds=0) == dataclasses.replace(problem.cost, seconds=0)
+
+
+class Killed(BaseException):
+    pass
+
+
+class Journal:
+    """A problem that writes its answers to ``answers``, replays them, and dies where it may give no more."""
+
+    def __init__(self, problem: Problem, answers: list[tuple[Any, Any]], most: int) -> None:
+        self.problem, self.answers, self.most = problem, answers, most
+        self.space, self.supports, self.cost = problem.space, problem.supports, problem.cost
+        self.replayed = 0
+
+    def one_shot(self, sampler: Any, seconds: float | None = None) -> Oracle:
+        self._answer(("one_shot", repr(sampler), seconds), lambda: None)
+        return JournalOracle(self, self.problem.one_shot(sampler, seconds))
+
+    def stand_alone(self, alpha: np.ndarray, epochs: int) -> float:
+        question = ("stand_alone", alpha.tobytes(), epochs)
+        return self._answer(question, lambda: self.problem.stand_alone(alpha, epochs))
+
+    def relaxed(self, operations: tuple[str, ...], order: int) -> Any:
+        return self._answer(("relaxed", operations, order), lambda: self.problem.relaxed(operations, order))
+
+    def _answer(self, question: Any, ask: Callable[[], Any]) -> Any:
+        if self.replayed == len(self.answers):
+            if self.replayed == self.most:
+                raise Killed
+            self.answers.append((question, ask()))
+        asked, answer = self.answers[self.replayed]
+        assert asked == question
+        self.replayed += 1
+        return answer
+
+
+class JournalOracle:
+    def __init__(self, journal: Journal, oracle: Oracle) -> None:
+        self.journal, self.oracle = journal, oracle
+
+    def measure(self, alphas: np.ndarray, whole: bool = False) -> np.ndarray:
+        question = ("measure", alphas.tobytes(), whole)
+        return self.journal._answer(question, lambda: self.oracle.measure(alphas, whole))
+
+
+@claimed
+def test_a_killed_search_asks_on_from_its_remembered_answers(searches, tmp_path, name: str, kind: str) -> None:
+    search, outcome, _ = searches(name, kind)
+    answers: list[tuple[Any, Any]] = []
+    for most in range(1000):
+        try:
+            resumed = search.method(Journal(search.open(tmp_path), answers, most), 3, search.settings)
+        except Killed:
+            assert len(answers) == most
+        else:
+            break
+    assert resumed == outcome
+    assert len(answers) == most
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_problem_cannot_answer_is_refused_in_one_line(kinds, tmp_path, name: str, kind: str) -> None:
+    if (name, kind) in CLAIMS:
+        return
+    search = Search(name, kinds[kind])
+    error = ValueError if name == "fixed" else UnsupportedError
+    with pytest.raises(
+        error, match=r"has the cells|asks for relaxed; this problem answers one_shot, stand_alone"
+    ) as caught:
+        search.run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def numbers() -> list[tuple[str, str]]:
+    """Every number of every method's settings that counts something or sizes something."""
+    return [
+        (name, field.name)
+        for name, method in METHODS.items()
+        for field in dataclasses.fields(method.settings)
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool)
+    ]
+
+
+@pytest.mark.parametrize(("name", "field"), numbers())
+@pytest.mark.parametrize("value", [0, -1])
+def test_budgets_and_sizes_of_nothing_are_refused_in_one_line(name: str, field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"{field.rstrip('_')}.*allowed") as caught:
+        METHODS[name].settings(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_setting_says_where_it_comes_from(name: str) -> None:
+    for field in dataclasses.fields(METHODS[name].settings):
+        assert field.metadata.get("source"), field.name
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("profile", ["paper", "smoke", "laptop"])
+@pytest.mark.parametrize("task", ["image", "text"])
+def test_the_settings_of_every_profile_are_possible(name: str, profile: str, task: str) -> None:
+    METHODS[name].settings(**METHODS[name].defaults(profile, task))
