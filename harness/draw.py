@@ -45,7 +45,7 @@ FILLS = {"input": "#cfe8cf", "node": "#cfe2f3", "output": "#f3e6b3"}
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "conas",
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 3,
     "font.family": "DejaVu Sans",
 }
 METADATA: dict[str, dict[str, None]] = {

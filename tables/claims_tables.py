@@ -16,7 +16,7 @@ from tables.contents import TABLES
 from tables.published import Figure, Published, published
 from tables.runs import Runs
 from tables.statistics import LEVEL, RESAMPLES, Summary, against, between, summarise
-from tables.table import Metric, Table, values
+from tables.table import Metric, Table
 from tables.verdict import Status, Verdict
 
 PAPER_DEVICE = "TITAN X"
@@ -52,7 +52,7 @@ def verdicts(runs: Runs) -> Iterator[Verdict]:
 
 
 def _verdicts(table: Table, row: Published, metric: Metric, figure: Figure, runs: Runs) -> Iterator[Verdict]:
-    measured = values(metric, runs.sample(table.name, row.name, metric.dataset), runs)
+    measured = metric.values(runs, table.name, row.name)
     where, command = f"table {table.number}", f"make replicate PROFILE={runs.profile} TABLE={table.number}"
     for part, paper in (("mean", figure.mean), ("best", figure.best), ("sd", figure.sd)):
         if paper is None:
@@ -120,7 +120,7 @@ def _direction(
 ) -> tuple[Status, str, str]:
     sweep, reference = REFERENCES[table.name][row]
     paper = published(sweep)[reference].figures.get(metric.key)
-    theirs = values(metric, runs.sample(sweep, reference, metric.dataset), runs)
+    theirs = metric.values(runs, sweep, reference)
     if paper is None or paper.mean == figure.mean:
         return Status.NOT_CHECKABLE, shown, f"the paper shows no difference from {reference}"
     if not theirs:

@@ -21,7 +21,7 @@ METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-_STYLE: dict[Any, Any] = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "axes.axisbelow": True}
+_STYLE: dict[Any, Any] = {"pdf.fonttype": 3, "font.family": "DejaVu Sans", "axes.axisbelow": True}
 
 
 @dataclass(frozen=True)

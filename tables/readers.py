@@ -2,6 +2,7 @@
 
 from conas.genotype import Genotype
 from conas.space import hamming, space
+from harness.config import Config
 from harness.store import Record
 from tables.runs import Runs
 
@@ -37,9 +38,13 @@ def mult_adds(record: Record, runs: Runs) -> float | None:
 
 
 def search_days(record: Record, runs: Runs) -> float | None:
-    """Device-days that the search took; nothing for a published cell, which was not searched for here."""
-    searched = record.search is not None and record.method != "fixed"
-    return record.search.gpu_days if record.search and searched else None
+    """Device-days that the search took."""
+    return record.search.gpu_days if record.search else None
+
+
+def searches(config: Config) -> bool:
+    """Whether a run searches at all: a published cell is taken, a random one drawn."""
+    return config.method not in ("fixed", "random_wiring")
 
 
 def active_edges(record: Record, runs: Runs) -> float | None:

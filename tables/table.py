@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.config import Config
 from harness.store import Record
 from tables.published import Figure, published
 from tables.runs import Runs, Sample
@@ -31,6 +32,7 @@ class Metric:
         form: how numbers are written, as in `format`.
         best: whether the best run is shown beside the mean.
         dataset: the column is about this data set alone.
+        applies: which planned runs can have it.
     """
 
     key: str
@@ -39,6 +41,19 @@ class Metric:
     form: str = ".2f"
     best: bool = False
     dataset: str | None = None
+    applies: Callable[[Config], bool] = lambda config: True
+
+    def sample(self, runs: Runs, sweep: str, row: str) -> Sample:
+        """The runs of a row that can have a value."""
+        sample = runs.sample(sweep, row, self.dataset)
+        planned = tuple(config for config in sample.planned if self.applies(config))
+        ids = {config.id for config in planned}
+        return Sample(planned, tuple(record for record in sample.done if record.id in ids), sample.undone)
+
+    def values(self, runs: Runs, sweep: str, row: str) -> list[float]:
+        """Its value for every finished run of a row that has one."""
+        found = [self.read(record, runs) for record in self.sample(runs, sweep, row).done]
+        return [value for value in found if value is not None]
 
 
 @dataclass(frozen=True)
@@ -78,19 +93,12 @@ class Table:
         }
         for metric in self.metrics:
             figure = paper.figures.get(metric.key) if paper else None
-            cell = _cell(metric, runs.sample(self.name, name, metric.dataset), figure, runs)
+            cell = _cell(metric.sample(runs, self.name, name), metric.values(runs, self.name, name), figure)
             row |= {f"{metric.key}.{field}": value for field, value in cell.items()}
         return row
 
 
-def values(metric: Metric, sample: Sample, runs: Runs) -> list[float]:
-    """The metric of every finished run of ``sample`` that has it."""
-    found = [metric.read(record, runs) for record in sample.done]
-    return [value for value in found if value is not None]
-
-
-def _cell(metric: Metric, sample: Sample, figure: Figure | None, runs: Runs) -> dict[str, Any]:
-    measured = values(metric, sample, runs)
+def _cell(sample: Sample, measured: list[float], figure: Figure | None) -> dict[str, Any]:
     ours = summarise(measured)
     cell: dict[str, Any] = {
         "planned": len(sample.planned),
