@@ -6,7 +6,8 @@ variant's, the search method's own, and at last what the user types. Every value
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,7 +113,6 @@ class ImageFinal(_Section):
 class Config(_Section):
     """The whole configuration of a run; ``search`` holds the settings of the method."""
 
-    task: str
     dataset: str
     method: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
@@ -128,6 +128,11 @@ class Config(_Section):
     offline: bool
     runs_dir: str
     search: dict[str, Any]
+
+    @property
+    def task(self) -> str:
+        """``image`` or ``text``."""
+        return task_of(self.dataset)
 
     @property
     def key(self) -> str:
@@ -157,7 +162,7 @@ class Config(_Section):
         """The command that makes this run."""
         chosen = {"dataset": self.dataset, "method": self.method, "profile": self.profile}
         chosen |= {"variant": self.variant} if self.variant else {}
-        words = [f"{name}={value}" for name, value in {**chosen, **self.updates}.items()]
+        words = [shlex.quote(f"{name}={value}".replace(" ", "")) for name, value in {**chosen, **self.updates}.items()]
         return " ".join(["python harness/run.py with", *words])
 
     def with_profile(self, profile: str) -> "Config":
@@ -201,7 +206,7 @@ def load(updates: Values) -> Config:
     try:
         merged["search"] = dataclasses.asdict(_method_settings(merged["method"], merged["search"]))
         merged["search"] = orjson.loads(orjson.dumps(_outside(merged["search"])))
-        return CONFIGS[merged["task"]].model_validate(merged)
+        return CONFIGS[task_of(merged["dataset"])].model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from error
 
@@ -215,9 +220,9 @@ def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     name = _choice("dataset", updates.get("dataset", "cifar10"), dataset_names())
     profile = _choice("profile", updates.get("profile", default_profile()), _names("profiles"))
     named = _choice("method", updates.get("method", "conas"), METHODS)
-    task = "image" if isinstance(dataset(name), ImageSet) else "text"
+    task = task_of(name)
     layers = [_read("common"), _read(task), _read(f"datasets/{name}"), *_profile(profile, task, name)]
-    layers.append({"task": task, "dataset": name, "profile": profile, "method": named})
+    layers.append({"dataset": name, "profile": profile, "method": named})
     search, sources = _method_defaults(named, profile, task)
     values: Values = {"search": search}
     for layer in (*layers, *_variant(updates.get("variant"), profile)):
@@ -225,6 +230,11 @@ def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
         values = merge(values, plain)
         sources |= {name: said.get(name, f"profile {profile}") for name, _ in flatten(plain)}
     return values, sources
+
+
+def task_of(name: str) -> str:
+    """The task of a data set: ``image`` or ``text``."""
+    return "image" if isinstance(dataset(name), ImageSet) else "text"
 
 
 def default_profile() -> str:
@@ -354,7 +364,14 @@ def _refuse_unknown(updates: Mapping[str, Any], values: Mapping[str, Any]) -> No
         if name in sections:
             raise ConfigError(f"{name} is a group of settings; set {name}.NAME instead")
         if name not in allowed:
-            raise ConfigError(unknown("setting", name, allowed))
+            raise ConfigError(_unknown_setting(name, allowed))
+
+
+def _unknown_setting(name: str, allowed: Iterable[str]) -> str:
+    """The message, with the names of the same group only, if the group exists."""
+    group = name.rpartition(".")[0]
+    near = [other for other in allowed if other.rpartition(".")[0] == group]
+    return unknown("setting", name, near or allowed)
 
 
 def _one_line(error: ValidationError, prefix: str = "") -> str:

@@ -55,6 +55,7 @@ class Reporter:
 
     def __init__(self, on_metric: Callable[[Row], None] = lambda row: None) -> None:
         self.on_metric = on_metric
+        self._told: set[tuple[str, int]] = set()
 
     def say(self, line: str) -> None:
         """Print one line, above a bar if there is one."""
@@ -67,9 +68,15 @@ class Reporter:
 
     def metric(self, row: Row) -> None:
         """Pass on one row of metrics and print it."""
-        self.on_metric(row)
+        self.replay(row)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float))
         self.say(f"{row['stage']} epoch {row['epoch']}: {figures}")
+
+    def replay(self, row: Row) -> None:
+        """Pass on a row of an earlier attempt or a shared stage, once."""
+        if (row["stage"], row["epoch"]) not in self._told:
+            self._told.add((row["stage"], row["epoch"]))
+            self.on_metric(row)
 
 
 def duration(seconds: float) -> str:

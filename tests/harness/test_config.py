@@ -1,0 +1,88 @@
+import pytest
+
+from harness.config import ConfigError, defaults, flatten, load, nest, summaries
+
+
+def test_the_paper_profile_holds_the_published_settings() -> None:
+    config = load({"profile": "paper", "dataset": "cifar10"})
+    assert (config.oneshot.epochs, config.oneshot.layers, config.oneshot.channels) == (100, 8, 16)
+    assert (config.final.epochs, config.final.batch_size, config.final.layers, config.final.channels) == (
+        600,
+        96,
+        20,
+        36,
+    )
+    assert (config.search["m"], config.search["s"], config.search["lambda"], config.search["t"]) == (1000, 10, 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("updates", "expected"),
+    [
+        ({"dataset": "svhn"}, {"epochs": 160, "auto_augment": "svhn", "batch_size": 96}),
+        ({"dataset": "cifar100"}, {"epochs": 600, "auto_augment": "cifar10"}),
+        ({"dataset": "fashion_mnist"}, {"epochs": 600, "auto_augment": None}),
+        ({"dataset": "cifar10", "variant": "t4"}, {"epochs": 600, "batch_size": 56}),
+        ({"dataset": "cifar10", "variant": "wide"}, {"epochs": 1000, "channels": 60, "auto_augment": "cifar10"}),
+        ({"dataset": "cifar10", "variant": "short"}, {"epochs": 150}),
+    ],
+)
+def test_every_image_experiment_has_its_final_training(updates: dict, expected: dict) -> None:
+    final = load({"profile": "paper", **updates}).final
+    assert {name: getattr(final, name) for name in expected} == expected
+
+
+def test_transfer_runs_search_on_cifar10_with_the_same_seed() -> None:
+    search = load({"profile": "paper", "dataset": "svhn", "seed": 3}).for_search()
+    assert (search.dataset, search.seed) == ("cifar10", 3)
+    assert search == load({"profile": "paper", "dataset": "cifar10", "seed": 3}).for_search()
+
+
+@pytest.mark.parametrize("profile", summaries("profiles"))
+@pytest.mark.parametrize("dataset", ["cifar10", "svhn", "digits"])
+def test_every_value_has_a_source(profile: str, dataset: str) -> None:
+    values, sources = defaults({"profile": profile, "dataset": dataset})
+    assert {name for name, _ in flatten(values)} <= set(sources)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("seed", -1, ["seed=-1", "0"]),
+        ("seed", "abc", ["seed='abc'", "integer"]),
+        ("dataset", "cifar11", ["cifar11", "did you mean 'cifar10'"]),
+        ("profile", "huge", ["huge", "laptop", "paper"]),
+        ("variant", "t5", ["t5", "did you mean 't4'"]),
+        ("method", "conos", ["did you mean 'conas'"]),
+        ("space", "cn", ["did you mean 'cnn'"]),
+        ("oneshot.epochs", 0, ["oneshot.epochs=0", "1"]),
+        ("oneshot.epoch", 3, ["did you mean 'oneshot.epochs'"]),
+        ("search.s", 0, ["s = 0", "at least 1"]),
+        ("search.m", 5, ["m = 5", "s = 10"]),
+        ("search.lambda", -1.0, ["lambda", "positive"]),
+        ("final.batch_size", 0, ["final.batch_size=0", "1"]),
+        ("final.batch_size", 9.5, ["final.batch_size=9.5", "integer"]),
+        ("final", 3, ["final", "group"]),
+    ],
+)
+def test_a_bad_setting_is_refused_in_one_line(name: str, value: object, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load({"dataset": "cifar10", "profile": "laptop", **nest({name: value})})
+    message = str(error.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+def test_the_key_is_of_what_decides_the_result() -> None:
+    config = load({"dataset": "digits", "profile": "smoke"})
+    assert load({"dataset": "digits", "profile": "smoke", "data_dir": "elsewhere", "device": "cpu"}).key == config.key
+    changed = [{"seed": 1}, {"final": {"lr": 0.1}}, {"search": {"lambda": 2.0}}, {"allow_subset": True}]
+    keys = {load({"dataset": "digits", "profile": "smoke", **updates}).key for updates in changed}
+    assert len(keys | {config.key}) == 1 + len(changed)
+
+
+def test_the_command_of_a_configuration_makes_the_same_run() -> None:
+    config = load({"dataset": "svhn", "profile": "laptop", "seed": 3, "search": {"lambda": 5.0}, "variant": "short"})
+    assert config.command == (
+        "python harness/run.py with dataset=svhn method=conas profile=laptop variant=short seed=3 search.lambda=5.0"
+    )
+    assert load({"dataset": config.dataset, "profile": "laptop", "variant": "short", **nest(config.updates)}) == config

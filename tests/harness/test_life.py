@@ -1,0 +1,158 @@
+"""The whole life of a run on real images: repeatable, resumable, and recorded however it ends."""
+
+import multiprocessing
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conas.genotype import Genotype
+from harness.config import Config, load
+from harness.life import execute
+from harness.progress import Reporter
+from harness.store import AlreadyRunning, Record, Store
+from harness.training import DivergedError
+
+Configure = Callable[..., Config]
+
+KILLS = 20
+
+
+def result(record: Record, config: Config) -> dict[str, Any]:
+    """Everything that must be the same bits when a run is repeated."""
+    folder = Store(config.runs_dir).run(record.id)
+    return {
+        "genotype": record.genotype,
+        "details": record.search and record.search.details,
+        "metrics": record.metrics,
+        "counts": record.counts,
+        "weights": record.weights,
+        "rows": folder.metrics.path.read_bytes(),
+    }
+
+
+def test_the_same_run_twice_gives_the_same_bits_and_another_seed_does_not(tiny: Configure, tmp_path: Path) -> None:
+    first, again = tiny(), tiny({"runs_dir": str(tmp_path / "again")})
+    other = tiny({"seed": 1})
+    results = [result(execute(config, Reporter()), config) for config in (first, again, other)]
+    assert results[0] == results[1]
+    assert results[0]["weights"] != results[2]["weights"]
+    assert results[0]["metrics"] != results[2]["metrics"]
+
+
+def test_a_run_records_what_a_table_needs(tiny: Configure) -> None:
+    config = tiny()
+    record = execute(config, Reporter())
+    folder = Store(config.runs_dir).run(record.id)
+    assert folder.record() == record
+    assert record.status == "done"
+    assert record.search is not None
+    assert (record.search.measurements, record.search.one_shot_steps) == (12, 2 * 4)
+    assert record.counts is not None
+    assert record.counts.params > 0
+    assert 0 <= record.metrics["best"]["test_error"] <= record.metrics["last"]["test_error"] <= 100
+    assert Genotype.from_json(record.genotype).to_json() == record.genotype
+    assert {path.name for path in folder.path.glob("cell_*")} >= {"cell_normal.svg", "cell_reduce.png"}
+    assert {(row["stage"], row["epoch"]) for row in folder.metrics} == {
+        (stage, epoch) for stage in ("supernet", "final") for epoch in (1, 2)
+    }
+
+
+def test_a_done_run_is_not_computed_again(tiny: Configure) -> None:
+    config = tiny()
+    record = execute(config, Reporter())
+    start = time.monotonic()
+    assert execute(config, Reporter()) == record
+    assert time.monotonic() - start < 1
+
+
+def test_runs_share_the_search(tiny: Configure) -> None:
+    first = execute(tiny(), Reporter())
+    second = execute(tiny({"final": {"lr": 0.05}}), Reporter())
+    assert first.search == second.search
+    assert first.key != second.key
+    stages = Store(tiny().runs_dir).root / "stages"
+    assert len(list(stages.glob("supernet-*"))) == len(list(stages.glob("search-*"))) == 1
+
+
+def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Configure, tmp_path: Path) -> None:
+    start = time.monotonic()
+    expected = execute(tiny(), Reporter())
+    undisturbed = time.monotonic() - start
+    killed = tiny({"runs_dir": str(tmp_path / "killed")})
+    moments = random.Random(0)
+    kill_many(killed, [moments.uniform(0, 1.2 * undisturbed) for _ in range(KILLS)])
+    assert result(execute(killed, Reporter()), killed) == result(expected, tiny())
+    record = Store(killed.runs_dir).run(killed.id).record()
+    assert record is not None
+    assert record.status == "done"
+
+
+def kill_many(config: Config, moments: list[float]) -> None:
+    """Start the run in a new process and kill it after each of ``moments`` seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["harness.life"])
+    for moment in moments:
+        process = context.Process(target=work, args=(config.model_dump(mode="json"),))
+        process.start()
+        process.join(moment)
+        process.kill()
+        process.join()
+
+
+def work(values: dict[str, Any]) -> None:
+    """Make a run in a process of its own."""
+    execute(load(values), Reporter())
+
+
+def test_a_diverging_run_says_where(tiny: Configure) -> None:
+    config = tiny({"final": {"lr": 1e30, "clip": 1e30}})
+    with pytest.raises(DivergedError, match=r"final: loss (nan|inf) at epoch 1, step \d"):
+        execute(config, Reporter())
+    record = Store(config.runs_dir).run(config.id).record()
+    assert record is not None
+    assert record.status == record.attempts[-1].status == "diverged"
+    assert record.reason is not None
+    assert "step" in record.reason
+    assert record.genotype is not None
+
+
+class Interrupting(Reporter):
+    """Presses Ctrl-C when a given row of metrics arrives."""
+
+    def __init__(self, stage: str, epoch: int) -> None:
+        super().__init__()
+        self.when = stage, epoch
+
+    def metric(self, row: dict[str, Any]) -> None:
+        super().metric(row)
+        if (row["stage"], row["epoch"]) == self.when:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("when", [("supernet", 1), ("final", 1)])
+def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
+    tiny: Configure, tmp_path: Path, when: tuple[str, int]
+) -> None:
+    config = tiny()
+    with pytest.raises(KeyboardInterrupt):
+        execute(config, Interrupting(*when))
+    folder = Store(config.runs_dir).run(config.id)
+    record = folder.record()
+    assert record is not None
+    assert (record.status, record.attempts[-1].status) == ("interrupted", "interrupted")
+    resumed = execute(config, Reporter())
+    assert [attempt.status for attempt in resumed.attempts] == ["interrupted", "done"]
+    undisturbed = tiny({"runs_dir": str(tmp_path / "undisturbed")})
+    assert result(resumed, config) == result(execute(undisturbed, Reporter()), undisturbed)
+
+
+def test_two_processes_do_not_make_the_same_run(tiny: Configure) -> None:
+    config = tiny()
+    folder = Store(config.runs_dir).run(config.id)
+    with folder.claim(), pytest.raises(AlreadyRunning, match=r"process \d+ on"):
+        execute(config, Reporter())
+    assert folder.record() is None
