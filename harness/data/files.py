@@ -76,7 +76,12 @@ class Provenance:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON data."""
-        return {**asdict(self), "verified": self.verified, "fingerprint": self.fingerprint}
+        return {
+            **asdict(self),
+            "files": [asdict(file) for file in self.files],
+            "verified": self.verified,
+            "fingerprint": self.fingerprint,
+        }
 
 
 @dataclass
