@@ -56,12 +56,12 @@ def execute(config: Config, reporter: Reporter) -> Record:
     """
     folder = Store(config.runs_dir).run(config.id)
     with folder.claim():
-        record = folder.record()
-        if record is not None and record.status == "done":
+        earlier = folder.record()
+        if earlier is not None and earlier.status == "done":
             reporter.say(f"{config.id} is done already; this is its record")
-            return record
+            return earlier
         make_deterministic(config.threads)
-        record = _started(config, record)
+        record = _started(config, earlier)
         with _outcome(folder, record):
             _make(config, folder, record, reporter)
         return record
