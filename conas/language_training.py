@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import ASGD
@@ -52,19 +53,19 @@ class Lengths:
     deviation: float = 5.0
     short: float = 0.05
 
-    def draw(self, seed: int, epoch: int, step: int) -> int:
+    def draw(self, rng: np.random.Generator) -> int:
         """The length of one window."""
-        rng = generator(seed, "window", epoch, step)
         mean = self.bptt / 2 if rng.random() < self.short else float(self.bptt)
         length = max(5, int(rng.normal(mean, self.deviation))) if self.deviation else max(1, int(mean))
         return min(length, self.bptt + 20)
 
     def epoch(self, rows: int, seed: int, epoch: int) -> list[tuple[int, int]]:
         """(start, length) of every window of an epoch over a text of ``rows`` rows; the last one is cut to fit."""
+        rng = generator(seed, "windows", epoch)
         cuts: list[tuple[int, int]] = []
         start = 0
         while start < rows - 1:
-            length = min(self.draw(seed, epoch, len(cuts)), rows - 1 - start)
+            length = min(self.draw(rng), rows - 1 - start)
             cuts.append((start, length))
             start += length
         return cuts

@@ -178,11 +178,12 @@ def test_windows_cover_the_text_once(rows: int, length: int, epoch: int) -> None
 
 
 def test_window_lengths_follow_the_recipe() -> None:
-    final = np.array([Lengths().draw(0, epoch, step) for epoch in range(10) for step in range(300)])
+    rng = generator(0, "lengths")
+    final = np.array([Lengths().draw(rng) for _ in range(3000)])
     assert final.min() >= 5
     assert final.max() <= 55
     assert final.mean() == pytest.approx(0.95 * 35 + 0.05 * 17.5 - 0.5, abs=0.5)  # int() cuts half a row
-    search = [Lengths(deviation=0).draw(0, 0, step) for step in range(2000)]
+    search = [Lengths(deviation=0).draw(rng) for _ in range(2000)]
     assert set(search) == {35, 17}
     assert search.count(17) / 2000 == pytest.approx(0.05, abs=0.02)
     assert Lengths().epoch(1000, 7, 2) == Lengths().epoch(1000, 7, 2) != Lengths().epoch(1000, 7, 3)
