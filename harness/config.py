@@ -10,107 +10,45 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from baselines.registry import METHODS, method
 from conas.names import unknown
 from conas.space import SPACES
 from harness.data import ImageSet, dataset, dataset_names
+from harness.sections import (
+    Count,
+    ImageFinal,
+    ImageInput,
+    ImageMeasure,
+    ImageOneShot,
+    ImageRelaxed,
+    Section,
+    TextFinal,
+    TextInput,
+    TextMeasure,
+    TextOneShot,
+    TextRelaxed,
+    TextTraining,
+)
 
 SETTINGS = Path(__file__).parent / "settings"
 _NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
 _IDENTITY_VERSION = 1
 
 Values = dict[str, Any]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ConfigError(ValueError):
     """A setting that is unknown, of the wrong type or impossible."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ImageInput(_Section):
-    """How many images are used, class-balanced (None: all), and how the training images are moved about."""
-
-    train_limit: Count | None
-    test_limit: Count | None
-    validation_limit: Count | None
-    crop_padding: Annotated[int, Field(ge=0)]
-    flip: bool
-
-
-class ImageOneShot(_Section):
-    """Training of a small network: SGD with a cosine schedule over ``epochs`` from ``lr`` to ``lr_min``, by epoch."""
-
-    epochs: Count
-    batch_size: Count
-    channels: Count
-    layers: Annotated[int, Field(ge=3)]
-    lr: Positive
-    lr_min: NonNegative
-    momentum: Fraction
-    weight_decay: NonNegative
-    clip: Positive
-
-
-class ImageMeasure(_Section):
-    """One measurement: the mean cross-entropy over ``batches`` validation batches.
-
-    ``common``: the same batches for every sub-network; ``fresh``: new random ones each time. ``bn``: the running or the
-    batch's own statistics.
-    """
-
-    mode: Literal["common", "fresh"]
-    batches: Count
-    batch_size: Count
-    bn: Literal["running", "batch"]
-
-
-class ImageRelaxed(ImageOneShot):
-    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam."""
-
-    lr_alpha: Positive
-    weight_decay_alpha: NonNegative
-
-
-class ImageFinal(_Section):
-    """Training of the final network: the recipe of DARTS.
-
-    ``accumulate`` splits each batch into that many pieces; ``auxiliary`` is the auxiliary head's weight (0: none);
-    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none).
-    """
-
-    epochs: Count
-    batch_size: Count
-    accumulate: Count
-    channels: Count
-    layers: Annotated[int, Field(ge=3)]
-    lr: Positive
-    momentum: Fraction
-    nesterov: bool
-    weight_decay: NonNegative
-    clip: Positive
-    auxiliary: NonNegative
-    drop_path: Fraction
-    cutout: Annotated[int, Field(ge=0)]
-    auto_augment: Literal["cifar10", "svhn"] | None
-    pool_bn: bool
-    bf16: bool
-
-
-class Config(_Section):
+class Config(Section):
     """The whole configuration of a run; ``search`` holds the settings of the method."""
 
     dataset: str
@@ -189,7 +127,18 @@ class ImageConfig(Config):
     final: ImageFinal
 
 
-CONFIGS: dict[str, type[Config]] = {"image": ImageConfig}
+class TextConfig(Config):
+    """The configuration of an experiment with a language model."""
+
+    data: TextInput
+    oneshot: TextOneShot
+    measure: TextMeasure
+    alone: TextTraining
+    relaxed: TextRelaxed
+    final: TextFinal
+
+
+CONFIGS: dict[str, type[Config]] = {"image": ImageConfig, "text": TextConfig}
 
 
 def load(updates: Values) -> Config:

@@ -19,11 +19,12 @@ from conas.sampling import Sampler
 from conas.seeds import derive, generator, torch_generator
 from conas.space import Alpha, space
 from conas.supernet import Measurer, OneShotCNN
-from harness.config import ImageConfig, ImageFinal, ImageOneShot
+from harness.config import ImageConfig
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
 from harness.environment import device
 from harness.progress import Row
 from harness.questions import Questions
+from harness.sections import ImageFinal, ImageOneShot
 from harness.sgd import Batch, SgdTraining, cosine
 from harness.speed import Machine, mult_adds
 
