@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from conas.names import unknown
 
+Pool = nn.MaxPool2d | nn.AvgPool2d
+
 
 @contextmanager
 def default_initialisation(seed: int) -> Iterator[None]:
@@ -38,13 +40,31 @@ class Separable(nn.Module):
         return self.norm(self.pointwise(self.depthwise(self.relu(x))))
 
 
-class ReLUConvNorm(nn.Sequential):
+class SeparableTwice(nn.Module):
+    """``sep_conv``: two `Separable` blocks, the first of which strides."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.first = Separable(channels, kernel, stride, 1, affine)
+        self.second = Separable(channels, kernel, 1, 1, affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw input; the ReLUs are applied here."""
+        return self.second(self.first(x))
+
+
+class ReLUConvNorm(nn.Module):
     """ReLU, 1x1 convolution, batch norm."""
 
     def __init__(self, channels_in: int, channels: int, affine: bool) -> None:
-        super().__init__(
-            nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=affine)
-        )
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.convolution = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw input; the ReLU is applied here."""
+        return self.norm(self.convolution(self.relu(x)))
 
 
 class FactorizedReduce(nn.Module):
@@ -87,9 +107,17 @@ class Zero(nn.Module):
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 
 
-def separable_convolution(channels: int, kernel: int, stride: int, affine: bool) -> nn.Sequential:
-    """``sep_conv``: two `Separable` blocks, the first of which strides."""
-    return nn.Sequential(Separable(channels, kernel, stride, 1, affine), Separable(channels, kernel, 1, 1, affine))
+class NormalisedPool(nn.Module):
+    """A pool with a batch norm behind it."""
+
+    def __init__(self, pool: Pool, channels: int, affine: bool) -> None:
+        super().__init__()
+        self.pool = pool
+        self.norm = nn.BatchNorm2d(channels, affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw input."""
+        return self.norm(self.pool(x))
 
 
 OPERATIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
@@ -99,15 +127,13 @@ OPERATIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "skip_connect": lambda channels, stride, affine: (
         nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
     ),
-    "sep_conv_3x3": lambda channels, stride, affine: separable_convolution(channels, 3, stride, affine),
-    "sep_conv_5x5": lambda channels, stride, affine: separable_convolution(channels, 5, stride, affine),
-    "sep_conv_7x7": lambda channels, stride, affine: separable_convolution(channels, 7, stride, affine),
+    "sep_conv_3x3": lambda channels, stride, affine: SeparableTwice(channels, 3, stride, affine),
+    "sep_conv_5x5": lambda channels, stride, affine: SeparableTwice(channels, 5, stride, affine),
+    "sep_conv_7x7": lambda channels, stride, affine: SeparableTwice(channels, 7, stride, affine),
     "dil_conv_3x3": lambda channels, stride, affine: Separable(channels, 3, stride, 2, affine),
     "dil_conv_5x5": lambda channels, stride, affine: Separable(channels, 5, stride, 2, affine),
     "conv_7x1_1x7": lambda channels, stride, affine: ReLUConv7Norm(channels, stride, affine),
 }
-NORMALISERS = ("running", "batch")
-POOLS = ("max_pool_3x3", "avg_pool_3x3")
 
 
 def operation(name: str, channels: int, stride: int, affine: bool, pool_bn: bool) -> nn.Module:
@@ -119,8 +145,8 @@ def operation(name: str, channels: int, stride: int, affine: bool, pool_bn: bool
     if name not in OPERATIONS:
         raise ValueError(unknown("operation", name, OPERATIONS))
     built = OPERATIONS[name](channels, stride, affine)
-    if name in POOLS and pool_bn:
-        return nn.Sequential(built, nn.BatchNorm2d(channels, affine=affine))
+    if isinstance(built, Pool) and pool_bn:
+        return NormalisedPool(built, channels, affine)
     return built
 
 
@@ -137,14 +163,14 @@ def reductions(layers: int) -> tuple[int, int]:
 
 
 @contextmanager
-def normalising(model: nn.Module, by: str) -> Iterator[None]:
-    """Inside, the batch norms of ``model`` use the ``running`` or the ``batch`` statistics and update neither."""
+def batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Inside, the batch norms of ``model`` normalise by the batch and leave their running statistics alone."""
     training = model.training
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     model.eval()
     for norm in norms:
-        norm.train(by == "batch")
-        norm.track_running_stats = by == "running"
+        norm.train()
+        norm.track_running_stats = False
     try:
         yield
     finally:

@@ -4,23 +4,26 @@
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from conas.operations import default_initialisation, operation, preprocess, reductions
-from conas.space import Alpha, Edge, Space
+from conas.space import Alpha, Space
 
 
 class OneShotCell(nn.Module):
-    """One cell with every operation of the space on every edge; ``operations[i]`` belongs to ``edges[i]``."""
+    """One cell with every operation of the space on every edge; ``operations[i]`` belongs to ``edges[i]``.
 
-    def __init__(
-        self, edges: Sequence[Edge], nodes: int, widths: tuple[int, int], channels: int, reduce: bool, halve: bool
-    ) -> None:
+    ``widths`` are the channels of c_{k-2} and c_{k-1}; ``halve`` says that c_{k-2} has twice the size of c_{k-1}.
+    """
+
+    def __init__(self, space: Space, widths: tuple[int, int], channels: int, reduce: bool, halve: bool) -> None:
         super().__init__()
-        self.edges = tuple(edges)
-        self.nodes = nodes
+        self.kind = "reduce" if reduce else "normal"
+        self.edges = tuple(edge for edge in space.edges if edge.cell == self.kind)
+        self.nodes = space.nodes
         self.reduce = reduce
         self.preprocess = nn.ModuleList(
             [
@@ -41,14 +44,15 @@ class OneShotCell(nn.Module):
         """Outputs c_{k-2} and c_{k-1} of the cells before -> c_k, the nodes' concatenation; ``active`` is by edge."""
         states = [self.preprocess[0](before), self.preprocess[1](last)]
         for target in range(2, 2 + self.nodes):
-            total = self._empty(states[0])
+            total = self.empty(states[0])
             for edge, module, on in zip(self.edges, self.operations, active, strict=True):
                 if on and edge.target == target:
                     total = total + module(states[edge.source])
             states.append(total)
         return torch.cat(states[2:], dim=1)
 
-    def _empty(self, state: Tensor) -> Tensor:
+    def empty(self, state: Tensor) -> Tensor:
+        """A node without any input, in a cell whose inputs have the shape of ``state``."""
         stride = self.stride(0)
         return torch.zeros_like(state[:, :, ::stride, ::stride])
 
@@ -85,10 +89,14 @@ class PlainOneShotCNN(nn.Module):
         for layer in range(layers):
             reduce = layer in reductions(layers)
             channels = 2 * channels if reduce else channels
-            edges = [edge for edge in self.space.edges if edge.cell == ("reduce" if reduce else "normal")]
-            self.cells.append(OneShotCell(edges, self.space.nodes, widths, channels, reduce, halve))
+            self.cells.append(OneShotCell(self.space, widths, channels, reduce, halve))
             widths, halve = (widths[1], self.space.nodes * channels), reduce
         self.classifier = nn.Linear(widths[1], classes)
+
+    @property
+    def layers(self) -> list[OneShotCell]:
+        """The cells in order."""
+        return [cast(OneShotCell, cell) for cell in self.cells]
 
     def active(self, alpha: Alpha) -> dict[str, list[bool]]:
         """For each kind of cell, which of its edges the encoder ``alpha``, shape (n,), activates."""
@@ -101,6 +109,6 @@ class PlainOneShotCNN(nn.Module):
         """Logits, shape (N, classes), of the sub-network ``alpha``, shape (n,), for images (N, in_channels, H, W)."""
         active = self.active(alpha)
         before = last = self.stem(images)
-        for cell in self.cells:
-            before, last = last, cell(before, last, active["reduce" if cell.reduce else "normal"])
+        for cell in self.layers:
+            before, last = last, cell(before, last, active[cell.kind])
         return self.classifier(last.mean(dim=(2, 3)))

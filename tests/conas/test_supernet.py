@@ -5,9 +5,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conas.measuring import Measurer
 from conas.seeds import generator, torch_generator
 from conas.space import space
-from conas.supernet import Measurer, OneShotCNN
+from conas.supernet import OneShotCNN
 from conas.supernet_plain import PlainOneShotCNN
 
 
