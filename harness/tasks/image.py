@@ -14,11 +14,12 @@ from baselines.bilevel import WeightStep, call, first_order, second_order, split
 from baselines.relaxed import RelaxedCNN
 from conas.counting import count
 from conas.genotype import Genotype
+from conas.measuring import Measurer
 from conas.network import FinalNetwork
 from conas.sampling import Sampler
 from conas.seeds import derive, generator, torch_generator
 from conas.space import Alpha, space
-from conas.supernet import Measurer, OneShotCNN
+from conas.supernet import OneShotCNN
 from harness.config import ImageConfig
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
 from harness.environment import device
