@@ -1,6 +1,6 @@
 """An epoch of augmentation against torchvision's transforms in a DataLoader, interleaved in one process.
 
-    python tests/performance/bench_augment.py [--data-dir data] [--images 10000] [--batch 96] [--rounds 5] [--json FILE]
+    python tests/performance/bench_augment.py [--data-dir data] [--images 5000] [--batch 96] [--rounds 5] [--json FILE]
 
 Images are CIFAR-10's where ``--data-dir`` has them (any copy), else scikit-learn's digits enlarged to 32x32 in colour.
 Times are scaled to an epoch of 50,000 images; ratios are those within a round.
@@ -114,7 +114,7 @@ def main() -> None:
     """Print the table and, with ``--json``, write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir")
-    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json")

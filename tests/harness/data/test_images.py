@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -224,21 +225,34 @@ def test_a_search_has_two_disjoint_halves(seed):
     assert torch.equal(train.images[measured.indices], measured.images)
 
 
-def test_missing_files_are_downloaded_once(tmp_path, server, reply, write, publish):
+@pytest.fixture
+def served_svhn(tmp_path, server, reply, write, publish) -> dict[str, bytes]:
+    """A small SVHN, published on the server; the content of its files."""
     published = write["svhn"](tmp_path / "published")
     contents = {path.name: path.read_bytes() for path in published.iterdir()}
     digests = publish("svhn", published).files
     remotes = tuple(Remote(n, d, (server.url(n, reply(contents[n])),), (n,)) for n, d in digests.items())
     publish("svhn", published, remotes=remotes)
+    return contents
+
+
+def test_only_what_is_missing_is_downloaded_and_only_once(tmp_path, server, served_svhn):
     data_dir = tmp_path / "data"
     data_dir.mkdir()
-    (data_dir / "test_32x32.mat").write_bytes(contents["test_32x32.mat"])
+    (data_dir / "test_32x32.mat").write_bytes(served_svhn["test_32x32.mat"])
     first = load_images("svhn", data_dir, say=pytest.fail)
     again = load_images("svhn", data_dir, offline=True)
     assert [path for path, _ in server.asked] == ["/train_32x32.mat", "/extra_32x32.mat"]
     assert first.provenance == again.provenance
     assert first.provenance.verified
     assert locate(data_dir, "extra_32x32.mat")
+
+
+def test_runs_that_start_together_download_once(tmp_path, server, served_svhn):
+    with ThreadPoolExecutor(4) as pool:
+        loads = [pool.submit(load_images, "svhn", tmp_path / "data", say=pytest.fail) for _ in range(4)]
+    assert len({load.result().provenance.fingerprint for load in loads}) == 1
+    assert sorted(path for path, _ in server.asked) == sorted(f"/{name}" for name in served_svhn)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
