@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pymongo
 from pymongo.errors import PyMongoError
 from sacred import Experiment
 from sacred.observers import RunObserver
@@ -24,12 +23,16 @@ from harness.store import RunFolder
 FolderOf = Callable[[Mapping[str, Any]], RunFolder]
 
 _SECONDS_BETWEEN_UPLOADS = 10.0
-_SECONDS_FOR_AN_UPLOAD = 30.0
 _SECONDS_AT_THE_END = 10.0
 _log = logging.getLogger("conas.mirror")
 
 
-def attach(experiment: Experiment, folder_of: FolderOf) -> None:
+def attach(
+    experiment: Experiment,
+    folder_of: FolderOf,
+    interval: float = _SECONDS_BETWEEN_UPLOADS,
+    patience: float = _SECONDS_AT_THE_END,
+) -> None:
     """Let ``experiment`` mirror its runs into the database of ``-m`` or of the variable CONAS_MONGO_URL, if any.
 
     ``-m`` takes HOST:PORT:DATABASE, DATABASE or a mongodb:// address; ``folder_of(config)`` is the folder of the run
@@ -40,7 +43,8 @@ def attach(experiment: Experiment, folder_of: FolderOf) -> None:
     def observe(options: dict[str, Any]) -> None:
         address = options.pop("--mongo_db", None) or os.environ.get(URL_VARIABLE)
         others = [observer for observer in experiment.observers if not isinstance(observer, Mirror)]
-        experiment.observers[:] = [*others, Mirror(_database(address), folder_of)] if address else others
+        mirrors = [Mirror(_database(address), folder_of, interval, patience)] if address else []
+        experiment.observers[:] = [*others, *mirrors]
 
 
 def _database(address: str) -> Database:
@@ -51,14 +55,15 @@ def _database(address: str) -> Database:
 
 
 class Mirror(RunObserver):
-    """Keeps ``database`` equal to the folder of one run while it lasts, and for ``patience`` seconds after its end."""
+    """Keeps ``database`` equal to the folder of one run: every ``interval`` seconds, and for up to ``patience`` seconds
+    after its end."""
 
     def __init__(
         self,
         database: Database,
         folder_of: FolderOf,
-        interval: float = _SECONDS_BETWEEN_UPLOADS,
-        patience: float = _SECONDS_AT_THE_END,
+        interval: float,
+        patience: float,
     ) -> None:
         self._database, self._folder_of = database, folder_of
         self._interval, self._patience = interval, patience
@@ -111,10 +116,9 @@ class Mirror(RunObserver):
     def _push(self) -> bool:
         """Upload what is new, or say that the run is alive; whether that worked."""
         try:
-            with pymongo.timeout(_SECONDS_FOR_AN_UPLOAD):
-                known, (self._known, refused) = self._known, upload(self._database, [self._folder], self._known)
-                if self._known == known:
-                    self._database.beat(self._folder.path.name)
+            known, (self._known, refused) = self._known, upload(self._database, [self._folder], self._known)
+            if self._known == known:
+                self._database.beat(self._folder.path.name)
         except (PyMongoError, OSError) as error:
             self._say_once(reason(error))
             return False

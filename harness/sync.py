@@ -8,7 +8,6 @@ import os
 import sys
 from dataclasses import dataclass, field
 
-import pymongo
 from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
@@ -17,7 +16,6 @@ from harness.mongo.image import signature
 from harness.store import RunFolder, Store
 
 _RUNS_AT_ONCE = 25
-_SECONDS_FOR_AN_UPLOAD = 120.0
 
 
 @dataclass
@@ -60,8 +58,7 @@ class Sync:
 
     def _upload(self, folders: list[RunFolder], known: dict[str, str], outcome: Outcome) -> None:
         seen = {folder.path.name: signature(folder) for folder in folders}
-        with pymongo.timeout(_SECONDS_FOR_AN_UPLOAD):
-            digests, refused = upload(self._database, folders, known)
+        digests, refused = upload(self._database, folders, known)
         equal = sum(digest == known.get(run) for run, digest in digests.items())
         outcome.equal += equal
         outcome.uploaded += len(digests) - equal

@@ -3,14 +3,24 @@
 import itertools
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from baselines.genotypes import fixed
 from conas.seeds import generator
 from conas.space import space
+from harness import services
+from harness.draw import draw_cells
+from harness.files import write_json
+from harness.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Status, Store
+
+WriteRun = Callable[..., RunFolder]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +52,88 @@ def _accuracies(edges: int, operations: int, name: str, column: str) -> np.ndarr
     sums = sum(np.ix_(*worth))
     noise = generator(0, "noise", name, column).normal(scale=0.3, size=sums.shape)
     return np.clip(70 + 4 * (sums + noise), 0, 100).round(3).ravel()
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a database server, a process of its own."""
+    try:
+        services.server_program()
+    except services.ServiceError as error:
+        pytest.skip(f"NO DATABASE SERVER, NOTHING ABOUT MONGODB IS TESTED: {error}")
+    port = services.free_port()
+    with services.server(tmp_path_factory.mktemp("mongo") / "data", port):
+        yield f"{services.LOOPBACK}:{port}"
+
+
+@pytest.fixture
+def mongo_url(mongo_server: str) -> str:
+    """The address of an empty database."""
+    return f"mongodb://{mongo_server}/test_{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def write_run(tmp_path_factory: pytest.TempPathFactory) -> WriteRun:
+    """A function that writes a made-up run with real pictures into a store."""
+    genotype = fixed("darts_v2")
+    pictures = {path.name: path.read_bytes() for path in draw_cells(genotype, tmp_path_factory.mktemp("cells"))}
+
+    def write(
+        store: Store, seed: int = 0, status: Status = "done", epochs: int = 3, dataset: str = "cifar10"
+    ) -> RunFolder:
+        record = _record(seed, status, dataset)
+        if status == "done":
+            _finish(record, genotype.to_json(), epochs)
+        folder = store.run(record.id)
+        folder.save(record)
+        rows = [{"stage": "final", "epoch": i + 1, **_figures(seed, i)} for i in range(epochs)]
+        folder.metrics.append({"stage": "oneshot", "epoch": 1, "train_loss": 2.0}, *rows)
+        (folder.path / "output.log").write_text(f"run {record.id}\n" + "".join(f"{row}\n" for row in rows))
+        if record.genotype:
+            write_json(folder.path / "genotype.json", record.genotype)
+        for name, content in pictures.items():
+            (folder.path / name).write_bytes(content)
+        return folder
+
+    return write
+
+
+def _figures(seed: int, epoch: int) -> dict[str, float]:
+    loss = float(generator(seed, "figures", epoch).uniform(0.9, 1.1)) * 2 / (epoch + 1)
+    return {"train_loss": loss, "valid_error": 30 * loss}
+
+
+def _record(seed: int, status: Status, dataset: str) -> Record:
+    ended = None if status in ("running", "queued") else "2026-01-02T01:02:03+00:00"
+    attempt = Attempt(started="2026-01-02T00:00:00+00:00", ended=ended, status=status, host="h", pid=1, device="CPU")
+    return Record(
+        key=f"{seed:012x}",
+        method="conas",
+        dataset=dataset,
+        seed=seed,
+        profile="laptop",
+        status=status,
+        reason={"failed": "OSError: disk full", "diverged": "final: loss nan at epoch 3, step 7"}.get(status),
+        config={"dataset": dataset, "method": "conas", "seed": seed, "profile": "laptop", "final": {"lr": 0.025}},
+        environment={"commit": "a" * 40, "packages": {"torch": "2.14.1"}, "python": "3.11.7", "platform": "Linux"},
+        attempts=[attempt],
+    )
+
+
+def _finish(record: Record, genotype: dict[str, Any], epochs: int) -> None:
+    last = {**_figures(record.seed, epochs), "test_error": 5 + record.seed % 7 / 10, "epoch": epochs}
+    record.genotype = genotype
+    record.metrics = {"last": last, "best": last}
+    record.counts = CountsRecord(params=2_341_386, mult_adds=3.86e8)
+    record.training_seconds = 3_600.0
+    record.weights = {"path": "weights.pt", "sha256": "0" * 64}
+    record.search = SearchRecord(
+        key="0" * 12,
+        dataset=record.dataset,
+        seconds=123.4,
+        gpu_days=0.0014,
+        one_shot_steps=100,
+        measurements=1000,
+        stand_alone_epochs=0,
+        details={"alpha": "01" * 70, "losses": {"$odd.name": [1, 2.5, None]}},
+    )

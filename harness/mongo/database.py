@@ -28,6 +28,7 @@ _FORMS = (
 _SHORT_FORM = re.compile(r"(?:(?P<host>[\w.-]+:\d{1,5}):)?(?P<database>[A-Za-z_][\w-]*)")
 _DEFAULT_DATABASE = "conas"
 _MILLISECONDS_TO_CONNECT = 3_000
+_MILLISECONDS_TO_ANSWER = 30_000
 _LAYOUT = 1
 _RUNS_AT_ONCE = 500
 _DUPLICATE_KEY = 11_000
@@ -56,8 +57,11 @@ class Database:
                 appname="conas",
                 tz_aware=True,
                 connect=False,
+                retryReads=False,  # every upload is tried again as a whole; retries of its parts would hide an outage
+                retryWrites=False,
                 serverSelectionTimeoutMS=_MILLISECONDS_TO_CONNECT,
                 connectTimeoutMS=_MILLISECONDS_TO_CONNECT,
+                socketTimeoutMS=_MILLISECONDS_TO_ANSWER,
             )
         except (InvalidURI, ConfigurationError, ValueError):
             raise DatabaseError(_FORMS) from None

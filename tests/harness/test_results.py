@@ -1,0 +1,96 @@
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import results
+from harness.metrics import parse
+from harness.mongo.database import Database
+from harness.store import Store
+from harness.sync import Sync
+
+
+@pytest.fixture
+def runs(tmp_path, write_run):
+    for seed, status in enumerate(["done", "failed", "running", "diverged"]):
+        write_run(Store(tmp_path), seed, status, epochs=seed + 1)
+    Store(tmp_path).folders()[2].metrics.append({"stage": "final", "epoch": 4, "other": None, "note": "text"})
+    with Store(tmp_path).folders()[1].metrics.path.open("ab") as file:
+        file.write(b'{"stage": "final", "epoch": 5, "train_lo')
+    return tmp_path
+
+
+def test_files_and_mongodb_give_the_same(runs, mongo_url):
+    Sync(Database(mongo_url), Store(runs))()
+    files, mongo = results.load(runs), results.load(mongo_url)
+    pd.testing.assert_frame_equal(files.runs, mongo.runs)
+    pd.testing.assert_frame_equal(files.metrics, mongo.metrics)
+    assert results.records(results.source(runs)) == results.records(results.source(mongo_url))
+    assert results.records(results.source(runs))[0] == Store(runs).read()[0]
+
+
+def test_the_runs_are_told_by_dotted_name(runs):
+    told = results.load(runs).runs
+    assert list(told.index) == [folder.path.name for folder in Store(runs).folders()]
+    first = told.iloc[0]
+    assert first["metrics.last.test_error"] == 5.0
+    assert first["config.final.lr"] == 0.025
+    assert first["counts.params"] == 2_341_386
+    assert first["attempts"] == 1
+    assert list(told["status"]) == ["done", "failed", "running", "diverged"]
+
+
+def test_a_damaged_record_is_named_and_skipped(runs):
+    Store(runs).folders()[0].record_path.write_text("{}")
+    readable, damaged = results.records(results.source(runs))
+    assert len(readable) == 3
+    assert len(damaged) == 1
+    assert Store(runs).folders()[0].path.name in damaged[0]
+
+
+def test_a_row_is_a_run_stage_and_epoch(runs):
+    metrics = results.load(runs).metrics
+    assert len(metrics) == 4 + 1 + 2 + 3 + 4 + 1
+    assert metrics.columns.tolist() == ["run", "stage", "epoch", "other", "train_loss", "valid_error"]
+    assert metrics["other"].isna().all()
+
+
+def test_an_empty_store_gives_empty_tables(tmp_path, mongo_url):
+    for address in (tmp_path, mongo_url):
+        empty = results.load(address)
+        assert empty.runs.empty
+        assert empty.metrics.empty
+
+
+RUNS = st.lists(
+    st.lists(
+        st.fixed_dictionaries(
+            {"stage": st.sampled_from(["oneshot", "final"]), "epoch": st.integers(1, 4)},
+            optional={"loss": st.none() | st.floats(-1e9, 1e9), "error": st.integers(0, 100)},
+        ),
+        max_size=6,
+    ),
+    max_size=4,
+)
+
+
+class Memory:
+    def __init__(self, contents):
+        self._contents = contents
+
+    def contents(self, name):
+        yield from self._contents.items()
+
+
+@given(RUNS)
+def test_metrics_agree_with_a_plain_reference(runs):
+    lines = {f"run{i}": b"".join(orjson.dumps(row) + b"\n" for row in rows) for i, rows in enumerate(runs)}
+    table = results.metrics(Memory(lines))
+    expected = [{"run": name, **row} for name, content in lines.items() for row in parse(content)]
+    found = [
+        {key: value for key, value in row.items() if not (isinstance(value, float) and np.isnan(value))}
+        for row in table.to_dict("records")
+    ]
+    assert found == [{key: value for key, value in row.items() if value is not None} for row in expected]
