@@ -1,6 +1,7 @@
 """Verdicts on the sizes of published cells, counted without training."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from torch import nn
 
@@ -33,14 +34,21 @@ TEXT_CELLS = (
 """Genotype, table, row and channels: the published cells and the rows that print their sizes."""
 
 
-def verdicts() -> Iterator[Verdict]:
+@cache
+def verdicts() -> tuple[Verdict, ...]:
     """A verdict on every size that the paper prints for a cell whose genotype is published."""
+    return (*_image_verdicts(), *_text_verdicts())
+
+
+def _image_verdicts() -> Iterator[Verdict]:
     for genotype, table, row, channels in IMAGE_CELLS:
         networks = [_network(genotype, channels, pool_bn) for pool_bn in (False, True)]
-        printed = published(table)[row].figures
         yield _verdict(genotype, table, row, "params", [_parameters(network) for network in networks])
-        if "mult_adds" in printed:
+        if "mult_adds" in published(table)[row].figures:
             yield _verdict(genotype, table, row, "mult_adds", [_mult_adds(network) for network in networks])
+
+
+def _text_verdicts() -> Iterator[Verdict]:
     for genotype, row in TEXT_CELLS:
         model = FinalRNN(fixed(genotype), WORDS, UNITS, seed=0)
         yield _verdict(genotype, "table3", row, "params", [_parameters(model)])

@@ -56,7 +56,7 @@ class Runs:
         """The runs of ``profile`` among ``records``."""
         everything = list(records)
         mine = {record.id: record for record in everything if record.profile == profile}
-        return cls(profile, mine, extra, len(everything) - len(mine))
+        return cls(profile, mine, extra, sum(record.profile != profile for record in everything))
 
     def planned(self, sweep: str) -> Mapping[str, tuple[Config, ...]]:
         """The planned runs of every row of ``sweep``."""

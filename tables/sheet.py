@@ -103,7 +103,7 @@ def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
         return _without_runs(paper, values)
     lines = [_ours(metric, values)]
     if paper:
-        lines += [f"paper {paper}", _difference(metric, values)]
+        lines += [f"paper {paper}"] + ([_difference(metric, values)] if metric.comparable else [])
     return Cell(tuple(lines), values["mean"], "ours")
 
 

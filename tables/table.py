@@ -33,6 +33,7 @@ class Metric:
         best: whether the best run is shown beside the mean.
         dataset: the column is about this data set alone.
         applies: which planned runs can have it.
+        comparable: whether a difference to the paper's figure means anything.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Metric:
     best: bool = False
     dataset: str | None = None
     applies: Callable[[Config], bool] = lambda config: True
+    comparable: bool = True
 
     def sample(self, runs: Runs, sweep: str, row: str) -> Sample:
         """The runs of a row that can have a value."""
@@ -93,12 +95,12 @@ class Table:
         }
         for metric in self.metrics:
             figure = paper.figures.get(metric.key) if paper else None
-            cell = _cell(metric.sample(runs, self.name, name), metric.values(runs, self.name, name), figure)
+            cell = _cell(metric, metric.sample(runs, self.name, name), metric.values(runs, self.name, name), figure)
             row |= {f"{metric.key}.{field}": value for field, value in cell.items()}
         return row
 
 
-def _cell(sample: Sample, measured: list[float], figure: Figure | None) -> dict[str, Any]:
+def _cell(metric: Metric, sample: Sample, measured: list[float], figure: Figure | None) -> dict[str, Any]:
     ours = summarise(measured)
     cell: dict[str, Any] = {
         "planned": len(sample.planned),
@@ -111,7 +113,7 @@ def _cell(sample: Sample, measured: list[float], figure: Figure | None) -> dict[
         "paper_mean": figure.mean if figure else None,
         "paper_sd": figure.sd if figure else None,
     }
-    difference = against(measured, figure) if ours and figure else None
+    difference = against(measured, figure) if ours and figure and metric.comparable else None
     return cell | {
         "difference": difference.value if difference else None,
         "low": difference.low if difference else None,

@@ -1,19 +1,26 @@
-"""Records for the tests of the tables: made-up numbers in the real schema, for the runs that the sweeps plan.
+"""Made-up records for the tests of the tables, and small sweeps of their own that plan them.
 
-Nothing here was trained. The numbers are drawn from a seeded generator, so that the tests know what to expect.
+Nothing here was trained: the numbers are drawn from a seeded generator, in the real schema, for the runs that
+sweeps/*.yaml plan, so that the tests know what to expect.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from conas.seeds import generator
 from conas.space import Alpha, Space, space
 from harness import grid
 from harness.config import Config
 from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from tables.build import Results, build
+from tables.runs import Runs
 
+SWEEPS = Path(__file__).parent / "sweeps"
+MakeRecord = Callable[..., Record]
 DEVICE = "made-up device"
 STATUSES = {"failed": "OSError: no space left on device", "diverged": "final: loss nan at epoch 3, step 7"}
 
@@ -35,17 +42,49 @@ def record(config: Config, status: str = "done", error: float | None = None) -> 
     return _finished(made, config, rng, error) if status == "done" else made
 
 
-def records(sweeps: Iterable[str], profile: str) -> Iterator[Record]:
-    """A finished record of every run that ``sweeps`` plan."""
-    for sweep in sweeps:
-        for config in grid.runs(sweep, profile):
-            yield record(config)
+@pytest.fixture(autouse=True, scope="package")
+def small_sweeps() -> Iterator[None]:
+    """Every test of this folder sees the sweeps beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "SWEEPS", SWEEPS)
+        grid.rows.cache_clear()
+        yield
+    grid.rows.cache_clear()
 
 
-def fill(store: Store, some: Iterable[Record]) -> None:
-    """Write records into ``store``."""
+@pytest.fixture
+def make_record() -> MakeRecord:
+    """The function `record`."""
+    return record
+
+
+@pytest.fixture(scope="package")
+def records(small_sweeps: None) -> list[Record]:
+    """A finished record of every planned run of the profile paper; two runs of RSWS in Table 1 end badly."""
+    planned = {config.id: config for sweep in grid.sweeps() for config in grid.runs(sweep, "paper")}
+    bad = {config.id: status for status, config in zip(STATUSES, grid.rows("table1", "paper")["RSWS"], strict=False)}
+    return [record(config, bad.get(run, "done")) for run, config in planned.items()]
+
+
+@pytest.fixture
+def store(tmp_path: Path, records: list[Record]) -> Store:
+    """A store with ``records``."""
+    return _filled(tmp_path / "runs", records)
+
+
+@pytest.fixture(scope="package")
+def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> tuple[Runs, Results]:
+    """The runs of a store with ``records`` and all that is built from them. To be read only."""
+    root = tmp_path_factory.mktemp("results")
+    runs = Runs.read(_filled(root / "runs", records), "paper")
+    return runs, build(runs, root / "out")
+
+
+def _filled(root: Path, some: list[Record]) -> Store:
+    store = Store(root)
     for one in some:
         store.run(one.id).save(one)
+    return store
 
 
 def _finished(made: Record, config: Config, rng: np.random.Generator, error: float | None) -> Record:

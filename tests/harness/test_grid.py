@@ -1,0 +1,40 @@
+"""The sweeps of the paper's tables: complete, valid in every profile, and each run once."""
+
+import pytest
+
+from harness import grid
+from harness.config import ConfigError
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+def test_every_sweep_plans_valid_distinct_runs(profile: str) -> None:
+    for sweep, summary in grid.sweeps().items():
+        assert "\n" not in summary
+        runs = grid.runs(sweep, profile)
+        assert len({config.id for config in runs}) == len(runs) > 0
+        assert {config.profile for config in runs} == {profile}
+
+
+def test_a_row_is_the_product_of_its_axes_and_the_seeds() -> None:
+    row = grid.rows("table2", "laptop")["CoNAS (t=1)"]
+    assert {(config.dataset, config.seed) for config in row} == {
+        (dataset, seed) for dataset in ("cifar100", "svhn", "fashion_mnist") for seed in range(5)
+    }
+    assert all(config.search_dataset == "cifar10" for config in row)
+
+
+def test_rows_of_table_4_share_the_searchs_measurements_and_differ_in_lambda() -> None:
+    rows = grid.rows("table4", "paper")
+    assert [rows[name][0].search["lambda"] for name in ("λ = 0.5", "λ = 1", "λ = 10")] == [0.5, 1.0, 10.0]
+    assert all(config.variant == "short" for row in rows.values() for config in row)
+
+
+def test_further_settings_reach_every_run() -> None:
+    runs = grid.runs("table1", "smoke", (("data_dir", "/elsewhere"), ("seed", 7)))
+    assert {(config.data_dir, config.seed) for config in runs} == {("/elsewhere", 7)}
+
+
+@pytest.mark.parametrize(("sweep", "profile"), [("tabel1", "paper"), ("table1", "papr")])
+def test_unknown_names_are_refused_with_the_nearest(sweep: str, profile: str) -> None:
+    with pytest.raises(ConfigError, match="did you mean"):
+        grid.rows(sweep, profile)

@@ -1,0 +1,54 @@
+"""The report: one page that needs nothing else, and whose links lead somewhere."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.store import Store
+from tables.build import Results
+from tables.claims_text import verdicts
+from tables.report import report
+from tables.runs import Runs
+
+
+@pytest.fixture(scope="package")
+def page(results: tuple[Runs, Results]) -> str:
+    return report(*results, list(verdicts(results[0])))
+
+
+def test_the_page_is_self_contained_and_its_links_lead_somewhere(results: tuple[Runs, Results], page: str) -> None:
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert all(source.startswith("data:") for source in re.findall(r'src="([^"]*)"', page))
+    targets = set(re.findall(r'id="([^"]*)"', page))
+    assert set(re.findall(r'href="#([^"]*)"', page)) <= targets
+    records = re.findall(r'href="([^"#]*record\.json)"', page)
+    assert records
+    assert all((results[1].folder / record).is_file() for record in records)
+
+
+def test_every_finished_run_of_a_row_is_linked(results: tuple[Runs, Results], page: str) -> None:
+    for record in results[0].sample("table1", "CoNAS (t=1)").done:
+        assert f'href="#run-{record.id}"' in page
+        assert f'id="run-{record.id}"' in page
+
+
+def test_what_runs_say_is_text_and_never_markup(results: tuple[Runs, Results]) -> None:
+    runs, made = results
+    failed = next(record for record in runs.records.values() if record.status == "failed")
+    hostile = failed.model_copy(update={"reason": "<script>alert(1)</script>"})
+    text = report(replace(runs, records={**runs.records, failed.id: hostile}), made, [])
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_an_empty_store_gives_a_page_of_gaps(tmp_path: Path) -> None:
+    runs = Runs.read(Store(tmp_path / "none"), "laptop")
+    text = report(runs, Results("laptop", tmp_path), list(verdicts(runs)))
+    assert "No run of this profile has been started." in text
+    assert "0 of " in text
+
+
+def test_the_page_is_the_same_for_the_same_runs(results: tuple[Runs, Results], page: str) -> None:
+    assert page == report(*results, list(verdicts(results[0])))

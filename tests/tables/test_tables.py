@@ -1,0 +1,123 @@
+"""Tables from made-up records: what enters a mean, what is a gap, and the exact text of the output."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import grid
+from harness.config import load
+from harness.store import Record, Store
+from tables.__main__ import main
+from tables.build import Results, build
+from tables.render import escape_latex
+from tables.runs import Runs
+from tables.sheet import caption
+from tables.table1 import TABLE
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def compare(name: str, text: str) -> None:
+    """Compare with the golden file, run keys aside; UPDATE_GOLDEN=1 writes it instead."""
+    text = re.sub(r"-[0-9a-f]{12}\b", "-KEY", text)
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["table1.md", "table1.tex", "table1.csv", "table2.md", "table4.md"])
+def test_output_equals_the_golden_file(results: tuple[Runs, Results], name: str) -> None:
+    compare(name, (results[1].folder / name).read_text(encoding="utf-8"))
+
+
+def test_output_is_the_same_bytes_for_the_same_runs(results: tuple[Runs, Results], tmp_path: Path) -> None:
+    runs, first = results
+    again = build(runs, tmp_path)
+    assert len(files(first.folder)) > 40
+    assert files(first.folder) == files(again.folder)
+
+
+def test_failed_diverged_and_foreign_runs_never_enter_a_mean(
+    records: list[Record], make_record: Callable[..., Record]
+) -> None:
+    config = load({"dataset": "digits", "method": "rsws", "profile": "paper", "seed": 2})
+    foreign = load({"dataset": "digits", "method": "rsws", "profile": "smoke", "seed": 0})
+    runs = Runs.of([*records, make_record(config, error=7.0), make_record(foreign, error=99.0)], "paper")
+    row = TABLE.rows(runs).set_index("name").loc["RSWS"]
+    assert (row["error.n"], row["error.mean"]) == (1, 7.0)
+    assert (row["failed"], row["diverged"], runs.foreign) == (1, 1, 1)
+    assert row["missing"].count("\n") == 1
+
+
+def test_the_last_epoch_counts_and_never_the_best(make_record: Callable[..., Record]) -> None:
+    config = load({"dataset": "digits", "method": "conas", "profile": "paper", "seed": 0})
+    record = make_record(config, error=5.0)
+    record.metrics["best"] = {"test_error": 1.0, "epoch": 3.0}
+    row = TABLE.rows(Runs.of([record], "paper")).set_index("name").loc["CoNAS (t=1)"]
+    assert row["error.mean"] == 5.0
+
+
+def test_an_empty_store_says_what_to_run_and_shows_every_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--profile", "laptop", "--store", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "make replicate PROFILE=laptop TABLE=1" in said
+    text = (tmp_path / "out/laptop/table1.md").read_text(encoding="utf-8")
+    for row in grid.rows("table1", "laptop").values():
+        assert all(config.command in text for config in row)
+    assert "gap: 3 of 3 runs" in text
+
+
+def test_a_damaged_and_an_older_record_are_named_and_skipped(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torn, old = store.folders()[0], store.folders()[1]
+    torn.record_path.write_bytes(torn.record_path.read_bytes()[:100])
+    old.record_path.write_bytes(old.record_path.read_bytes().replace(b'"gpu_days"', b'"days_of_old"'))
+    assert main(["missing", "--profile", "paper", "--store", str(store.root), "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert torn.path.name in said.err
+    assert old.path.name in said.err
+    assert "4 runs missing in profile paper" in said.out
+    runs = Runs.read(store, "paper")
+    assert "as damaged: 2" in "".join(caption(TABLE, runs))
+
+
+def test_a_gap_is_filled_by_the_command_that_it_shows() -> None:
+    for config in grid.runs("table4", "paper"):
+        _, _, settings = config.command.partition(" with ")
+        values = dict(word.split("=", 1) for word in settings.split())
+        assert values["dataset"] == "digits"
+        assert values["variant"] == "short"
+
+
+@pytest.mark.parametrize("bad", [["--set", "seed"], ["--set", "sed=1"], ["--set", "seed=-3"]])
+def test_bad_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: list[str]) -> None:
+    assert main(["--profile", "smoke", "--store", str(tmp_path), "--out", str(tmp_path / "out"), *bad]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_latex_special_characters_are_escaped() -> None:
+    assert escape_latex("a_b & 5 % ± λ") == r"a\_b \& 5 \% $\pm$ $\lambda$"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here: the LaTeX is not compiled")
+def test_the_latex_compiles(results: tuple[Runs, Results], tmp_path: Path) -> None:
+    shutil.copytree(results[1].folder, tmp_path / "tex")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path / "tex", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "tex/tables.pdf").stat().st_size > 10_000
