@@ -7,8 +7,12 @@ PROFILE ?= $(shell $(BIN)/python -c 'from harness.config import default_profile;
 STORE   ?= runs
 DATA    ?= data
 
+# threads that spin while they wait stall a shared machine
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts format bench data clean
+.PHONY: help install demo test test-slow torture lint types contracts format bench data tables missing scorecard report \
+        recovery spectrum ranking race sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -24,7 +28,7 @@ demo: install ## see the method work on scikit-learn's digits
 	$(BIN)/python harness/run.py with dataset=digits profile=smoke seed=0
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not slow'
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -40,8 +44,44 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+test-slow: install ## the tests that take minutes: browser, kills by the hundred
+	$(BIN)/python -m pytest -m slow
+
+torture: install ## kill a run at 200 random moments and compare the bits
+	CONAS_KILLS=200 $(BIN)/python -m pytest --timeout=7200 tests/harness/test_life.py -k random_moments
+
+bench: install ## the benchmarks: ratios against plain versions in the same process
+	for file in tests/performance/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
 data: install ## download and verify the data sets into DATA
 	$(BIN)/python -m harness.data fetch --data-dir $(DATA)
+
+tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
+	$(BIN)/python -m tables tables --profile $(PROFILE) --store $(STORE)
+
+missing scorecard report: install
+	$(BIN)/python -m tables $@ --profile $(PROFILE) --store $(STORE)
+missing: ## the runs that the tables of PROFILE still need, with commands and device-days
+scorecard: ## every numeric claim of the paper with its status
+report: ## one self-contained HTML page of everything
+
+recovery: install ## Theorem 3.2 in practice: the probability of exact recovery against m
+	$(BIN)/python -m harness.studies.recovery
+
+spectrum: install ## the true Fourier spectrum of a small one-shot model, by measuring all its sub-networks
+	$(BIN)/python -m harness.studies.spectrum --store $(STORE)
+
+ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop size, CIFAR-10 in DATA)
+	$(BIN)/python -m harness.studies.ranking --store $(STORE) --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
+
+race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
+	$(BIN)/python -m harness.studies.race --tables $(TABLES)
+
+sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
+	$(BIN)/python -m harness.sync --store $(STORE)
+
+dashboard: install ## browse the runs in Omniboard (MONGO_URL=... uses a MongoDB that is there)
+	$(BIN)/python -m harness.dashboard --store $(STORE) $(if $(MONGO_URL),--mongo-url $(MONGO_URL))
 
 clean: ## remove what the tools left behind, not the runs
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

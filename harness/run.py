@@ -1,5 +1,6 @@
 """`python harness/run.py with dataset=svhn seed=3`: search for a cell, train its network, record the run."""
 
+import os
 import signal
 import sys
 import warnings
@@ -9,6 +10,7 @@ from typing import Any, NoReturn
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait stall a shared machine
 warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 from sacred import SETTINGS, Experiment

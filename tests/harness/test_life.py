@@ -1,6 +1,7 @@
 """The whole life of a run on real images: repeatable, resumable, and recorded however it ends."""
 
 import multiprocessing
+import os
 import random
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from harness.training import DivergedError
 
 Configure = Callable[..., Config]
 
-KILLS = 20
+KILLS = int(os.environ.get("CONAS_KILLS", "20"))
 
 
 def result(record: Record, config: Config) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""`make ranking`: does the one-shot loss rank sub-networks as training each of them alone does?
+
+The whole method stands on this. Random sub-networks are measured in one trained one-shot model and trained alone; the
+agreement of the two orders is Kendall's tau.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from scipy.stats import kendalltau
+
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import space
+from harness import tasks
+from harness.config import Config, ConfigError, load
+from harness.environment import make_deterministic
+from harness.files import write_atomic, write_json
+from harness.picture import RESAMPLES, panels, write_picture
+from harness.problem import TrainedProblem
+from harness.progress import Reporter
+from harness.store import Store
+
+ONE_SHOT, ALONE = "loss in the one-shot model", "loss trained alone"
+
+
+def compare(config: Config, count: int, p: float, reporter: Reporter) -> pd.DataFrame:
+    """Both losses and the number of active edges of ``count`` random sub-networks; remembered in the store."""
+    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    alphas = space(config.space).sample(generator(config.seed, "ranking"), count, p)
+    one_shot = problem.one_shot(Bernoulli(0.5)).measure(alphas)
+    alone = []
+    for number, alpha in enumerate(alphas, start=1):
+        alone.append(problem.stand_alone(alpha, config.alone.epochs))  # type: ignore[attr-defined]
+        reporter.say(f"sub-network {number} of {count}: {one_shot[number - 1]:.4f} shared, {alone[-1]:.4f} alone")
+    return pd.DataFrame({ONE_SHOT: one_shot, ALONE: alone, "active edges": (alphas > 0).sum(axis=1)})
+
+
+def tau(rows: pd.DataFrame, first: str, second: str) -> tuple[float, float, float]:
+    """Kendall's tau of two columns with its 95 % interval, a percentile bootstrap over sub-networks."""
+    pairs = rows[[first, second]].to_numpy()
+    drawn = generator(0, "bootstrap", first, second).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    again = [kendalltau(*pairs[chosen].T).statistic for chosen in drawn]
+    low, high = np.nanpercentile(again, [2.5, 97.5])
+    return float(kendalltau(*pairs.T).statistic), float(low), float(high)
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """One point a sub-network, darker with more edges."""
+    figure, (axis,) = panels(1, width=4.6, height=3.6)
+    sns.scatterplot(rows, x=ONE_SHOT, y=ALONE, hue="active edges", palette="Greys", edgecolor="black", ax=axis)
+    value, low, high = tau(rows, ONE_SHOT, ALONE)
+    axis.set_title(f"Kendall's tau {value:.2f} [{low:.2f}, {high:.2f}], {len(rows)} sub-networks")
+    axis.legend(title="active edges", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.studies.ranking", description=__doc__)
+    parser.add_argument("--dataset", default="cifar10", help="a data set of images (default: %(default)s)")
+    parser.add_argument("--profile", default="laptop", help="the sizes (default: %(default)s)")
+    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
+    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
+    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=24, help="sub-networks, at least 20 (default: %(default)s)")
+    parser.add_argument("--p", type=float, default=0.25, help="probability of an edge (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/studies/ranking"), help="where results go")
+    arguments = parser.parse_args()
+    if arguments.count < 20:
+        parser.error(f"argument --count: {arguments.count} (allowed: at least 20)")
+    updates = {"dataset": arguments.dataset, "profile": arguments.profile, "seed": arguments.seed}
+    updates |= {"data_dir": arguments.data_dir, "runs_dir": arguments.store, "allow_subset": arguments.allow_subset}
+    try:
+        config = load(updates)
+    except ConfigError as error:
+        parser.error(str(error))
+    make_deterministic(config.threads)
+    reporter = Reporter()
+    rows = compare(config, arguments.count, arguments.p, reporter)
+    numbers = {
+        f"{first} ~ {second}": dict(zip(("tau", "low", "high"), tau(rows, first, second), strict=True))
+        for first, second in ((ONE_SHOT, ALONE), ("active edges", ALONE), ("active edges", ONE_SHOT))
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_json(arguments.out / "ranking.json", numbers)
+    write_atomic(arguments.out / "ranking.csv", rows.to_csv(index=False, float_format="%.6g").encode())
+    for path in write_picture(lambda: draw(rows), arguments.out / "ranking"):
+        reporter.say(str(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""`make spectrum`: the assumption on trial, that a one-shot model's loss is a sparse polynomial of low degree.
+
+A one-shot model over a space so small that all 2^n sub-networks can be measured gives the true Fourier spectrum of its
+loss: how much of it lies in low degrees and in few coefficients, how well the Lasso finds it from m measurements, and
+where CoNAS's answer ranks among all sub-networks.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from conas.fourier import SparsePolynomial, hypercube, walsh_hadamard
+from conas.minimise import minimise
+from conas.recovery import lasso
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, space
+from harness import tasks
+from harness.config import Config, load
+from harness.environment import make_deterministic
+from harness.files import write_atomic, write_json
+from harness.picture import interval, panels, write_picture
+from harness.problem import TrainedProblem
+from harness.progress import Reporter
+from harness.store import Store
+
+SPACE = "cnn-tiny"
+S, DEGREE, LAMBDA = 10, 2, 1.0
+COUNTS = (25, 50, 100, 200, 400, 800)
+DRAWS = 50
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """A function on all 2^n sign vectors and its Fourier coefficients; ``degrees`` is by coefficient."""
+
+    alphas: Alpha
+    losses: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, alphas: Alpha, losses: NDArray[np.float64]) -> "Spectrum":
+        """The spectrum of ``losses``, in the order of `conas.fourier.hypercube`."""
+        return cls(alphas, losses, walsh_hadamard(losses))
+
+    @property
+    def degrees(self) -> NDArray[np.integer]:
+        """The degree of every coefficient's monomial."""
+        return np.count_nonzero(self.alphas < 0, axis=1)
+
+    @property
+    def energy(self) -> NDArray[np.float64]:
+        """The share of the loss's variance in every coefficient; the constant has none."""
+        squares = np.where(self.degrees > 0, self.coefficients**2, 0.0)
+        return squares / squares.sum()
+
+    def by_degree(self) -> NDArray[np.float64]:
+        """The share in degree 1, 2, ..., n."""
+        return np.bincount(self.degrees, weights=self.energy)[1:]
+
+    def by_size(self, low: bool = False) -> NDArray[np.float64]:
+        """The share in the 1, 2, ... largest coefficients, of all or of those of degree at most 2 (``low``)."""
+        energy = self.energy[self.degrees <= DEGREE] if low else self.energy
+        return np.cumsum(np.sort(energy)[::-1])
+
+
+def measure_all(config: Config, reporter: Reporter) -> Spectrum:
+    """Train the one-shot model of ``config`` and measure all its sub-networks, or take what was measured before."""
+    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    alphas = hypercube(space(config.space).n)
+    return Spectrum.of(alphas, problem.one_shot(Bernoulli(0.5)).measure(alphas))
+
+
+def recover(truth: Spectrum, m: int, draw: int) -> dict[str, float]:
+    """One run of Algorithm 1's stage on ``m`` random measurements, judged on all sub-networks."""
+    chosen = generator(0, "spectrum", m, draw).choice(len(truth.losses), m, replace=False)
+    g = lasso(truth.alphas[chosen], truth.losses[chosen], DEGREE, LAMBDA).polynomial.top(S, True)
+    answer = _answer(g, truth.alphas.shape[1])
+    return {
+        "m": m,
+        "draw": draw,
+        "r2": _r2(truth.losses, g(truth.alphas)),
+        "CoNAS": _rank(truth, _value(truth, answer)),
+        "best of m": _rank(truth, truth.losses[chosen].min()),
+    }
+
+
+def _answer(g: SparsePolynomial, n: int) -> Alpha:
+    """The encoder that CoNAS activates: the minimiser, with all other bits off."""
+    alpha = np.full(n, -1, dtype=np.int8)
+    for bit, sign in minimise(g).assignment.items():
+        alpha[bit] = sign
+    return alpha
+
+
+def _value(truth: Spectrum, alpha: Alpha) -> float:
+    return float(truth.losses[(truth.alphas == alpha).all(axis=1)][0])
+
+
+def _rank(truth: Spectrum, loss: float) -> float:
+    """The share of sub-networks that are better, in percent: 0 is the best of all."""
+    return 100 * float((truth.losses < loss).mean())
+
+
+def _r2(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    return 1 - float(((values - predicted) ** 2).mean() / values.var())
+
+
+def draw(truth: Spectrum, runs: pd.DataFrame) -> Figure:
+    """Energy by degree, energy by number of coefficients, fit against m, rank against m."""
+    figure, (degree, size, fit, rank) = panels(2, 2, width=4.0)
+    shares = truth.by_degree()
+    degree.bar(np.arange(1, len(shares) + 1), 100 * shares, color="0.35")
+    degree.set(xlabel="degree", ylabel="share of the variance (%)", title="Energy by degree")
+    _sizes(truth, size)
+    sns.lineplot(runs, x="m", y="r2", marker="o", color="black", errorbar=("ci", 95), seed=0, ax=fit)
+    fit.set(xscale="log", xlabel="measurements m", ylabel="R² on all sub-networks", title=f"Lasso's {S} largest")
+    ranks = runs.melt(["m", "draw"], ["CoNAS", "best of m"], "answer", "rank")
+    sns.lineplot(
+        ranks,
+        x="m",
+        y="rank",
+        hue="answer",
+        style="answer",
+        markers=["o", "s"],
+        palette="colorblind",
+        errorbar=("ci", 95),
+        seed=0,
+        ax=rank,
+    )
+    rank.set(xscale="log", xlabel="measurements m", ylabel="better sub-networks (%)", title="Rank of the answer")
+    rank.legend(title=None, frameon=False)
+    for panel in (fit, rank):
+        panel.set_xticks(COUNTS, [str(m) for m in COUNTS], minor=False)
+        panel.set_xticks([], minor=True)
+    return figure
+
+
+def _sizes(truth: Spectrum, axis: Axes) -> None:
+    kinds = {"any degree": (False, "-"), f"degree ≤ {DEGREE}": (True, "--")}
+    for label, (low, dashes) in kinds.items():
+        shares = 100 * truth.by_size(low)
+        axis.plot(np.arange(1, len(shares) + 1), shares, dashes, color="black", label=label)
+    axis.axvline(S, color="0.6", linewidth=1)
+    axis.set(xscale="log", xlabel="largest coefficients", ylabel="share of the variance (%)", title="Energy by size")
+    axis.legend(frameon=False, loc="lower right")
+
+
+def summary(truth: Spectrum, runs: pd.DataFrame) -> dict[str, object]:
+    """The study's numbers."""
+    cumulated = np.cumsum(truth.by_degree())
+    means = runs.groupby("m")
+    return {
+        "bits": truth.alphas.shape[1],
+        "sub-networks": len(truth.losses),
+        "loss": {"best": truth.losses.min(), "mean": truth.losses.mean(), "worst": truth.losses.max()},
+        "variance share of degree up to 1, 2, 3": list(cumulated[:3]),
+        f"variance share of the {S} largest": truth.by_size()[S - 1],
+        f"variance share of the {S} largest of degree up to {DEGREE}": truth.by_size(True)[S - 1],
+        "by m": {
+            str(m): {
+                name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(m))}
+                for name in ("r2", "CoNAS", "best of m")
+            }
+            for m, group in means
+        },
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.studies.spectrum", description=__doc__)
+    parser.add_argument("--dataset", default="digits", help="a data set of images (default: %(default)s)")
+    parser.add_argument("--profile", default="smoke", help="the sizes of the one-shot model (default: %(default)s)")
+    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
+    parser.add_argument("--store", default="runs", help="where the trained model is kept (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/studies/spectrum"), help="where results go")
+    arguments = parser.parse_args()
+    config = load(
+        {
+            "dataset": arguments.dataset,
+            "profile": arguments.profile,
+            "seed": arguments.seed,
+            "space": SPACE,
+            "data_dir": arguments.data_dir,
+            "runs_dir": arguments.store,
+            "oneshot": {"epochs": 30},
+        }
+    )
+    make_deterministic(config.threads)
+    reporter = Reporter()
+    truth = measure_all(config, reporter)
+    runs = pd.DataFrame(
+        [recover(truth, m, draw) for m in COUNTS for draw in tqdm(range(DRAWS), f"m = {m}", disable=None)]
+    )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_json(arguments.out / "spectrum.json", summary(truth, runs))
+    write_atomic(arguments.out / "spectrum.csv", runs.to_csv(index=False, float_format="%.6g").encode())
+    for path in write_picture(lambda: draw(truth, runs), arguments.out / "spectrum"):
+        reporter.say(str(path))
+
+
+if __name__ == "__main__":
+    main()
