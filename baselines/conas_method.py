@@ -11,6 +11,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"m": 30},
     "laptop": {"m": 300},
     "laptop/text": {"m": 100},
+    "release": {"m": 3000, "s": 12, "lambda_": 20.0},
 }
 
 

@@ -171,7 +171,7 @@ def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     named = _choice("method", updates.get("method", "conas"), METHODS)
     task = task_of(name)
     layers = [_read("common"), _read(task), _read(f"datasets/{name}"), *_profile(profile, task, name)]
-    layers.append({"dataset": name, "profile": profile, "method": named})
+    layers.append(_chosen(dataset=name, profile=profile, method=named))
     search, sources = _method_defaults(named, profile, task)
     values: Values = {"search": search}
     for layer in (*layers, *_variant(updates.get("variant"), profile)):
@@ -284,7 +284,14 @@ def _method_defaults(name: str, profile: str, task: str) -> tuple[Values, dict[s
     values = _outside(chosen.defaults(profile, task))
     fields = {field.name.rstrip("_"): field for field in dataclasses.fields(chosen.settings)}
     sources = {f"search.{name}": field.metadata.get("source", "assumption") for name, field in fields.items()}
+    for layer, source in ((task, f"published for {task}"), (profile, None), (f"{profile}/{task}", None)):
+        sized = _outside(chosen.sizes.get(layer, {}))
+        sources |= {f"search.{name}": source or f"profile {profile}" for name in sized}
     return values, sources
+
+
+def _chosen(**names: str) -> Values:
+    return {kind: {"value": name, "source": "chosen by the user or this machine"} for kind, name in names.items()}
 
 
 def _outside(settings: Values) -> Values:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,8 +23,9 @@ from harness.checkpoint import CheckpointError
 from harness.config import ConfigError, defaults, load, summaries
 from harness.data import DataError
 from harness.life import execute
+from harness.mirror import attach
 from harness.progress import Reporter, Row
-from harness.store import AlreadyRunning, DamagedRecord
+from harness.store import AlreadyRunning, DamagedRecord, RunFolder, Store
 from harness.summary import announce, summarise
 from harness.training import DivergedError
 
@@ -71,6 +73,14 @@ def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, A
 
 for _name, _summary in summaries("variants").items():
     ex.add_named_config(_name, variant=_name)
+
+
+def folder(config: Mapping[str, Any]) -> RunFolder:
+    """Where the run with Sacred's ``config`` is recorded."""
+    return Store(config["runs_dir"]).run(load(dict(config)).id)
+
+
+attach(ex, folder)
 
 
 @ex.main

@@ -64,7 +64,7 @@ class Spectrum:
 
     def by_degree(self) -> NDArray[np.float64]:
         """The share in degree 1, 2, ..., n."""
-        return np.bincount(self.degrees, weights=self.energy)[1:]
+        return np.array([self.energy[self.degrees == degree].sum() for degree in range(1, self.alphas.shape[1] + 1)])
 
     def by_size(self, low: bool = False) -> NDArray[np.float64]:
         """The share in the 1, 2, ... largest coefficients, of all or of those of degree at most 2 (``low``)."""
