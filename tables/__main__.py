@@ -6,11 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
+from pymongo.errors import PyMongoError
 
 from harness.config import ConfigError, default_profile, summaries
 from harness.files import write_atomic
+from harness.mongo.database import DatabaseError
 from harness.progress import duration
-from harness.store import Store
 from tables import scorecard
 from tables.build import Results, build
 from tables.missing import DAY, gaps
@@ -24,11 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         extra = tuple(_setting(text) for text in options.set)
-        runs = Runs.read(Store(options.store), options.profile, extra)
+        runs = Runs.read(options.store, options.profile, extra)
         for line in runs.damaged:
             print(f"skipped, damaged: {line}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))
-    except (ConfigError, OSError) as error:
+    except (ConfigError, DatabaseError, PyMongoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -83,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tables", description=__doc__)
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
-    parser.add_argument("--store", default="runs", help="where runs are recorded (default: runs)")
+    parser.add_argument(
+        "--store", default="runs", help="the folder or mongodb:// address of the recorded runs (default: runs)"
+    )
     parser.add_argument("--out", default="results", help="where results go (default: results)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"

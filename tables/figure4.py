@@ -7,25 +7,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.picture import panels
 from harness.store import SearchRecord
-from tables.plot import Plot, legend_below, panels
+from tables.plot import Plot, legend_below
 from tables.runs import Runs
 
 PANELS = {
-    "a": ("CIFAR-10", "Measured loss", "table1", "CoNAS (t=4)"),
-    "b": ("Penn Treebank", "Measured perplexity", "table3", "CoNAS"),
+    "a": ("CIFAR-10", "table1", "CoNAS (t=4)"),
+    "b": ("Penn Treebank", "table3", "CoNAS"),
 }
-_COLUMNS = ["panel", "seed", "stage", "mean", "sd", "measurements"]
+_COLUMNS = ["panel", "seed", "quantity", "stage", "mean", "sd", "measurements"]
 
 
 def rows(runs: Runs) -> pd.DataFrame:
     """One line a search and stage: the mean and the sample SD of its measurements."""
     lines = []
-    for panel, (_, _, sweep, row) in PANELS.items():
+    for panel, (_, sweep, row) in PANELS.items():
         for record in runs.sample(sweep, row).done:
+            quantity = record.config["measure"].get("quantity", "loss")
             for stage, report in enumerate(_stages(record.search), start=1):
                 measured = report["measurements"]
-                lines.append((panel, record.seed, stage, measured["mean"], measured["sd"], measured["used"]))
+                lines.append((panel, record.seed, quantity, stage, measured["mean"], measured["sd"], measured["used"]))
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 
@@ -34,9 +36,10 @@ def draw(frame: pd.DataFrame) -> Figure:
     shown = [panel for panel in PANELS if panel in set(frame["panel"])]
     figure, axes = panels(len(shown))
     for axis, panel in zip(axes, shown, strict=True):
-        title, label, _, _ = PANELS[panel]
-        _draw_panel(axis, frame[frame["panel"] == panel])
-        axis.set(title=f"({panel}) {title}", xlabel="Stage", ylabel=label)
+        shown_here = frame[frame["panel"] == panel]
+        _draw_panel(axis, shown_here)
+        quantity = shown_here["quantity"].iloc[0]
+        axis.set(title=f"({panel}) {PANELS[panel][0]}", xlabel="Stage", ylabel=f"Measured {quantity}")
     return figure
 
 

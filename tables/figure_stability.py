@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.picture import panels
 from tables.chance import random_distances
-from tables.plot import Plot, legend_below, panels
+from tables.plot import Plot, legend_below
 from tables.published import published
 from tables.readers import REFERENCE_ROW, active_edges, distance_to_reference, last
 from tables.runs import Runs

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tables.plot import Plot, looks, panels
+from harness.picture import panels
+from tables.plot import Plot, looks
 from tables.runs import Runs
 from tables.table1 import TABLE
 

@@ -1,27 +1,17 @@
-"""What all plots share: a look that survives grey printing and colour blindness, and files that are always the same."""
+"""What all plots of the runs share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import seaborn as sns
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from harness.files import write_atomic
+from harness.picture import MARKERS, write_picture
 from tables.runs import Runs, Sample
-
-MARKERS = "osD^vP*Xhp<>d8"
-METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-_STYLE: dict[Any, Any] = {"pdf.fonttype": 3, "font.family": "DejaVu Sans", "axes.axisbelow": True}
 
 
 @dataclass(frozen=True)
@@ -56,25 +46,7 @@ class Plot:
 
     def write(self, frame: pd.DataFrame, folder: Path) -> list[Path]:
         """Draw ``frame`` to PNG and PDF files in ``folder``."""
-        paths = []
-        with sns.axes_style("whitegrid", _STYLE), sns.plotting_context("paper"), rc_context(_STYLE):
-            figure = self.draw(frame)
-            for kind, metadata in METADATA.items():
-                buffer = BytesIO()
-                figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
-                paths.append(folder / f"{self.name}.{kind}")
-                write_atomic(paths[-1], buffer.getvalue())
-        return paths
-
-
-def panels(count: int, width: float = 3.4, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """A figure with ``count`` panels side by side."""
-    figure = Figure(figsize=(width * count, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    for panel in axes:
-        sns.despine(ax=panel)
-    return figure, list(axes)
+        return write_picture(lambda: self.draw(frame), folder / self.name)
 
 
 def legend_below(axis: Axes) -> None:

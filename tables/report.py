@@ -85,8 +85,10 @@ def _run(record: Record, config: Config, path: str) -> dict[str, Any]:
 
 
 def _path(runs: Runs, record: Record, folder: Path) -> str:
-    """The run's record as seen from the page."""
-    return Path(os.path.relpath(Store(runs.root).run(record.id).record_path, folder)).as_posix()
+    """The run's record as seen from the page; nothing where it lies in a database."""
+    if "://" in runs.address:
+        return ""
+    return Path(os.path.relpath(Store(runs.address).run(record.id).record_path, folder)).as_posix()
 
 
 def _result(last: Mapping[str, float]) -> str:

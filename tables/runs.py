@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from harness import grid
+from harness import grid, results
 from harness.config import Config
-from harness.store import Record, Store
+from harness.store import Record
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Runs:
         extra: settings of every planned run beyond the profile's, as in `harness.grid.rows`.
         foreign: how many records of other profiles were left out.
         damaged: one line for every record that cannot be read.
-        root: of the store.
+        address: where they were read.
     """
 
     profile: str
@@ -43,13 +43,17 @@ class Runs:
     extra: grid.Extra = ()
     foreign: int = 0
     damaged: tuple[str, ...] = ()
-    root: Path = Path("runs")
+    address: str = "runs"
 
     @classmethod
-    def read(cls, store: Store, profile: str, extra: grid.Extra = ()) -> "Runs":
-        """All runs of ``profile`` in ``store``."""
-        records, damaged = store.read()
-        return replace(cls.of(records, profile, extra), damaged=tuple(damaged), root=store.root)
+    def read(cls, address: str | Path, profile: str, extra: grid.Extra = ()) -> "Runs":
+        """All runs of ``profile`` at ``address``: a store's root folder or a ``mongodb://`` address.
+
+        Raises:
+            DatabaseError, PyMongoError: the database cannot be read.
+        """
+        records, damaged = results.records(results.source(address))
+        return replace(cls.of(records, profile, extra), damaged=tuple(damaged), address=str(address))
 
     @classmethod
     def of(cls, records: Iterable[Record], profile: str, extra: grid.Extra = ()) -> "Runs":

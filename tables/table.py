@@ -60,12 +60,16 @@ class Metric:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the paper; ``name`` is also that of its sweep and of its entry in published.yaml."""
+    """A table of the paper; ``name`` is also that of its sweep and of its entry in published.yaml.
+
+    ``selection`` says which state of the final network is tested.
+    """
 
     name: str
     title: str
     metrics: tuple[Metric, ...]
     notes: tuple[str, ...] = ()
+    selection: str = "at its last epoch (never the best epoch)"
 
     @property
     def number(self) -> int:

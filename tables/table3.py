@@ -19,4 +19,5 @@ TABLE = Table(
         "Assumed, as the paper is silent: the epochs, clip, m, lambda and seeds of its search on Penn Treebank "
         "(`python harness/run.py print_config with dataset=ptb profile=paper` shows every value and its source).",
     ),
+    "with the weights of its best validation epoch, as DARTS does",
 )

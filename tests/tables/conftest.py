@@ -76,7 +76,7 @@ def store(tmp_path: Path, records: list[Record]) -> Store:
 def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> tuple[Runs, Results]:
     """The runs of a store with ``records`` and all that is built from them. To be read only."""
     root = tmp_path_factory.mktemp("results")
-    runs = Runs.read(_filled(root / "runs", records), "paper")
+    runs = Runs.read(_filled(root / "runs", records).root, "paper")
     return runs, build(runs, root / "out")
 
 

@@ -90,7 +90,7 @@ def test_a_damaged_and_an_older_record_are_named_and_skipped(
     assert torn.path.name in said.err
     assert old.path.name in said.err
     assert "4 runs missing in profile paper" in said.out
-    runs = Runs.read(store, "paper")
+    runs = Runs.read(store.root, "paper")
     assert "as damaged: 2" in "".join(caption(TABLE, runs))
 
 
