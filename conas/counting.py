@@ -1,6 +1,6 @@
-"""Parameters and multiply-adds of a final network, for one image, in evaluation, without the auxiliary head.
+"""Parameters and multiply-adds of a final network, for one image or word, in evaluation, without the auxiliary head.
 
-Tools disagree about what a multiply-add is, so four counts are kept:
+Tools disagree about what a multiply-add is, so four counts are kept for images:
 
 - ``mult_adds``: convolutions and linear layers only, by thop with every other rule set to 0.
 - ``mult_adds_independent``: the same, by torch's own counter, which sees tensor operations and not modules.
@@ -21,9 +21,12 @@ from typing import Any
 
 import thop
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from conas.genotype import Cell
+from conas.language_model import LanguageModel
 from conas.network import FinalNetwork
 from conas.operations import Zero
 
@@ -60,6 +63,20 @@ def count(network: FinalNetwork, image_shape: tuple[int, int, int]) -> Counts:
         mult_adds_ptflops_like=_thop(network, images, LAYERS),
         mult_adds_independent=counter.get_total_flops() // 2,
     )
+
+
+def word_mult_adds(model: LanguageModel, cell: Cell) -> int:
+    """Multiply-adds of all products of a vector and a matrix for one word, the softmax included, by torch's counter.
+
+    It sees the products that are computed: one for each node and each node that it reads, however many activations
+    share it. Dropout, activations and gates are left out, as activations are in the counts of networks for images.
+    """
+    model = copy.deepcopy(model).to("meta").eval()
+    word = torch.zeros(1, 1, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        outputs = model.run(word, model.initial_hidden(1), cell).outputs
+        F.linear(outputs, model.embedding, model.bias)
+    return counter.get_total_flops() // 2
 
 
 def _thop(network: nn.Module, images: Tensor, rules: dict[type[nn.Module], Rule]) -> int:

@@ -10,6 +10,6 @@ from harness.speed import machine
 def estimate(config: Config) -> float:
     """Seconds that the run of ``config`` takes on this machine with nothing done before."""
     search = config.for_search()
-    here = machine(config.runs_dir, device(config.device), config.threads)
+    here = machine(config.runs_dir, device(config.device), config.threads, config.task)
     asked = questions(search)
     return float(tasks.task(search).search_seconds(asked, here) + tasks.task(config).final_seconds(here))

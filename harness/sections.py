@@ -133,11 +133,11 @@ class TextOneShot(TextTraining):
 class TextMeasure(Section):
     """One measurement: over the first ``limit`` words of the validation text (None: all) in ``batch_size`` columns.
 
-    ``value`` is what searches are told; a sub-network whose perplexity exceeds ``ceiling`` has diverged: it is told to
-    be infinite, and methods leave it out. ``bptt`` rows are computed at a time, which does not change the value.
+    ``quantity`` is what searches are told. A sub-network whose perplexity exceeds ``ceiling`` diverges: it counts as
+    infinite, and methods leave it out. ``bptt`` rows are computed at a time, which does not change the result.
     """
 
-    value: Literal["perplexity", "loss"]
+    quantity: Literal["perplexity", "loss"]
     ceiling: Positive
     limit: Count | None
     batch_size: Count

@@ -59,9 +59,9 @@ class SearchRecord(_Part):
 class CountsRecord(_Part):
     """Size of the final network without its auxiliary head, evaluation mode.
 
-    ``params`` in parameters; ``mult_adds`` in multiply-adds of convolutions and linear layers; ``mult_adds_thop`` as
-    thop counts; ``mult_adds_ptflops`` in the convention behind the paper's column; ``mult_adds_flopcounter`` by torch's
-    own counter.
+    ``params`` in parameters; ``mult_adds`` in multiply-adds of convolutions and linear layers, for one image or word.
+    Of networks for images also ``mult_adds_thop`` as thop counts; ``mult_adds_ptflops`` in the convention behind the
+    paper's column; ``mult_adds_flopcounter`` by torch's own counter.
     """
 
     params: int

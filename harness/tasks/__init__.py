@@ -4,8 +4,9 @@ from typing import Any
 
 from harness.config import Config
 from harness.tasks.image import ImageTask
+from harness.tasks.text import TextTask
 
-TASKS: dict[str, Any] = {"image": ImageTask}
+TASKS: dict[str, Any] = {"image": ImageTask, "text": TextTask}
 
 
 def task(config: Config) -> Any:
@@ -13,5 +14,6 @@ def task(config: Config) -> Any:
 
     Raises:
         DataError: the data are missing or damaged.
+        ConfigError: the data are too small for a setting.
     """
     return TASKS[config.task](config)

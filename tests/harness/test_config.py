@@ -38,7 +38,7 @@ def test_transfer_runs_search_on_cifar10_with_the_same_seed() -> None:
 
 
 @pytest.mark.parametrize("profile", summaries("profiles"))
-@pytest.mark.parametrize("dataset", ["cifar10", "svhn", "digits"])
+@pytest.mark.parametrize("dataset", ["cifar10", "svhn", "digits", "ptb", "descriptions"])
 def test_every_value_has_a_source(profile: str, dataset: str) -> None:
     values, sources = defaults({"profile": profile, "dataset": dataset})
     assert {name for name, _ in flatten(values)} <= set(sources)
