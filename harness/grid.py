@@ -9,8 +9,10 @@
       CoNAS (t=4): {variant: t4}           what the row changes; `axes` makes it the product of several values
     profiles:                              what a profile changes
       smoke: {set: {dataset: digits}, seeds: [0, 1]}
+      laptop: {rows: {ASHA: null}}         of a row, or null to leave it out
 
-Settings are laid over one another in this order: `set`, the row's own, the axes and the seed, the profile's `set`.
+Settings are laid over one another in this order: `set`, the row's own, the axes and the seed, the profile's of the row,
+the profile's `set`.
 """
 
 from collections.abc import Mapping
@@ -47,9 +49,11 @@ def rows(sweep: str, profile: str, extra: Extra = ()) -> Mapping[str, tuple[Conf
     content = _read(sweep)
     changes = content.get("profiles", {}).get(profile, {})
     always = {**changes.get("set", {}), **dict(extra), "profile": profile}
+    own = {name: {} for name in content["rows"]} | changes.get("rows", {})
     return {
-        name: tuple(load(nest({**values, **always})) for values in _product(content, row or {}, changes))
+        name: tuple(load(nest({**values, **own[name], **always})) for values in _product(content, row or {}, changes))
         for name, row in content["rows"].items()
+        if own[name] is not None
     }
 
 

@@ -29,6 +29,13 @@ def test_rows_of_table_4_share_the_searchs_measurements_and_differ_in_lambda() -
     assert all(config.variant == "short" for row in rows.values() for config in row)
 
 
+def test_a_profile_changes_or_leaves_out_rows() -> None:
+    assert "ENAS" in grid.rows("table3", "paper")
+    rows = grid.rows("table3", "laptop")
+    assert "ENAS" not in rows
+    assert {config.search["seconds"] for config in rows["RSWS (equal search time)"]} == {120.0}
+
+
 def test_further_settings_reach_every_run() -> None:
     runs = grid.runs("table1", "smoke", (("data_dir", "/elsewhere"), ("seed", 7)))
     assert {(config.data_dir, config.seed) for config in runs} == {("/elsewhere", 7)}
