@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mongo-url", metavar="URL", help="an existing MongoDB, such as mongodb://HOST:PORT/DATABASE")
     parser.add_argument("--port", type=int, default=9000, help="Omniboard's port (default: %(default)s)")
     chosen = parser.parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         serve(Path(chosen.store), chosen.mongo_url, chosen.port)
@@ -55,11 +55,14 @@ def serve(root: Path, url: str | None, port: int) -> NoReturn:
         outcome = sync(show_progress=sys.stderr.isatty())
         for line in outcome.refused:
             print(line, file=sys.stderr)
-        with services.omniboard(address, port, root / "omniboard.log") as page:
-            print(f"{outcome.uploaded + outcome.equal} runs at {page} (Ctrl-C ends)", flush=True)
-            while True:
+        log = root / "omniboard.log"
+        with services.omniboard(address, port, log) as omniboard:
+            runs = outcome.uploaded + outcome.equal
+            print(f"{runs} runs at http://{services.LOOPBACK}:{port} (Ctrl-C ends)", flush=True)
+            while omniboard.poll() is None:
                 time.sleep(_SECONDS_BETWEEN_SYNCS)
                 sync()
+            raise services.ServiceError(f"Omniboard ended by itself (see {log})")
 
 
 @contextmanager

@@ -82,18 +82,18 @@ def server(folder: Path, port: int, auth: bool = False) -> Iterator[subprocess.P
 
 
 @contextmanager
-def omniboard(url: str, port: int, log: Path, host: str = LOOPBACK) -> Iterator[str]:
-    """Omniboard for the database at ``url``; its address. It ends with the context.
+def omniboard(url: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Omniboard on loopback for the database at ``url``; it ends with the context.
 
     Raises:
         ServiceError: the port is taken, or it does not start.
     """
     if _answers(port):
         raise ServiceError(f"port {port} is taken; choose another one with --port")
-    address = f"http://{host}:{port}"
     command = ["node", "--require", str(_ASSETS / "preload.js"), str(omniboard_program())]
-    with _process(command, {"MONGO_URI": url, "HOST": host, "PORT": str(port)}, log, lambda: _serves(address)):
-        yield address
+    environment = {"MONGO_URI": url, "HOST": LOOPBACK, "PORT": str(port)}
+    with _process(command, environment, log, lambda: _serves(port)) as process:
+        yield process
 
 
 def free_port() -> int:
@@ -142,15 +142,16 @@ def _process(
         except FileNotFoundError:
             raise ServiceError(f"{command[0]} is not installed on this machine") from None
         stack.callback(_stop, process)
-        _wait(process, ready, log)
+        _wait(process, Path(command[0]).name, ready, log)
         yield process
 
 
-def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], name: str, ready: Callable[[], bool], log: Path) -> None:
     limit = time.monotonic() + _SECONDS_TO_START
     while not ready():
         if process.poll() is not None or time.monotonic() > limit:
-            raise ServiceError(f"a service did not start: {_last_line(log.read_text(errors='replace'))} (see {log})")
+            said = _last_line(log.read_text(errors="replace"))
+            raise ServiceError(f"{name} did not start: {said} (see {log})")
         time.sleep(0.05)
 
 
@@ -170,9 +171,9 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _serves(address: str) -> bool:
+def _serves(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/api/v1/databases", timeout=2):
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/api/v1/databases", timeout=2):
             return True
     except OSError:
         return False

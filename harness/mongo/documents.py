@@ -164,16 +164,17 @@ def _info(record: Record) -> Document:
 
 
 def _overview(record: Record) -> Document:
-    """The figures of Omniboard's run list."""
+    """The figures of Omniboard's run list; what a run has not is left out, since the list would show ``null``."""
     last, counts, search = record.metrics.get("last", {}), record.counts, record.search
     mult_adds = (counts.mult_adds_ptflops or counts.mult_adds) if counts else None
-    return {
+    figures = {
         "test_error": last.get("test_error"),
         "test_perplexity": last.get("test_perplexity"),
         "params_M": round(counts.params / _MILLION, 3) if counts else None,
         "mult_adds_M": round(mult_adds / _MILLION, 2) if mult_adds else None,
         "search_seconds": round(search.seconds, 1) if search else None,
     }
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def _fail_trace(image: Image) -> list[str]:

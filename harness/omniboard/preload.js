@@ -44,7 +44,7 @@ function isPage(request) {
 }
 
 function page() {
-  const build = path.join(path.dirname(require.main.filename), '..', 'web', 'build');
+  const build = path.join(path.dirname(process.argv[1]), '..', 'web', 'build');
   const html = fs.readFileSync(path.join(build, 'index.html'), 'utf8');
   return html.replace('<head>', () => `<head><script>(${setDefaults})(${JSON.stringify(state())})</script>`);
 }
