@@ -150,6 +150,9 @@ def load(updates: Values) -> Config:
     values, _ = defaults(updates)
     _refuse_unknown(updates, values)
     merged = merge(values, updates)
+    genotype = merged.pop("genotype")
+    if genotype is not None:
+        merged["search"]["genotype"] = genotype
     if merged["space"] not in SPACES:
         raise ConfigError(unknown("space", merged["space"], SPACES))
     try:

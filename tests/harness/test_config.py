@@ -86,3 +86,11 @@ def test_the_command_of_a_configuration_makes_the_same_run() -> None:
         "python harness/run.py with dataset=svhn method=conas profile=laptop variant=short seed=3 search.lambda=5.0"
     )
     assert load({"dataset": config.dataset, "profile": "laptop", "variant": "short", **nest(config.updates)}) == config
+
+
+def test_a_published_cell_is_named_by_genotype() -> None:
+    config = load({"dataset": "cifar10", "profile": "paper", "method": "fixed", "genotype": "darts_v1"})
+    assert config.search == {"genotype": "darts_v1"}
+    assert config.command.endswith("method=fixed profile=paper search.genotype=darts_v1")
+    with pytest.raises(ConfigError, match="genotype"):
+        load({"dataset": "cifar10", "profile": "paper", "genotype": "darts_v1"})
