@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow torture lint types contracts format bench data tables missing scorecard report \
-        recovery spectrum ranking race sync dashboard clean
+        recovery spectrum ranking race gpu-check paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -76,6 +76,12 @@ ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop
 
 race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
 	$(BIN)/python -m harness.studies.race --tables $(TABLES)
+
+gpu-check: install ## on a CUDA device: do its bits repeat, and how long do the paper's settings take
+	$(BIN)/python -m harness.studies.gpu --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
+
+paper-search-cpu: install ## the paper's CIFAR-10 search on the CPU, at its full size; continues where it stopped
+	$(BIN)/python -m harness.studies.paper_search --data-dir $(DATA) --store $(STORE) $(if $(SUBSET),--allow-subset)
 
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
 	$(BIN)/python -m harness.sync --store $(STORE)
