@@ -21,6 +21,7 @@ from harness.config import Config, digest
 from harness.draw import draw_cells
 from harness.environment import device, device_name, environment, make_deterministic
 from harness.files import Lines, read_json, write_atomic, write_json
+from harness.output import copied
 from harness.problem import TrainedProblem
 from harness.progress import Reporter, Row
 from harness.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Store, claim, now
@@ -62,7 +63,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
             return earlier
         make_deterministic(config.threads)
         record = _started(config, earlier)
-        with _outcome(folder, record):
+        with copied(folder.path / "output.log"), _outcome(folder, record):
             _make(config, folder, record, reporter)
         return record
 

@@ -15,9 +15,9 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from sacred import Experiment
 from sacred.observers import RunObserver
-from sacred.utils import SacredError
 
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
+from harness.refusal import RefusedError
 from harness.store import RunFolder
 
 FolderOf = Callable[[Mapping[str, Any]], RunFolder]
@@ -51,7 +51,7 @@ def _database(address: str) -> Database:
     try:
         return Database(address)
     except DatabaseError as error:
-        raise SacredError(str(error), print_traceback=False, filter_traceback="never") from None
+        raise RefusedError(str(error)) from None
 
 
 class Mirror(RunObserver):

@@ -17,7 +17,6 @@ warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 from sacred import SETTINGS, Experiment
 from sacred.config.config_dict import ConfigDict
 from sacred.run import Run
-from sacred.utils import SacredError
 
 from harness.checkpoint import CheckpointError
 from harness.config import ConfigError, defaults, load, summaries
@@ -25,26 +24,17 @@ from harness.data import DataError
 from harness.life import execute
 from harness.mirror import attach
 from harness.progress import Reporter, Row
+from harness.refusal import RefusedError
 from harness.store import AlreadyRunning, DamagedRecord, RunFolder, Store
 from harness.summary import announce, summarise
 from harness.training import DivergedError
 
-SETTINGS.CAPTURE_MODE = "sys"
+SETTINGS.CAPTURE_MODE = "no"  # harness.output keeps what a run prints, also that of a run that fails
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 
 EXPECTED = (ConfigError, DataError, AlreadyRunning, DamagedRecord, CheckpointError, DivergedError, OSError)
 
 ex = Experiment("conas", save_git_info=False)
-
-
-class RefusedError(SacredError):
-    """Something a person can mend: Sacred prints it as one line, ``error: ...``, and exits with 1."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, print_traceback=False)
-
-
-RefusedError.__module__, RefusedError.__qualname__ = "builtins", "error"  # what Sacred prints before the message
 
 
 def settings(fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:
