@@ -17,6 +17,7 @@ from conas.names import unknown
 from conas.operations import OPERATIONS
 from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
 from conas.seeds import torch_generator
+from conas.sharing import Concatenation, Node, edge, total
 from conas.space import Space
 from conas.supernet_plain import OneShotCell, PlainOneShotCNN
 
@@ -78,25 +79,21 @@ class RelaxedCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (N, classes), for images (N, in_channels, H, W)."""
         shares = {cell: parameters.softmax(-1).flatten() for cell, parameters in self.architecture.items()}
-        before = last = self.network.stem(images.contiguous(memory_format=torch.channels_last))
-        for cell in self.network.cells:
-            assert isinstance(cell, OneShotCell)
-            before, last = last, mixed_cell(cell, before, last, shares["reduce" if cell.reduce else "normal"])
-        return self.network.classifier(last.mean(dim=(2, 3)))
+        before = last = Node(self.network.stem(images.contiguous(memory_format=torch.channels_last)))
+        for cell in self.network.layers:
+            before, last = last, mixed_cell(cell, before, last, shares[cell.kind])
+        return self.network.classifier(last.value.mean(dim=(2, 3)))
 
 
-def mixed_cell(cell: OneShotCell, before: Tensor, last: Tensor, shares: Tensor) -> Tensor:
+def mixed_cell(cell: OneShotCell, before: Node, last: Node, shares: Tensor) -> Node:
     """c_k from c_{k-2} and c_{k-1}, each edge's operation weighted by its entry of ``shares``, shape (edges,)."""
-    states = [cell.preprocess[0](before), cell.preprocess[1](last)]
-    edges = list(zip(cell.edges, cell.operations, shares.unbind(), strict=True))
+    nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
+    mixed = [part for part in zip(cell.edges, cell.operations, shares, strict=True) if part[0].operation != NONE]
     for target in range(2, 2 + cell.nodes):
-        parts = [
-            share * module(states[edge.source])
-            for edge, module, share in edges
-            if edge.target == target and edge.operation != NONE
-        ]
-        states.append(sum(parts[1:], parts[0]))
-    return torch.cat(states[2:], dim=1)
+        value = total(share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target)
+        assert value is not None
+        nodes.append(Node(value))
+    return Concatenation(nodes[2:])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,32 @@ from conas.space import space
 FIGURE2 = space("cnn-figure2")
 
 
+class Mixture(torch.nn.Module):
+    """A network with a batch norm and mixed operations that can be differentiated twice, as the quick ones cannot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.weights = torch.nn.Parameter(0.3 * torch.randn(2, 4, 4, generator=generator))
+        self.norm = torch.nn.BatchNorm1d(4)
+        self.architecture = torch.nn.ParameterDict({"cell": torch.nn.Parameter(torch.zeros(2, 3))})
+
+    def forward(self, x: Tensor) -> Tensor:
+        for weight, shares in zip(self.weights, self.architecture["cell"].softmax(-1), strict=True):
+            y = self.norm(x @ weight)
+            x = shares[0] * torch.tanh(y) + shares[1] * torch.sigmoid(y) + shares[2] * y
+        return x
+
+
+def mixture_losses() -> tuple[torch.nn.Module, Loss, Loss]:
+    model = Mixture().double()
+    data = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    train, valid = (
+        lambda parameters, k=k: F.cross_entropy(call(model, parameters, data[k]), torch.arange(6) % 4) for k in range(2)
+    )
+    return model, train, valid
+
+
 def cnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
     operations = ("none", "avg_pool_3x3", "skip_connect", "sep_conv_3x3")
     model = RelaxedCNN(FIGURE2, operations, channels=2, layers=3, classes=3, in_channels=1, seed=0).double()
@@ -52,7 +78,7 @@ def exact(train: Loss, valid: Loss, weights: Parameters, architecture: Parameter
     return dict(zip(outer, torch.autograd.grad(loss, list(outer.values())), strict=True))
 
 
-@pytest.mark.parametrize("losses", [cnn_losses, rnn_losses])
+@pytest.mark.parametrize("losses", [mixture_losses, rnn_losses])
 def test_the_second_order_gradient_agrees_with_differentiating_through_the_step(losses) -> None:
     model, train, valid = losses()
     weights, architecture = split(model)
@@ -64,6 +90,27 @@ def test_the_second_order_gradient_agrees_with_differentiating_through_the_step(
     for name, gradient in wanted.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-6, atol=0)
         assert (at_once[name] - gradient).norm() > 0.1 * gradient.norm()
+
+
+def test_the_second_order_gradient_of_the_cnn_agrees_with_differences_of_the_loss_after_the_step() -> None:
+    model, train, valid = cnn_losses()
+    weights, architecture = split(model)
+    step = WeightStep(rate=0.02)
+
+    def after(architecture: Parameters) -> float:
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in weights.items()}
+        gradients = torch.autograd.grad(train({**leaves, **architecture}), list(leaves.values()))
+        with torch.no_grad():
+            return float(valid({**step(leaves, dict(zip(leaves, gradients, strict=True))), **architecture}))
+
+    found = second_order(train, valid, weights, architecture, step, difference=1e-6)
+    base = {name: tensor.detach() for name, tensor in architecture.items()}
+    for name, gradient in found.items():
+        for place in (0, 7, 13):
+            nudge = torch.zeros(gradient.numel(), dtype=torch.float64).index_fill(0, torch.tensor(place), 1e-6)
+            ahead, behind = ({**base, name: base[name] + sign * nudge.view_as(gradient)} for sign in (1, -1))
+            slope = (after(ahead) - after(behind)) / 2e-6
+            assert float(gradient.flatten()[place]) == pytest.approx(slope, rel=1e-4, abs=1e-8)
 
 
 def test_without_a_rate_second_order_is_first_order() -> None:

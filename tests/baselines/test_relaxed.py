@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.relaxed import MixedCell, RelaxedCNN, RelaxedRNN, mixed_cell, pairs
+from baselines.relaxed import MixedCell, RelaxedCNN, RelaxedRNN, pairs
 from conas.recurrent_plain import highway
 from conas.space import space
 
@@ -36,19 +36,21 @@ def test_a_decided_mixture_is_the_sub_network_with_that_operation_on_every_edge(
     torch.testing.assert_close(model(images), expected)
 
 
-def test_every_operation_is_weighted_by_its_share() -> None:
-    model = relaxed_cnn().double().eval()
-    images = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    cell = model.network.cells[0]
-    shares = torch.rand(len(cell.edges), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    stem = model.network.stem(images)
-    states = [cell.preprocess[0](stem), cell.preprocess[1](stem)]
-    first = sum(
-        share * module(states[edge.source])
-        for edge, module, share in zip(cell.edges, cell.operations, shares, strict=True)
-        if edge.target == 2
-    )
-    torch.testing.assert_close(mixed_cell(cell, stem, stem, shares)[:, :2], first)
+def test_the_mixture_agrees_with_one_operation_at_a_time() -> None:
+    model = relaxed_cnn().double()
+    with torch.no_grad():
+        for parameters in model.architecture.values():
+            parameters.copy_(torch.randn(parameters.shape, generator=torch.Generator().manual_seed(1)))
+    images = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    shares = {cell: parameters.softmax(-1).flatten() for cell, parameters in model.architecture.items()}
+    before = last = model.network.stem(images)
+    for cell in model.network.layers:
+        states = [cell.preprocess[0](before), cell.preprocess[1](last)]
+        for target in range(2, 4):
+            edges = zip(cell.edges, cell.operations, shares[cell.kind], strict=True)
+            states.append(sum(share * module(states[e.source]) for e, module, share in edges if e.target == target))
+        before, last = last, torch.cat(states[2:], dim=1)
+    torch.testing.assert_close(model(images), model.network.classifier(last.mean(dim=(2, 3))))
 
 
 def test_the_recurrent_mixture_agrees_with_one_edge_and_one_activation_at_a_time() -> None:
