@@ -43,6 +43,16 @@ CNN = {
     "alone": {"epochs": 2},
     "relaxed": {"epochs": 1},
 }
+RNN_TRAINING = {"batch_size": 8, "units": 4, "bptt": 15}
+RNN = {
+    "dataset": "descriptions",
+    "profile": "smoke",
+    "data": {"train_limit": 300, "validation_limit": 100},
+    "oneshot": {"epochs": 1, **RNN_TRAINING},
+    "measure": {"limit": 50, "batch_size": 8},
+    "alone": RNN_TRAINING,
+    "relaxed": {"epochs": 1, **RNN_TRAINING},
+}
 
 
 class Kind(NamedTuple):
@@ -63,8 +73,8 @@ def synthetic(name: str, folder: Path) -> Problem:
     return SyntheticProblem(of, polynomial, noise=0.01)
 
 
-def tiny_cnn(folder: Path) -> Problem:
-    config = load({**CNN, "runs_dir": str(folder), "data_dir": str(folder / "data")})
+def trained(settings: Mapping[str, Any], folder: Path) -> Problem:
+    config = load({**settings, "runs_dir": str(folder), "data_dir": str(folder / "data")})
     return TrainedProblem(config, tasks.task(config), Store(folder), Reporter())
 
 
@@ -77,17 +87,19 @@ def kinds(nas_tables: Path) -> dict[str, Kind]:
         "synthetic RNN": Kind("text", functools.partial(synthetic, "rnn")),
         "NAS-Bench-201": Kind("image", lambda folder: TableProblem(cells), table_settings(cells.epochs)),
         "NAS-Bench-Macro": Kind("image", lambda folder: TableProblem(layers), table_settings(layers.epochs)),
-        "CNN": Kind("image", tiny_cnn),
+        "CNN": Kind("image", functools.partial(trained, CNN)),
+        "RNN": Kind("text", functools.partial(trained, RNN)),
     }
 
 
-KINDS = ("synthetic CNN", "synthetic RNN", "NAS-Bench-201", "NAS-Bench-Macro", "CNN")
+KINDS = ("synthetic CNN", "synthetic RNN", "NAS-Bench-201", "NAS-Bench-Macro", "CNN", "RNN")
+TRAINED = ("CNN", "RNN")
 TABLES = ("NAS-Bench-201", "NAS-Bench-Macro")
 CLAIMS = [
     (name, kind)
     for name, method in METHODS.items()
     for kind in KINDS
-    if method.needs <= ({"one_shot", "stand_alone", "relaxed"} if kind == "CNN" else {"one_shot", "stand_alone"})
+    if method.needs <= ({"one_shot", "stand_alone", "relaxed"} if kind in TRAINED else {"one_shot", "stand_alone"})
     if not (name == "fixed" and kind in TABLES)  # no published cell belongs to a table's space
 ]
 
@@ -145,7 +157,7 @@ def test_the_cost_is_reported_and_within_the_budget(searches, name: str, kind: s
     assert problem.cost.stand_alone_epochs <= budget.stand_alone_epochs
     assert bool(problem.cost.measurements) == bool(budget.measurements)
     assert bool(problem.cost.stand_alone_epochs) == bool(budget.stand_alone_epochs)
-    if kind in ("CNN", "RNN"):
+    if kind in TRAINED:
         assert bool(problem.cost.one_shot_steps) == bool(search.method.needs & {"one_shot", "relaxed"})
         assert bool(problem.cost.seconds) == bool(search.method.needs)
 
