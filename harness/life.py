@@ -24,6 +24,7 @@ from harness.files import Lines, read_json, write_atomic, write_json
 from harness.output import copied
 from harness.problem import TrainedProblem
 from harness.progress import Reporter, Row
+from harness.pulse import beating
 from harness.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Store, claim, now
 from harness.training import DivergedError, Trainee, fit
 
@@ -63,7 +64,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
             return earlier
         make_deterministic(config.threads)
         record = _started(config, earlier)
-        with copied(folder.path / "output.log"), _outcome(folder, record):
+        with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record):
             _make(config, folder, record, reporter)
         return record
 

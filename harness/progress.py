@@ -32,11 +32,13 @@ class Bar:
             self._bar.update(steps)
         elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
             self._spoken = time.monotonic()
-            self._say(f"{self.title}: {self.done}/{self.total}, {self._left()} left {note}".rstrip())
+            self._say(f"{self.title}: {self.done}/{self.total}, {duration(self.seconds_left)} left {note}".rstrip())
 
-    def _left(self) -> str:
-        rate = (time.monotonic() - self._start) / max(1, self.done - self._before)
-        return duration(rate * (self.total - self.done))
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the end at the pace so far."""
+        pace = (time.monotonic() - self._start) / max(1, self.done - self._before)
+        return pace * (self.total - self.done)
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -51,10 +53,15 @@ class Bar:
 
 
 class Reporter:
-    """Where a run's messages, metrics and progress go. ``on_metric`` is told of every row of metrics."""
+    """Where a run's messages, metrics and progress go. ``on_metric`` is told of every row of metrics.
+
+    Attributes:
+        current: the bar that was made last.
+    """
 
     def __init__(self, on_metric: Callable[[Row], None] = lambda row: None) -> None:
         self.on_metric = on_metric
+        self.current: Bar | None = None
         self._told: set[tuple[str, int]] = set()
 
     def say(self, line: str) -> None:
@@ -64,7 +71,8 @@ class Reporter:
 
     def bar(self, title: str, total: int, done: int = 0) -> Bar:
         """A bar for ``total`` steps of which ``done`` are done."""
-        return Bar(title, total, done, self.say)
+        self.current = Bar(title, total, done, self.say)
+        return self.current
 
     def metric(self, row: Row) -> None:
         """Pass on one row of metrics and print it."""
