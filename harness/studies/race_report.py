@@ -2,24 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
-from numpy.typing import ArrayLike
 
-from conas.seeds import generator
 from harness.files import write_atomic
+from harness.picture import interval, panels, write_picture
 
-RESAMPLES = 2000
 SUBJECT = "CoNAS"
-_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Producer": None}}
 
 INTRODUCTION = """# The race on tabular benchmarks
 
@@ -33,18 +28,11 @@ CoNAS runs as in the paper, s = 10 monomials of degree d <= 2, penalty 1, one st
 so is the local search. Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs
 the losses of unfinished trainings, of which these tables have none.
 
-{verdict}
+{verdict} Every interval stands for itself, without a
+correction for their number.
 
 ![mean regret against budget](race.png)
 """
-
-
-def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
-    """The 95 % interval of the mean of ``values``: a percentile bootstrap, seeded by ``names``."""
-    array = np.asarray(values, dtype=np.float64)
-    drawn = generator(0, "bootstrap", *names).integers(len(array), size=(RESAMPLES, len(array)))
-    low, high = np.percentile(array[drawn].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,10 +63,8 @@ def duels(rows: pd.DataFrame) -> pd.DataFrame:
 def draw(rows: pd.DataFrame) -> Figure:
     """Mean regret against the budget, one panel a table; told apart by colour, marker and dashes alike."""
     tables, methods = rows["table"].unique(), list(rows["method"].unique())
-    figure = Figure(figsize=(9, 3.4 * math.ceil(len(tables) / 2)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(math.ceil(len(tables) / 2), 2, squeeze=False).flat
-    for axis, table in zip(panels, tables, strict=False):
+    figure, axes = panels(2, math.ceil(len(tables) / 2), width=4.5, height=3.4)
+    for axis, table in zip(axes, tables, strict=False):
         _panel(axis, rows[rows["table"] == table], methods)
         axis.set_title(table)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -112,7 +98,6 @@ def _panel(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_locator(NullLocator())
-    sns.despine(ax=axis)
 
 
 def _palette(methods: list[str]) -> dict[str, object]:
@@ -128,26 +113,28 @@ def write_report(rows: pd.DataFrame, captions: Mapping[str, str], folder: Path) 
         "searches.csv": rows.to_csv(index=False, float_format="%.5f").encode(),
         "summary.csv": table.to_csv(index=False, float_format="%.4f").encode(),
         "duels.csv": fights.to_csv(index=False, float_format="%.4f").encode(),
-        "race.md": markdown(table, fights, captions).encode(),
+        "race.md": markdown(rows, table, fights, captions).encode(),
     }
-    with sns.axes_style("whitegrid"), sns.plotting_context("paper"):
-        figure = draw(rows)
-        for kind, metadata in _METADATA.items():
-            buffer = BytesIO()
-            figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
-            contents[f"race.{kind}"] = buffer.getvalue()
     for name, content in contents.items():
         write_atomic(folder / name, content)
-    return [folder / name for name in contents]
+    return [*(folder / name for name in contents), *write_picture(lambda: draw(rows), folder / "race")]
 
 
-def markdown(table: pd.DataFrame, fights: pd.DataFrame, captions: Mapping[str, str]) -> str:
+def markdown(rows: pd.DataFrame, table: pd.DataFrame, fights: pd.DataFrame, captions: Mapping[str, str]) -> str:
     """The page: a table for each benchmark, and where CoNAS loses."""
     parts = [INTRODUCTION.format(seeds=table["seeds"].max(), verdict=verdict(fights))]
     for name, caption in captions.items():
         chosen = fights[fights["table"] == name]
         parts.append(f"## {name}\n\n{caption}\n\n{_grid(table[table['table'] == name])}\n\n{findings(chosen)}")
+        parts.append(_prediction(rows[(rows["table"] == name) & (rows["method"] == SUBJECT)]))
     return "\n".join(parts)
+
+
+def _prediction(rows: pd.DataFrame) -> str:
+    """How well CoNAS's sparse polynomial predicts: what its losses come from."""
+    fits = rows.dropna(subset="held_out_r2").groupby("budget")["held_out_r2"].median()
+    listed = ", ".join(f"{fit:.2f} at {budget}" for budget, fit in fits.items())
+    return f"Median R² of CoNAS's polynomial on measurements that it was not made from: {listed}.\n"
 
 
 def verdict(fights: pd.DataFrame, control: str = "best of m") -> str:

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from baselines.registry import METHODS
+from harness.picture import interval
 from harness.studies import race
-from harness.studies.race_report import duels, findings, interval, summary, verdict, write_report
+from harness.studies.race_report import duels, findings, summary, verdict, write_report
 from harness.tabular import read_tables
 
 
@@ -19,6 +20,7 @@ def test_everybody_runs_within_the_same_budget(rows) -> None:
     assert (rows["evaluations"] <= 30).all()
     assert (rows.loc[rows["method"].isin(["CoNAS", "best of m", "random search", "RSWS"]), "evaluations"] == 30).all()
     assert rows["regret"].between(0, 100).all()
+    assert rows.loc[rows["method"] == "CoNAS", "held_out_r2"].le(1).all()
 
 
 @pytest.mark.parametrize("budget", race.BUDGETS)
