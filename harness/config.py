@@ -311,9 +311,15 @@ def _method_settings(name: str, values: Mapping[str, Any]) -> Any:
                 f"method {name!r}: {unknown('setting', f'search.{key}', [f'search.{f}' for f in fields])}"
             )
     try:
-        return TypeAdapter(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
+        return _adapter(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
     except ValidationError as error:
         raise ConfigError(_one_line(error, "search.")) from error
+
+
+@cache
+def _adapter(settings: type) -> TypeAdapter[Any]:
+    """Building it takes longer than everything else that `load` does."""
+    return TypeAdapter(settings)
 
 
 def _refuse_unknown(updates: Mapping[str, Any], values: Mapping[str, Any]) -> None:
