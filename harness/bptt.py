@@ -66,12 +66,13 @@ class BpttTraining:
         run = self._forward(epoch, step, tokens, self._hidden, self._dropping(epoch, step))
         self._hidden = run.hidden
         loss = self.model.cross_entropy(run.dropped, targets)
-        if math.isfinite(loss.item()):
+        value = loss.item()
+        if math.isfinite(value):
             penalty = regularisation(run.outputs, run.dropped, self._settings.activation, self._settings.temporal)
             (loss + penalty).backward()
             nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
             self._optimizer.step()
-        return loss.item()
+        return value
 
     def _begin(self, epoch: int, step: int) -> None:
         """Make hidden state, learning rate and mode those of a step; doing it again changes nothing."""
