@@ -1,5 +1,7 @@
 """Grids of runs as data: the files in sweeps/ say which runs each table and figure of the paper needs.
 
+A sweep is the name of one of these files or the path of a user's own, ``mine.yaml``.
+
 ::
 
     summary: Table 1 ...                   one line
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conas.names import unknown
 from harness.config import Config, ConfigError, load, nest
@@ -30,9 +33,29 @@ Extra = tuple[tuple[str, Any], ...]
 SWEEPS = Path(__file__).parent / "sweeps"
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Changes(_Strict):
+    set: dict[str, Any] = {}
+    seeds: list[int] = []
+    axes: dict[str, list[Any]] = {}
+    rows: dict[str, dict[str, Any] | None] = {}
+
+
+class _Sweep(_Strict):
+    summary: str = ""
+    set: dict[str, Any] = {}
+    seeds: list[int] = [0]
+    axes: dict[str, list[Any]] = {}
+    rows: dict[str, dict[str, Any] | None]
+    profiles: dict[str, _Changes] = {}
+
+
 def sweeps() -> dict[str, str]:
     """Every sweep with its one-line summary."""
-    return {path.stem: _read(path.stem)["summary"] for path in sorted(SWEEPS.glob("*.yaml"))}
+    return {path.stem: _read(path).summary for path in sorted(SWEEPS.glob("*.yaml"))}
 
 
 @cache
@@ -42,18 +65,18 @@ def rows(sweep: str, profile: str, extra: Extra = ()) -> Mapping[str, tuple[Conf
     ``extra`` are further settings of every run, such as ``(("data_dir", "/data"),)``.
 
     Raises:
-        ConfigError: no such sweep or profile, or a setting that is unknown or impossible.
+        ConfigError: no such sweep or profile, a file that is no sweep, or a setting that is unknown or impossible.
     """
-    if sweep not in sweeps():
-        raise ConfigError(unknown("sweep", sweep, sweeps()))
-    content = _read(sweep)
-    changes = content.get("profiles", {}).get(profile, {})
-    always = {**changes.get("set", {}), **dict(extra), "profile": profile}
-    own = {name: {} for name in content["rows"]} | changes.get("rows", {})
+    content = _read(_file(sweep))
+    changes = content.profiles.get(profile, _Changes())
+    always = {**changes.set, **dict(extra), "profile": profile}
+    own: dict[str, dict[str, Any] | None] = {name: {} for name in content.rows} | changes.rows
     return {
-        name: tuple(load(nest({**values, **own[name], **always})) for values in _product(content, row or {}, changes))
-        for name, row in content["rows"].items()
-        if own[name] is not None
+        name: _row(
+            f"{sweep}, {name}", [{**values, **mine, **always} for values in _product(content, row or {}, changes)]
+        )
+        for name, row in content.rows.items()
+        if (mine := own[name]) is not None
     }
 
 
@@ -62,14 +85,46 @@ def runs(sweep: str, profile: str, extra: Extra = ()) -> list[Config]:
     return list({config.id: config for row in rows(sweep, profile, extra).values() for config in row}.values())
 
 
-def _read(sweep: str) -> dict[str, Any]:
-    return yaml.safe_load((SWEEPS / f"{sweep}.yaml").read_text(encoding="utf-8"))
+def _file(sweep: str) -> Path:
+    if sweep.endswith((".yaml", ".yml")):
+        return Path(sweep)
+    if not (SWEEPS / f"{sweep}.yaml").exists():
+        raise ConfigError(f"{unknown('sweep', sweep, sweeps())}, or the path of a file NAME.yaml")
+    return SWEEPS / f"{sweep}.yaml"
 
 
-def _product(content: Mapping[str, Any], row: Mapping[str, Any], changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _read(path: Path) -> _Sweep:
+    try:
+        return _Sweep.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_wrong(error)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def _wrong(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return f"it must have the entries of a sweep (allowed: {', '.join(_Sweep.model_fields)})"
+    *path, last = first["loc"]
+    where = ".".join(map(str, path))
+    if first["type"] == "extra_forbidden":
+        return f"{where} {unknown('entry', last, (_Changes if path else _Sweep).model_fields)}".strip()
+    return f"{where}.{last}: {first['msg']}".lstrip(".")
+
+
+def _row(where: str, values: list[dict[str, Any]]) -> tuple[Config, ...]:
+    try:
+        return tuple(load(nest(one)) for one in values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _product(content: _Sweep, row: Mapping[str, Any], changes: _Changes) -> list[dict[str, Any]]:
     """The settings of every run of a row: its own, times the values of the axes, times the seeds."""
     own = {name: value for name, value in row.items() if name not in ("axes", "seeds")}
-    fixed = {**content.get("set", {}), **own}
-    seeds = changes.get("seeds") or row.get("seeds") or content["seeds"]
-    axes = {**content.get("axes", {}), **row.get("axes", {}), **changes.get("axes", {}), "seed": seeds}
-    return [{**fixed, **dict(zip(axes, values, strict=True))} for values in product(*axes.values())]
+    seeds = changes.seeds or row.get("seeds") or content.seeds
+    axes = {**content.axes, **row.get("axes", {}), **changes.axes, "seed": seeds}
+    return [{**content.set, **own, **dict(zip(axes, values, strict=True))} for values in product(*axes.values())]

@@ -1,5 +1,7 @@
 """The sweeps of the paper's tables: complete, valid in every profile, and each run once."""
 
+from pathlib import Path
+
 import pytest
 
 from harness import grid
@@ -45,3 +47,31 @@ def test_further_settings_reach_every_run() -> None:
 def test_unknown_names_are_refused_with_the_nearest(sweep: str, profile: str) -> None:
     with pytest.raises(ConfigError, match="did you mean"):
         grid.rows(sweep, profile)
+
+
+def test_a_users_own_file_is_a_sweep(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("rows: {one: {method: conas, axes: {search.s: [3, 4]}, seeds: [5, 6]}}\nset: {dataset: digits}")
+    runs = grid.runs(str(mine), "smoke")
+    assert [(config.search["s"], config.seed) for config in runs] == [(3, 5), (3, 6), (4, 5), (4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("rows: {a: {}}\nseed: [1]", "unknown entry 'seed'; did you mean 'seeds'?"),
+        ("rows: {a: {method: conaz}}", "mine.yaml, a: unknown method 'conaz'; did you mean 'conas'?"),
+        ("rows: {a: {}}\nprofiles: {smoke: {sets: {}}}", "profiles.smoke unknown entry 'sets'; did you mean 'set'?"),
+        ("rows: {a: ", "is not YAML"),
+        ("- a", "it must have the entries of a sweep"),
+        (None, "No such file"),
+    ],
+)
+def test_a_users_file_that_is_wrong_is_refused_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+    mine = tmp_path / "mine.yaml"
+    if content is not None:
+        mine.write_text(content)
+    with pytest.raises(ConfigError) as refused:
+        grid.rows(str(mine), "smoke")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
