@@ -13,12 +13,12 @@ _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Se
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """Table 1's means and SDs, of the rows that have runs; in the profile paper the published figures as well."""
+    """Table 1's means and SDs, of the rows with runs; in the profile paper also published figures of rows run here."""
     frame = TABLE.rows(runs)
     columns = ["name", *(f"{key}.{field}" for key in ("error", *_AXES) for field in ("mean", "sd", "paper_mean"))]
     if runs.profile != "paper":
         frame = frame.assign(**{f"{key}.paper_mean": float("nan") for key in ("error", *_AXES)})
-    shown = (frame["error.n"] > 0) | frame["error.paper_mean"].notna()
+    shown = (frame["error.n"] > 0) | (frame["error.paper_mean"].notna() & (frame["error.planned"] > 0))
     return frame.loc[shown, columns].reset_index(drop=True)
 
 

@@ -8,8 +8,8 @@ TABLE = Table(
     "CIFAR-10: the cell of every search, trained and tested",
     (
         Metric("error", "Test error (%)", last("test_error"), best=True),
-        Metric("params", "Params (M)", params),
-        Metric("mult_adds", "Mult-adds (M)", mult_adds, ".0f"),
+        Metric("params", "Params (M)", params, ".3g"),
+        Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g"),
         Metric("search", "Search (device-days)", search_days, ".3g", applies=searches, comparable=False),
     ),
     (

@@ -10,7 +10,7 @@ TABLE = Table(
         Metric("cifar100", "CIFAR-100 (%)", last("test_error"), dataset="cifar100"),
         Metric("svhn", "SVHN (%)", last("test_error"), dataset="svhn"),
         Metric("fashion_mnist", "F-MNIST (%)", last("test_error"), dataset="fashion_mnist"),
-        Metric("params", "Params (M)", params, dataset="fashion_mnist"),
+        Metric("params", "Params (M)", params, ".3g", dataset="fashion_mnist"),
         Metric(
             "search",
             "Search (device-days)",

@@ -9,7 +9,7 @@ TABLE = Table(
     (
         Metric("valid", "Valid perplexity", last("valid_perplexity"), ".1f"),
         Metric("test", "Test perplexity", last("test_perplexity"), ".1f"),
-        Metric("params", "Params (M)", params, ".1f"),
+        Metric("params", "Params (M)", params, ".3g"),
         Metric("search", "Search (device-days)", search_days, ".3g", applies=searches, comparable=False),
     ),
     (

@@ -9,8 +9,8 @@ TABLE = Table(
     (
         Metric("hamming", "Hamming distance to λ = 1", distance_to_reference, ".1f"),
         Metric("error", "Test error (%)", last("test_error")),
-        Metric("params", "Params (M)", params),
-        Metric("mult_adds", "Mult-adds (M)", mult_adds, ".0f"),
+        Metric("params", "Params (M)", params, ".3g"),
+        Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g"),
     ),
     (
         "Distances are between searches of the same seed, so on the same one-shot model and measurements.",

@@ -8,7 +8,7 @@ TABLE = Table(
     "Random wiring by Binomial(140, 1/4) on CIFAR-10",
     (
         Metric("edges", "Active edges", active_edges, ".1f"),
-        Metric("params", "Params (M)", params),
+        Metric("params", "Params (M)", params, ".3g"),
         Metric("error", "Test error (%)", last("test_error")),
     ),
     (
