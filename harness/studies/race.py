@@ -41,11 +41,13 @@ class Contender:
 
     Attributes:
         settings: (budget, epochs of the table's trainings) -> the method's settings that differ from its defaults.
+        ablation: not a contestant but a part of CoNAS taken away.
     """
 
     name: str
     method: str
     settings: Callable[[int, int], Values]
+    ablation: bool = False
 
 
 def _rsws(budget: int, epochs: int) -> Values:
@@ -64,13 +66,15 @@ def _local_search(budget: int, epochs: int) -> Values:
 
 CONTENDERS = (
     Contender("CoNAS", "conas", lambda budget, epochs: {"m": budget}),
-    Contender("CoNAS, d = 1", "conas", lambda budget, epochs: {"m": budget, "d": 1}),
     Contender("CoNAS + local search", "local_search", _local_search),
     Contender("Harmonica", "harmonica", _harmonica),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
     Contender("random search", "random_search", lambda budget, epochs: {"samples": budget, "epochs": epochs}),
     Contender("RSWS", "rsws", _rsws),
     Contender("random wiring", "random_wiring", lambda budget, epochs: {}),
+    Contender("CoNAS, d = 1", "conas", lambda budget, epochs: {"m": budget, "d": 1}, ablation=True),
+    Contender("CoNAS, least squares", "conas", lambda budget, epochs: {"m": budget, "debias": True}, ablation=True),
+    Contender("CoNAS, all monomials", "conas", lambda budget, epochs: {"m": budget, "s": budget}, ablation=True),
 )
 
 
@@ -102,7 +106,8 @@ def run_job(job: Job) -> list[dict[str, Any]]:
     for seed in job.seeds:
         problem = TableProblem(table)
         outcome = chosen(problem, seed, settings)
-        row = {"table": table.name, "method": contender.name, "budget": job.budget, "seed": seed}
+        row = {"table": table.name, "method": contender.name, "ablation": contender.ablation}
+        row |= {"budget": job.budget, "seed": seed}
         row["evaluations"] = problem.cost.measurements + problem.cost.stand_alone_epochs // table.epochs
         row["regret"] = table.regret(outcome.genotype)
         stages = outcome.details.get("stages")

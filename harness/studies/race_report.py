@@ -1,20 +1,16 @@
 """What a race shows: mean regrets with intervals, a picture, and in words where CoNAS loses."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
 from harness.files import write_atomic
-from harness.picture import interval, panels, write_picture
+from harness.picture import interval, write_picture
+from harness.studies.race_picture import draw
 
-SUBJECT = "CoNAS"
+SUBJECT, CONTROL = "CoNAS", "best of m"
 
 INTRODUCTION = """# The race on tabular benchmarks
 
@@ -24,14 +20,22 @@ bootstrap). Lower is better. A budget counts evaluations: every question to the 
 Encoding: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that break this are no
 architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only.
 
-CoNAS runs as in the paper, s = 10 monomials of degree d <= 2, penalty 1, one stage; d = 1 is an ablation of ours, and
-so is the local search. Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs
-the losses of unfinished trainings, of which these tables have none.
+CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage. The local search from its answer
+is this project's own, and the rows with a comma are ablations: d = 1; least squares for the ten monomials; no monomial
+dropped. Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs the losses of
+unfinished trainings, of which these tables have none.
 
 {verdict} Every interval stands for itself, without a
 correction for their number.
 
 ![mean regret against budget](race.png)
+
+![CoNAS taken apart](ablations.png)
+
+What the recovery rests on: monomials are orthogonal under uniformly random bits. With one operation an edge the bits
+are neither uniform nor independent, so the sizes of coefficients no longer rank monomials, and dropping all but the
+largest can leave a polynomial that predicts worse than a constant (R² below 0). The medians of R² on measurements that
+a polynomial was not made from are given for each benchmark.
 """
 
 
@@ -60,55 +64,9 @@ def duels(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(results, columns=["table", "budget", "against", "difference", "low", "high", "conas"])
 
 
-def draw(rows: pd.DataFrame) -> Figure:
-    """Mean regret against the budget, one panel a table; told apart by colour, marker and dashes alike."""
-    tables, methods = rows["table"].unique(), list(rows["method"].unique())
-    figure, axes = panels(2, math.ceil(len(tables) / 2), width=4.5, height=3.4)
-    for axis, table in zip(axes, tables, strict=False):
-        _panel(axis, rows[rows["table"] == table], methods)
-        axis.set_title(table)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, handlelength=4)
-    return figure
-
-
-def _panel(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
-    sns.lineplot(
-        rows,
-        x="budget",
-        y="regret",
-        hue="method",
-        style="method",
-        hue_order=methods,
-        style_order=methods,
-        palette=_palette(methods),
-        markers=True,
-        errorbar=("ci", 95),
-        err_kws={"alpha": 0.12, "linewidth": 0},
-        seed=0,
-        ax=axis,
-    )
-    if legend := axis.get_legend():
-        legend.set_visible(False)
-    # after the means: seaborn would take them of the logarithms
-    axis.set(xscale="log", yscale="log", xlabel="evaluations", ylabel="mean regret (points)")
-    budgets = sorted(rows["budget"].unique())
-    axis.set_xticks(budgets, [str(budget) for budget in budgets])
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_locator(NullLocator())
-
-
-def _palette(methods: list[str]) -> dict[str, object]:
-    """Colours that colour-blind readers can tell apart, none of them too light for grey paper."""
-    colours = [colour for k, colour in enumerate(sns.color_palette("colorblind")) if k not in (6, 8)]
-    return {method: "black" if method == SUBJECT else colours[k % len(colours)] for k, method in enumerate(methods, -1)}
-
-
 def write_report(rows: pd.DataFrame, captions: Mapping[str, str], folder: Path) -> list[Path]:
     """Write the searches, the summary, the duels, the picture and the findings to ``folder``; the files' paths."""
-    table, fights = summary(rows), duels(rows)
+    table, fights = summary(rows), duels(rows[~rows["ablation"]])
     contents = {
         "searches.csv": rows.to_csv(index=False, float_format="%.5f").encode(),
         "summary.csv": table.to_csv(index=False, float_format="%.4f").encode(),
@@ -117,7 +75,9 @@ def write_report(rows: pd.DataFrame, captions: Mapping[str, str], folder: Path) 
     }
     for name, content in contents.items():
         write_atomic(folder / name, content)
-    return [*(folder / name for name in contents), *write_picture(lambda: draw(rows), folder / "race")]
+    apart = rows[rows["ablation"] | rows["method"].isin([SUBJECT, CONTROL])]
+    pictures = write_picture(lambda: draw(rows[~rows["ablation"]]), folder / "race")
+    return [*(folder / name for name in contents), *pictures, *write_picture(lambda: draw(apart), folder / "ablations")]
 
 
 def markdown(rows: pd.DataFrame, table: pd.DataFrame, fights: pd.DataFrame, captions: Mapping[str, str]) -> str:
@@ -126,23 +86,26 @@ def markdown(rows: pd.DataFrame, table: pd.DataFrame, fights: pd.DataFrame, capt
     for name, caption in captions.items():
         chosen = fights[fights["table"] == name]
         parts.append(f"## {name}\n\n{caption}\n\n{_grid(table[table['table'] == name])}\n\n{findings(chosen)}")
-        parts.append(_prediction(rows[(rows["table"] == name) & (rows["method"] == SUBJECT)]))
+        parts.append(_predictions(rows[rows["table"] == name]))
     return "\n".join(parts)
 
 
-def _prediction(rows: pd.DataFrame) -> str:
-    """How well CoNAS's sparse polynomial predicts: what its losses come from."""
-    fits = rows.dropna(subset="held_out_r2").groupby("budget")["held_out_r2"].median()
-    listed = ", ".join(f"{fit:.2f} at {budget}" for budget, fit in fits.items())
-    return f"Median R² of CoNAS's polynomial on measurements that it was not made from: {listed}.\n"
+def _predictions(rows: pd.DataFrame) -> str:
+    """How well each of CoNAS's polynomials predicts."""
+    medians = rows.dropna(subset="held_out_r2").groupby(["method", "budget"], sort=False)["held_out_r2"].median()
+    lines = []
+    for method in medians.index.unique("method"):
+        listed = ", ".join(f"{fit:.2f} at {budget}" for budget, fit in medians[method].items())
+        lines.append(f"- R² of {method}: {listed}")
+    return "\n".join(lines) + "\n"
 
 
-def verdict(fights: pd.DataFrame, control: str = "best of m") -> str:
+def verdict(fights: pd.DataFrame) -> str:
     """How often CoNAS beats the best of its own measurements, in words."""
-    counts = fights.loc[fights["against"] == control, "conas"].value_counts()
+    counts = fights.loc[fights["against"] == CONTROL, "conas"].value_counts()
     loses, wins = counts.get("loses", 0), counts.get("wins", 0)
     return (
-        f"Against {control}, which is CoNAS at the same cost without the recovery, CoNAS loses at {loses} and wins at\n"
+        f"Against {CONTROL}, which is CoNAS at the same cost without the recovery, CoNAS loses at {loses} and wins at\n"
         f"{wins} of the {counts.sum()} pairs of benchmark and budget; the others are undecided."
     )
 
