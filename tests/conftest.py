@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -104,8 +105,9 @@ def _figures(seed: int, epoch: int) -> dict[str, float]:
 
 
 def _record(seed: int, status: Status, dataset: str) -> Record:
-    ended = None if status in ("running", "queued") else "2026-01-02T01:02:03+00:00"
-    attempt = Attempt(started="2026-01-02T00:00:00+00:00", ended=ended, status=status, host="h", pid=1, device="CPU")
+    started = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(minutes=seed)
+    ended = None if status in ("running", "queued") else (started + timedelta(seconds=3_723)).isoformat()
+    attempt = Attempt(started=started.isoformat(), ended=ended, status=status, host="h", pid=1, device="CPU")
     return Record(
         key=f"{seed:012x}",
         method="conas",

@@ -8,6 +8,7 @@ const net = require('net');
 const path = require('path');
 
 const HOST = process.env.HOST || '127.0.0.1';
+const BIND = process.env.BIND || HOST; // in a container: what the host forwards from
 const LOCAL_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 const { layout, custom } = JSON.parse(fs.readFileSync(path.join(__dirname, 'columns.json'), 'utf8'));
 
@@ -36,7 +37,7 @@ function isForeign(request) {
   const { host = '', origin } = request.headers;
   const isLocal = LOCAL_NAMES.includes(host.replace(/:\d+$/, ''));
   const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '') === host;
-  return !isOwn || (HOST === '127.0.0.1' && !isLocal);
+  return !isOwn || (BIND === '127.0.0.1' && !isLocal);
 }
 
 function isPage(request) {
