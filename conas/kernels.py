@@ -107,13 +107,13 @@ def _weight_gradient(g: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tenso
 
 
 def _shifted(x: Tensor, left: int, width: int) -> Tensor:
-    """``width`` columns of ``x``, from ``left`` before its first one on, zeros outside."""
+    """``width`` columns of ``x``, the first of them ``left`` before its own first, zeros outside."""
     shape = x.shape
     y = x.new_empty(shape[0], shape[2], width, shape[1]).permute(0, 3, 1, 2)
-    until = min(left + shape[3], width)
-    y[..., :left] = 0
-    y[..., left:until] = x[..., : until - left]
-    y[..., until:] = 0
+    first, last = max(left, 0), min(left + shape[3], width)
+    y[..., :first] = 0
+    y[..., first:last] = x[..., first - left : last - left]
+    y[..., last:] = 0
     return y
 
 

@@ -1,6 +1,7 @@
 """The final network of a genotype, with the DARTS recipe's structure (section 4.1; Liu et al., 2018b)."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from conas.genotype import Cell, Genotype, GenotypeError
 from conas.names import unknown
 from conas.operations import OPERATIONS, default_initialisation, operation, preprocess, reductions
+from conas.sharing import Concatenation, Node, edge, total
 
 
 class FinalCell(nn.Module):
@@ -28,19 +30,27 @@ class FinalCell(nn.Module):
             for choice in node
         )
 
-    def forward(self, before: Tensor, last: Tensor, keep: Iterator[Tensor] | None) -> Tensor:
-        """Outputs c_{k-2} and c_{k-1} of the cells before -> c_k. ``keep`` yields the drop-path factor, shape
-        (N, 1, 1, 1), of one operation after the other."""
+    def forward(self, before: Tensor, last: Tensor) -> Tensor:
+        """Outputs c_{k-2} and c_{k-1} of the cells before -> c_k, each operation a call of its module."""
         states = [self.preprocess[0](before), self.preprocess[1](last)]
         modules = iter(self.operations)
         for node in self.cell.nodes:
-            states.append(sum(self._edge(next(modules), states[choice.source], keep) for choice in node))
+            states.append(sum(next(modules)(states[choice.source]) for choice in node))
         return torch.cat([states[node] for node in self.cell.concat], dim=1)
 
-    def _edge(self, module: nn.Module, state: Tensor, keep: Iterator[Tensor] | None) -> Tensor:
-        if keep is None or isinstance(module, nn.Identity):
-            return module(state)
-        return module(state) * next(keep)
+    def train_forward(self, before: Node, last: Node, keep: Iterator[Tensor] | None) -> Node:
+        """The same, faster. ``keep`` yields the drop-path factor, shape (N, 1, 1, 1), of one operation after the
+        other; an identity has none."""
+        nodes = [Node(edge(self.preprocess[0], before)), Node(edge(self.preprocess[1], last))]
+        modules = iter(self.operations)
+        for choices in self.cell.nodes:
+            parts = [self._kept(next(modules), nodes[choice.source], keep) for choice in choices]
+            nodes.append(Node(total(parts)))
+        return Concatenation([nodes[node] for node in self.cell.concat])
+
+    def _kept(self, module: nn.Module, node: Node, keep: Iterator[Tensor] | None) -> Tensor:
+        value = edge(module, node)
+        return value if keep is None or isinstance(module, nn.Identity) else value * next(keep)
 
 
 class AuxiliaryHead(nn.Module):
@@ -63,10 +73,10 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """A cell's output (N, channels, H, W) -> logits (N, classes)."""
+        """A cell's output behind a ReLU (N, channels, H, W) -> logits (N, classes)."""
         size = x.shape[-1]
         window = max(min(5, size - 1), (size + 1) // 2)
-        x = F.avg_pool2d(F.relu(x), window, stride=size - window, count_include_pad=False)
+        x = F.avg_pool2d(x, window, stride=size - window, count_include_pad=False)
         return self.classifier(self.features(x).flatten(1))
 
 
@@ -132,15 +142,31 @@ class FinalNetwork(nn.Module):
         While training, each operation's output other than an identity's is dropped for a whole image with
         probability ``drop_path_prob``, drawn from ``generator``, and scaled up otherwise.
         """
-        images = images.contiguous(memory_format=torch.channels_last)
-        keep = self._keep(images, drop_path_prob, generator) if self.training and drop_path_prob > 0 else None
+        stem = self.stem(images.contiguous(memory_format=torch.channels_last))
+        if self.training:
+            keep = self._keep(images, drop_path_prob, generator) if drop_path_prob > 0 else None
+            return self._train_forward(stem, keep)
+        before = last = stem
+        for cell in self.cells:
+            before, last = last, cell(before, last)
+        return self._classify(last), None
+
+    def _train_forward(self, stem: Tensor, keep: Iterator[Tensor] | None) -> tuple[Tensor, Tensor | None]:
         auxiliary = None
-        before = last = self.stem(images)
-        for layer, cell in enumerate(self.cells):
-            before, last = last, cell(before, last, keep)
-            if layer == self.auxiliary_layer and self.auxiliary is not None and self.training:
-                auxiliary = self.auxiliary(last)
-        return self.classifier(self.pool(last).flatten(1)), auxiliary
+        before = last = Node(stem)
+        for layer, cell in enumerate(self.layers):
+            before, last = last, cell.train_forward(before, last, keep)
+            if layer == self.auxiliary_layer and self.auxiliary is not None:
+                auxiliary = self.auxiliary(last.rectified)
+        return self._classify(last.value), auxiliary
+
+    def _classify(self, last: Tensor) -> Tensor:
+        return self.classifier(self.pool(last).flatten(1))
+
+    @property
+    def layers(self) -> list[FinalCell]:
+        """The cells in order."""
+        return [cast(FinalCell, cell) for cell in self.cells]
 
     def _keep(self, images: Tensor, drop_path_prob: float, generator: torch.Generator | None) -> Iterator[Tensor]:
         drawn = torch.rand(self.choices, len(images), 1, 1, 1, generator=generator, device=images.device)

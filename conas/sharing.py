@@ -124,11 +124,10 @@ def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
     norm.num_batches_tracked.add_(1)
 
 
-def total(parts: Iterable[Tensor]) -> Tensor | None:
-    """The sum of ``parts``, none of which is changed; None without any."""
-    parts = list(parts)
-    if len(parts) < 2:
-        return parts[0] if parts else None
+def total(parts: list[Tensor]) -> Tensor:
+    """The sum of ``parts``, at least one; none of them is changed."""
+    if len(parts) == 1:
+        return parts[0]
     result = parts[0] + parts[1]
     for part in parts[2:]:
         result += part

@@ -26,6 +26,6 @@ def _cell(cell: OneShotCell, before: Node, last: Node, active: Sequence[bool]) -
     nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
     chosen = [(e, module) for e, module, on in zip(cell.edges, cell.operations, active, strict=True) if on]
     for target in range(2, 2 + cell.nodes):
-        value = total(edge(module, nodes[e.source]) for e, module in chosen if e.target == target)
-        nodes.append(Node(cell.empty(nodes[0].value) if value is None else value))
+        parts = [edge(module, nodes[e.source]) for e, module in chosen if e.target == target]
+        nodes.append(Node(total(parts or [cell.empty(nodes[0].value)])))
     return Concatenation(nodes[2:])
