@@ -1,5 +1,7 @@
 """Stability under the Lasso parameter (appendix A.6, Table 4 as a picture), with the random baseline computed."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -71,10 +73,10 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame, quantity: str, baseline: str, l
         capsize=3,
         label="CoNAS, mean ± SD",
     )
-    if ours["paper"].notna().any():
-        axis.plot(
-            ours["lambda"], ours["paper"], color="#d55e00", marker="D", fillstyle="none", linestyle=":", label="paper"
-        )
+    paper = ours.dropna(subset="paper")
+    if len(paper):
+        style: dict[str, Any] = {"color": "#d55e00", "marker": "D", "fillstyle": "none", "linestyle": ":"}
+        axis.plot(paper["lambda"], paper["paper"], label="paper", **style)
     axis.set_xscale("log")
     axis.set_xticks(list(ours["lambda"]), [f"{value:g}" for value in ours["lambda"]], minor=False)
     axis.minorticks_off()

@@ -38,14 +38,14 @@ def draw_cost(frame: pd.DataFrame) -> Figure:
 
 
 def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str, ...]) -> None:
+    styles = looks(list(frame["name"]))
     points = [f"{key}.{field}" for key in keys for field in ("mean", "paper_mean")]
     frame = frame[frame[points].notna().any(axis=1)]
-    styles = looks(list(frame["name"]))
     for axis, key in zip(axes, keys, strict=True):
         for _, row in frame.iterrows():
             _draw_point(axis, row, key, styles[row["name"]])
         axis.set(xlabel=_AXES[key], ylabel="Test error (%)")
-    handles = {name: axes[0].plot([], [], linestyle="", label=name, **style)[0] for name, style in styles.items()}
+    handles = {name: axes[0].plot([], [], linestyle="", label=name, **styles[name])[0] for name in frame["name"]}
     figure.legend(handles=list(handles.values()), loc="outside right center", frameon=False)
 
 

@@ -58,6 +58,12 @@ def looks(names: list[str]) -> dict[str, dict[str, Any]]:
     """A colour and a marker for every name; both differ, so that either is enough."""
     colours = sns.color_palette("colorblind", len(names))
     return {
-        name: {"color": colours[i], "marker": MARKERS[i % len(MARKERS)], "markeredgecolor": "black"}
+        name: {
+            "color": colours[i],
+            "marker": MARKERS[i % len(MARKERS)],
+            "markersize": 7,
+            "markeredgecolor": "black",
+            "markeredgewidth": 0.7,
+        }
         for i, name in enumerate(names)
     }
