@@ -90,9 +90,8 @@ def mixed_cell(cell: OneShotCell, before: Node, last: Node, shares: Tensor) -> N
     nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
     mixed = [part for part in zip(cell.edges, cell.operations, shares, strict=True) if part[0].operation != NONE]
     for target in range(2, 2 + cell.nodes):
-        value = total(share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target)
-        assert value is not None
-        nodes.append(Node(value))
+        parts = [share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target]
+        nodes.append(Node(total(parts)))
     return Concatenation(nodes[2:])
 
 
