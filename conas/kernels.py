@@ -60,7 +60,7 @@ def _batch_to_space(apart: Tensor, like: Tensor, step: int) -> Tensor:
 class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(x if weight.requires_grad or stride > 1 else None, weight)
         ctx.stride = stride
         return F.conv2d(x, weight, None, stride, weight.shape[-1] // 2, groups=x.shape[1])
 
@@ -74,11 +74,12 @@ class _Depthwise(torch.autograd.Function):
         return gx, gw, None
 
 
-def _input_gradient(g: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def _input_gradient(g: Tensor, x: Tensor | None, weight: Tensor, stride: int) -> Tensor:
     """Without a stride, the quicker forward convolution by the kernel turned around."""
     padding = weight.shape[-1] // 2
     if stride == 1:
-        return F.conv2d(g, weight.flip(2, 3), None, 1, padding, groups=x.shape[1])
+        return F.conv2d(g, weight.flip(2, 3), None, 1, padding, groups=weight.shape[0])
+    assert x is not None
     return _backward(g, x, weight, stride, (padding, padding), 0)
 
 
@@ -130,10 +131,36 @@ def average_pool(x: Tensor, stride: int) -> Tensor:
 
 
 def max_pool(x: Tensor, stride: int) -> Tensor:
-    """3x3 ``F.max_pool2d`` with padding 1; where no gradient is asked for, the maximum of rows and then of columns."""
-    if stride > 1 or x.requires_grad or not custom(x):
+    """3x3 ``F.max_pool2d`` with padding 1.
+
+    For a gradient, 2 bytes a pixel are kept, where torch keeps 8 and ``x``; without one, the maximum of rows and then
+    of columns is quicker.
+    """
+    if not custom(x) or x.shape[2] * x.shape[3] > torch.iinfo(torch.int16).max:
         return F.max_pool2d(x, 3, stride, 1)
-    return _max_of_three(_max_of_three(x, 3), 2)
+    if x.requires_grad:
+        return _MaxPool.apply(x, stride)
+    return _max_of_three(_max_of_three(x, 3), 2) if stride == 1 else F.max_pool2d(x, 3, stride, 1)
+
+
+class _MaxPool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: int) -> Tensor:
+        y, pixels = F.max_pool2d(x, 3, stride, 1, return_indices=True)
+        ctx.save_for_backward(pixels.to(torch.int16))
+        ctx.shape, ctx.stride = x.shape, stride
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (pixels,) = ctx.saved_tensors
+        g = _channels_last(g)
+        shaped_like_x = torch.empty(ctx.shape, dtype=g.dtype, memory_format=torch.channels_last)  # never read
+        gx = torch.ops.aten.max_pool2d_with_indices_backward(
+            g, shaped_like_x, [3, 3], [ctx.stride] * 2, [1, 1], [1, 1], False, pixels.long()
+        )
+        return gx, None
 
 
 def _max_of_three(x: Tensor, dim: int) -> Tensor:

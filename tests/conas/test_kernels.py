@@ -39,6 +39,7 @@ def test_pools_equal_torch(stride, size):
         lambda x: F.avg_pool2d(x, 3, stride, 1, count_include_pad=False),
         image(size),
     )
+    same(lambda x: kernels.max_pool(x, stride), lambda x: F.max_pool2d(x, 3, stride, 1), image(size))
     x = image(size, requires_grad=False)
     assert torch.equal(kernels.max_pool(x, stride), F.max_pool2d(x, 3, stride, 1))
 
