@@ -114,11 +114,9 @@ class Mirror(RunObserver):
         self._database.close()
 
     def _push(self) -> bool:
-        """Upload what is new, or say that the run is alive; whether that worked."""
+        """Upload what is new; whether that worked."""
         try:
-            known, (self._known, refused) = self._known, upload(self._database, [self._folder], self._known)
-            if self._known == known:
-                self._database.beat(self._folder.path.name)
+            self._known, refused = upload(self._database, [self._folder], self._known)
         except (PyMongoError, OSError) as error:
             self._say_once(reason(error))
             return False

@@ -16,7 +16,7 @@ from harness.progress import Reporter
 LAPSE = 120.0
 """Seconds of silence after which a run is taken for dead."""
 
-_FILE = "pulse.json"
+FILE = "pulse.json"
 _SECONDS_BETWEEN_BEATS = 5.0
 
 
@@ -44,7 +44,7 @@ def beating(folder: Path, reporter: Reporter, seconds: float = _SECONDS_BETWEEN_
     finally:
         ended.set()
         thread.join()
-        (folder / _FILE).unlink(missing_ok=True)
+        (folder / FILE).unlink(missing_ok=True)
 
 
 def _write(folder: Path, reporter: Reporter) -> None:
@@ -52,12 +52,12 @@ def _write(folder: Path, reporter: Reporter) -> None:
     bar = reporter.current
     work = {} if bar is None else {"title": bar.title, "done": bar.done, "total": bar.total, "left": bar.seconds_left}
     with suppress(OSError):
-        write_json(folder / _FILE, work)
+        write_json(folder / FILE, work)
 
 
 def pulse(folder: Path) -> Pulse | None:
     """The pulse of the run in ``folder``, None if it has none."""
-    path = folder / _FILE
+    path = folder / FILE
     try:
         return Pulse(time.time() - path.stat().st_mtime, read_json(path))
     except (OSError, ValueError):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +74,19 @@ class Database:
         """Drop the connections."""
         self._client.close()
 
+    def collection(self, name: str) -> Collection[Document]:
+        """A collection beside those that hold the runs."""
+        return self._db[name]
+
+    def now(self) -> datetime:
+        """The server's time, the same for everybody.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        told: datetime = self._client.admin.command("hello")["localTime"]
+        return told
+
     def digests(self) -> dict[str, str]:
         """The digest of every run that was uploaded whole, by the run's name."""
         found = self._db.runs.find({"mirror.run": {"$exists": True}}, {"mirror": 1})
@@ -100,9 +113,12 @@ class Database:
             whole[part["files_id"]] += part["data"]
         return whole
 
-    def beat(self, run: str) -> None:
-        """Say that the process of ``run`` is alive."""
-        self._db.runs.update_one({"_id": number(run), "status": "RUNNING"}, {"$max": {"heartbeat": datetime.now(UTC)}})
+    def beat(self, images: Sequence[Image]) -> None:
+        """Pass on the last sign of life of runs that are equal otherwise."""
+        beats = [(number(image.run), image.alive) for image in images if image.record.status == "running"]
+        updates = [UpdateOne({"_id": _id, "status": "RUNNING"}, {"$max": {"heartbeat": alive}}) for _id, alive in beats]
+        if updates:
+            self._db.runs.bulk_write(updates, ordered=False)
 
     def put(self, images: Sequence[Image]) -> list[str]:
         """Make the database's view of some runs equal to ``images``; whatever a run names is written before it.
@@ -135,8 +151,8 @@ class Database:
         metrics = [metric["_id"] for one in all_of for metric in one.metrics]
         self._db.metrics.delete_many({"run_id": {"$in": numbers}, "_id": {"$nin": metrics}})
         current = {file["_id"] for one in all_of for file in one.files}
-        named = {"filename": {"$in": [file["filename"] for one in all_of for file in one.files]}}
-        old = [file["_id"] for file in self._db.fs.files.find(named, {"_id": 1}) if file["_id"] not in current]
+        mine = {"metadata.run": {"$in": [one.run["mirror"]["run"] for one in all_of]}}
+        old = [file["_id"] for file in self._db.fs.files.find(mine, {"_id": 1}) if file["_id"] not in current]
         if old:
             self._db.fs.files.delete_many({"_id": {"$in": old}})
             self._db.fs.chunks.delete_many({"files_id": {"$in": old}})
@@ -147,7 +163,7 @@ class Database:
             return
         self._db.metrics.create_index("run_id")
         self._db.runs.create_index("start_time")
-        self._db.fs.files.create_index([("filename", 1), ("uploadDate", 1)])
+        self._db.fs.files.create_index("metadata.run")
         self._db.fs.chunks.create_index([("files_id", 1), ("n", 1)], unique=True)
         self._make_columns()
         self._prepared = True
@@ -186,6 +202,7 @@ def upload(database: Database, folders: Iterable[RunFolder], known: Mapping[str,
         for path in new:
             (path / UNSYNCED).touch()
         taken = database.put(list(new.values())) if new else []
+        database.beat([image for path, image in images.items() if path not in new])
         refused += [f"{database.name}: another project's run has the number of {run}" for run in taken]
         there = {path: image for path, image in images.items() if image.run not in taken}
         for path in there:
@@ -234,7 +251,7 @@ def _insert(collection: Collection[Document], wanted: Iterable[Document]) -> Non
 def _update(run: Document) -> UpdateOne:
     fields = {name: value for name, value in run.items() if name not in ("_id", "heartbeat")}
     heartbeat = {"heartbeat": run["heartbeat"]}
-    # A running process says more often that it is alive than its files change.
+    # The pulse of a run that goes on may have been passed on already.
     update = {"$set": fields | heartbeat} if run["stop_time"] else {"$set": fields, "$max": heartbeat}
     return UpdateOne({"_id": run["_id"], "mirror.run": run["mirror"]["run"]}, update, upsert=True)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from sacred.utils import apply_backspaces_and_linefeeds
 
+from harness.pulse import FILE as PULSE
 from harness.store import DamagedRecord, Record, RunFolder
 
 KINDS = {".json": "application/json", ".jsonl": "text/plain", ".svg": "image/svg+xml", ".png": "image/png"}
@@ -64,14 +66,14 @@ def read_image(folder: RunFolder) -> Image:
     paths = [path for path in sorted(folder.path.iterdir()) if _is_uploaded(path)]
     files = {path.name: File(path.read_bytes(), _changed(path)) for path in paths}
     output = folder.path / "output.log"
-    alive = max(_changed(path) for path in (*paths, output) if path.exists())
+    alive = max(_changes([*paths, output, folder.path / PULSE]))
     return Image(folder.path.name, record, files, _end_of(output), alive)
 
 
 def signature(folder: RunFolder) -> tuple[int, ...]:
     """Numbers that change whenever a file of the run does, found without reading any."""
     numbers = []
-    for name in ("record.json", "metrics.jsonl", "output.log"):
+    for name in ("record.json", "metrics.jsonl", "output.log", PULSE):
         with suppress(FileNotFoundError):
             status = (folder.path / name).stat()
             numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
@@ -79,9 +81,15 @@ def signature(folder: RunFolder) -> tuple[int, ...]:
 
 
 def _is_uploaded(path: Path) -> bool:
-    if path.suffix not in KINDS or path.name.startswith(".") or not path.is_file():
+    if path.suffix not in KINDS or path.name.startswith(".") or path.name == PULSE or not path.is_file():
         return False
     return path.name in _ALWAYS or path.stat().st_size <= _LARGEST_FILE
+
+
+def _changes(paths: list[Path]) -> Iterator[datetime]:
+    for path in paths:
+        with suppress(FileNotFoundError):  # a run that ends takes its pulse away
+            yield _changed(path)
 
 
 def _changed(path: Path) -> datetime:

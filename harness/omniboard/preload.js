@@ -10,6 +10,12 @@ const path = require('path');
 const HOST = process.env.HOST || '127.0.0.1';
 const BIND = process.env.BIND || HOST; // in a container: what the host forwards from
 const LOCAL_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
+const OMNIBOARDS_OWN = {
+  tags: 'omniboard.tags',
+  notes: 'omniboard.notes',
+  experiment_name: 'experiment.name',
+  hostname: 'host.hostname',
+};
 const { layout, custom } = JSON.parse(fs.readFileSync(path.join(__dirname, 'columns.json'), 'utf8'));
 
 const listen = net.Server.prototype.listen;
@@ -63,7 +69,7 @@ function state() {
     columnOrder: layout.filter(column => column.width).map(column => column.name),
     columnWidths: Object.assign({}, ...layout.map(column => ({ [column.name]: column.width || 150 }))),
     dropdownOptions: layout.map(column => ({ label: label(column.name), value: column.name, selected: Boolean(column.width) })),
-    columnNameMap: custom,
+    columnNameMap: Object.assign({}, custom, OMNIBOARDS_OWN),
     metricAndCustomColumns: Object.keys(custom).map(name => ({ name, value: custom[name] })),
     sort: { start_time: 'DESC' },
   };

@@ -129,6 +129,7 @@ def test_the_run_list_shows_the_results_without_any_set_up(page):
     assert first[0] in ("cifar10", "svhn")
     assert [first[1], first[3], first[4]] == ["conas", "laptop", "COMPLETED"]
     assert first[6:9] == ["2.341", "386", "123.4"]
+    assert "OSError: disk full" in next(row for row in cells(page)[1:] if "FAILED" in row)
 
 
 def test_five_hundred_runs_can_be_scrolled_through(page):
@@ -167,7 +168,7 @@ def test_a_curve_and_a_cell_open(page):
 def test_a_failed_run_says_why(page):
     page.locator(".public_fixedDataTableRow_main", has_text="FAILED").first.get_by_text("conas").click()
     page.get_by_text("Fail Trace", exact=True).click()
-    page.locator("pre", has_text="OSError: disk full").wait_for()
+    page.locator(".tab-content pre", has_text="OSError: disk full").wait_for()
     page.screenshot(path=SCREENSHOTS / "omniboard_failed.png")
 
 

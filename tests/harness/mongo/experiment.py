@@ -7,6 +7,8 @@ import time
 from sacred import Experiment
 
 from harness import mirror
+from harness.progress import Reporter
+from harness.pulse import beating
 from harness.store import Attempt, Record, RunFolder, Store, now
 
 ex = Experiment("small", save_git_info=False)
@@ -41,7 +43,8 @@ def run(_config, _run):
         record.attempts = [*(earlier.attempts if earlier else []), attempt]
         folder.save(record)
         try:
-            work(folder, _config, _run)
+            with beating(folder.path, Reporter(), seconds=0.2):
+                work(folder, _config, _run)
             record.status = "done"
             record.metrics = {"last": {"test_error": 1.5}}
         except BaseException as error:

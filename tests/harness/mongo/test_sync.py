@@ -32,14 +32,14 @@ def test_sync_twice_changes_nothing(runs, mongo_url):
     assert_equal(mongo_url, runs)
 
 
-def test_sync_by_four_processes_at_once(tmp_path, write_run, mongo_url):
-    for seed in range(40):
+def test_sync_by_three_processes_at_once(tmp_path, write_run, mongo_url):
+    for seed in range(30):
         write_run(Store(tmp_path), seed)
     command = [sys.executable, "-W", "ignore", "-m", "harness.sync", "--store", str(tmp_path)]
     environment = {**os.environ, "CONAS_MONGO_URL": mongo_url, "PYTHONPATH": os.pathsep.join(sys.path)}
-    processes = [subprocess.Popen(command, env=environment) for _ in range(4)]
-    assert [process.wait(60) for process in processes] == [0] * 4
-    assert collections(mongo_url).runs.count_documents({}) == 40
+    processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0] * 3
+    assert collections(mongo_url).runs.count_documents({}) == 30
     assert_equal(mongo_url, tmp_path)
 
 
@@ -62,6 +62,7 @@ def test_a_run_that_goes_on_replaces_what_was_uploaded(runs, mongo_url):
     folder.metrics.append({"stage": "final", "epoch": 4, "train_loss": 0.5})
     (folder.path / "output.log").write_text("more\n")
     (folder.path / "cell_normal.png").write_bytes(b"another picture")
+    (folder.path / "cell_reduce.png").unlink()
     assert sync(mongo_url, runs).uploaded == 1
     assert_equal(mongo_url, runs)
 
@@ -114,3 +115,14 @@ def test_no_database_is_named(runs, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["--store", str(runs)])
     assert "--mongo-url mongodb://HOST:PORT/DATABASE or CONAS_MONGO_URL" in capsys.readouterr().err
+
+
+def test_the_pulse_of_a_run_is_passed_on(runs, mongo_url):
+    again = Sync(Database(mongo_url), Store(runs))
+    again()
+    before = {run["_id"]: run["heartbeat"] for run in collections(mongo_url).runs.find()}
+    for folder in Store(runs).folders():
+        (folder.path / "pulse.json").write_text("{}")
+    assert again().uploaded == 0
+    alive = [run for run in collections(mongo_url).runs.find() if run["heartbeat"] > before[run["_id"]]]
+    assert [run["status"] for run in alive] == ["RUNNING"]
