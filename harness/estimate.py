@@ -1,15 +1,52 @@
 """How long a run will take on this machine."""
 
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
 from harness import tasks
-from harness.config import Config
+from harness.config import Config, digest
 from harness.environment import device
+from harness.files import read_json, write_json
 from harness.questions import questions
 from harness.speed import machine
+
+_COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
+
+
+class Parts(NamedTuple):
+    """Seconds of a run's two parts; runs may share the search, never the final training."""
+
+    search: float
+    final: float
 
 
 def estimate(config: Config) -> float:
     """Seconds that the run of ``config`` takes on this machine with nothing done before."""
+    return sum(parts(config))
+
+
+def parts(config: Config) -> Parts:
+    """Seconds of the search and of the final training of ``config`` on this machine, with nothing done before.
+
+    Reckoned once for runs that differ in their seeds only, and remembered in the store.
+    """
+    path = Path(config.runs_dir) / "speeds" / f"run-{kind(config)}.json"
+    if not path.exists():
+        write_json(path, _reckon(config))
+    return Parts(*read_json(path))
+
+
+def kind(config: Config) -> str:
+    """The same for runs that take as long on this machine."""
+    here = [platform.node(), str(device(config.device)), torch.__version__]
+    return digest([*here, config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
+
+
+def _reckon(config: Config) -> list[float]:
     search = config.for_search()
     here = machine(config.runs_dir, device(config.device), config.threads, config.task)
     asked = questions(search)
-    return float(tasks.task(search).search_seconds(asked, here) + tasks.task(config).final_seconds(here))
+    return [float(tasks.task(search).search_seconds(asked, here)), float(tasks.task(config).final_seconds(here))]

@@ -85,6 +85,18 @@ def runs(sweep: str, profile: str, extra: Extra = ()) -> list[Config]:
     return list({config.id: config for row in rows(sweep, profile, extra).values() for config in row}.values())
 
 
+def setting(text: str) -> tuple[str, Any]:
+    """The setting that ``NAME=VALUE`` stands for.
+
+    Raises:
+        ConfigError: it has another form.
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ConfigError(f"{text}: expected NAME=VALUE")
+    return name, yaml.safe_load(value)
+
+
 def _file(sweep: str) -> Path:
     if sweep.endswith((".yaml", ".yml")):
         return Path(sweep)

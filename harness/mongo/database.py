@@ -131,12 +131,22 @@ class Database:
         """
         self.prepare()
         all_of = [documents(image) for image in images]
-        _insert(self._db.fs.chunks, [chunk for one in all_of for chunk in one.chunks])
-        _insert(self._db.fs.files, [file for one in all_of for file in one.files])
-        _insert(self._db.metrics, [metric for one in all_of for metric in one.metrics])
+        there = self._file_ids([image.run for image in images])
+        _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in there])
+        _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in there])
+        self._put_metrics(all_of)
         refused = self._put_runs([one.run for one in all_of])
-        self._delete_old(all_of)
+        self._delete_files(there - {file["_id"] for one in all_of for file in one.files})
         return refused
+
+    def _file_ids(self, runs: Sequence[str]) -> set[ObjectId]:
+        return {file["_id"] for file in self._db.fs.files.find({"metadata.run": {"$in": runs}}, {"_id": 1})}
+
+    def _put_metrics(self, all_of: Sequence[Documents]) -> None:
+        metrics = [metric for one in all_of for metric in one.metrics]
+        _insert(self._db.metrics, metrics)
+        others = {"$nin": [metric["_id"] for metric in metrics]}
+        self._db.metrics.delete_many({"run_id": {"$in": [one.run["_id"] for one in all_of]}, "_id": others})
 
     def _put_runs(self, runs: Sequence[Document]) -> list[str]:
         """Write the runs' own documents, keeping what Omniboard's users wrote into them: tags and notes."""
@@ -146,16 +156,10 @@ class Database:
         again = _refused(self._db.runs, [updates[i] for i in taken]) if taken else []
         return [runs[taken[i]]["mirror"]["run"] for i in again]
 
-    def _delete_old(self, all_of: Sequence[Documents]) -> None:
-        numbers = [one.run["_id"] for one in all_of]
-        metrics = [metric["_id"] for one in all_of for metric in one.metrics]
-        self._db.metrics.delete_many({"run_id": {"$in": numbers}, "_id": {"$nin": metrics}})
-        current = {file["_id"] for one in all_of for file in one.files}
-        mine = {"metadata.run": {"$in": [one.run["mirror"]["run"] for one in all_of]}}
-        old = [file["_id"] for file in self._db.fs.files.find(mine, {"_id": 1}) if file["_id"] not in current]
+    def _delete_files(self, old: set[ObjectId]) -> None:
         if old:
-            self._db.fs.files.delete_many({"_id": {"$in": old}})
-            self._db.fs.chunks.delete_many({"files_id": {"$in": old}})
+            self._db.fs.files.delete_many({"_id": {"$in": list(old)}})
+            self._db.fs.chunks.delete_many({"files_id": {"$in": list(old)}})
 
     def prepare(self) -> None:
         """Make the indexes that readers need, and Omniboard's columns if they were never made."""

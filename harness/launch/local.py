@@ -1,0 +1,134 @@
+"""Runs from a list, made on this machine."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+
+from harness.launch.child import Ending
+from harness.launch.failure import give_up
+from harness.launch.plan import Plan
+from harness.launch.pool import Job
+from harness.launch.state import FINAL, standing
+from harness.progress import duration
+
+_SECONDS_BETWEEN_LOOKS = 5.0
+
+
+class JobList:
+    """A `Source` of ``jobs``, in their order, shared with other launchers on the same store.
+
+    A run that another process makes is waited for: up to ``patience`` seconds, for ever by default. A process that is
+    killed is started again, ``retries`` times; a run that fails or diverges is not.
+
+    Attributes:
+        states: how many runs ended in each state.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        plans: Collection[Plan],
+        retries: int,
+        say: Callable[[str], None],
+        patience: float = float("inf"),
+    ) -> None:
+        self.states: Counter[str] = Counter()
+        self._waiting = list(jobs)
+        self._total, self._retries, self._say = len(self._waiting), retries, say
+        self._plans = {plan.name: plan for plan in plans}
+        self._patience, self._start = patience, time.monotonic()
+        self._kills: Counter[str] = Counter()
+        self._training: Counter[str] = Counter()
+        self._elsewhere: dict[str, float] = {}
+
+    def take(self) -> Job | None:
+        """The next run that nobody makes or has made; one that waits for no other's model, if there is one."""
+        ready = [job for job in self._waiting if time.monotonic() >= self._elsewhere.get(job.id, 0)]
+        for job in sorted(ready, key=lambda job: job.model in self._training):
+            self._waiting.remove(job)
+            state = standing(job.folder).state
+            if state in FINAL:
+                self._settle(job, state)
+            elif state == "running":
+                self._wait_for_another(job)
+            else:
+                return self._started(job)
+        return None
+
+    def _started(self, job: Job) -> Job:
+        self._training[job.model] += 1
+        about = "" if job.seconds is None else f", about {duration(job.seconds)}"
+        self._say(f"start {job.id} ({job.sweep}{about})")
+        return job
+
+    def _left(self, job: Job) -> None:
+        self._training -= Counter([job.model])
+
+    def ended(self, job: Job, ending: Ending) -> None:
+        """Note the result, or put ``job`` back to be tried again."""
+        self._left(job)
+        if ending == "busy":
+            self._wait_for_another(job)
+        elif ending == "killed":
+            self._try_again(job)
+        else:
+            self._settle(job, standing(job.folder).state)
+
+    def _wait_for_another(self, job: Job) -> None:
+        if time.monotonic() - self._start > self._patience:
+            self._settle(job, "made elsewhere")
+            return
+        if job.id not in self._elsewhere:
+            self._say(f"wait  {job.id}: {standing(job.folder).worker or 'another process'} makes it")
+        self._elsewhere[job.id] = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+        self._waiting.append(job)
+
+    def _try_again(self, job: Job) -> None:
+        self._kills[job.id] += 1
+        kills = self._kills[job.id]
+        if kills <= self._retries:
+            self._say(f"again {job.id}: its process was killed ({kills} of {self._retries} retries)")
+            self._waiting.append(job)
+        else:
+            give_up(job.folder, f"its process was killed {kills} times")
+            self._settle(job, "failed")
+
+    def _settle(self, job: Job, state: str) -> None:
+        self.states[state] += 1
+        reason = standing(job.folder).reason if state in ("failed", "diverged") else None
+        self._say(f"{state:5} {job.id} [{self.states.total()}/{self._total}]{f': {reason}' if reason else ''}")
+
+    def beat(self, running: Collection[Job]) -> Collection[str]:
+        """Stop the runs of sweeps that were cancelled, and forget those that wait."""
+        cancelled = {name for name, plan in self._plans.items() if plan.is_cancelled()}
+        if not cancelled:
+            return ()
+        gone = [job for job in self._waiting if job.sweep in cancelled]
+        self._waiting = [job for job in self._waiting if job.sweep not in cancelled]
+        self.states["cancelled"] += len(gone)
+        return {job.id for job in running if job.sweep in cancelled}
+
+    def stopped(self, job: Job) -> None:
+        """Note where ``job`` stands now."""
+        self._left(job)
+        self._settle(job, standing(job.folder).state)
+
+    def is_exhausted(self) -> bool:
+        """Whether all runs have ended."""
+        return not self._waiting
+
+
+def workers(asked: int | None, threads: int) -> tuple[int, str]:
+    """How many runs of ``threads`` threads this machine makes at once, at most ``asked``, and why."""
+    cores = len(os.sched_getaffinity(0))
+    most = max(1, cores // threads)
+    number = min(asked or most, most)
+    why = f"{number} at once: a run uses {threads} threads, this machine has {cores} cores"
+    return number, why if asked is None or number == asked else f"{why}, so --workers {asked} is too many"
+
+
+def slots(number: int, gpus: int) -> list[dict[str, str]]:
+    """The environment of each of ``number`` slots: the GPUs that this process may use are dealt out in turn."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
+    return [{"CUDA_VISIBLE_DEVICES": visible[slot % len(visible)]} if gpus else {} for slot in range(number)]

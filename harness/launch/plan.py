@@ -1,0 +1,101 @@
+"""What a sweep is to make and who was told to make it, kept beside the runs.
+
+::
+
+    ROOT/sweeps/NAME-PROFILE/   plan.json      its runs, with their commands and estimates
+                                events.jsonl   launches and cancellations, append-only
+
+Whoever asks how a sweep stands reads this, and need not expand it again.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from platform import node
+from typing import Any
+
+from pydantic import BaseModel
+
+from conas.names import unknown
+from harness.files import Lines, read_json, write_json
+from harness.store import Store, now
+
+
+class PlannedRun(BaseModel):
+    """One run of a sweep: its name, the command that makes it, its estimated device-seconds (None: not known)."""
+
+    id: str
+    command: str
+    seconds: float | None
+
+
+class PlanError(ValueError):
+    """A sweep that was never launched here."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sweep ``name`` in ``profile``, recorded in ``folder``."""
+
+    name: str
+    profile: str
+    folder: Path
+
+    @classmethod
+    def of(cls, store: Store, sweep: str, profile: str) -> "Plan":
+        """The plan of ``sweep``, a name or a file; it need not exist yet."""
+        name = Path(sweep).stem
+        return cls(name, profile, store.root / "sweeps" / f"{name}-{profile}")
+
+    def save(self, runs: Iterable[PlannedRun]) -> None:
+        """Say which runs the sweep has."""
+        planned = [run.model_dump() for run in runs]
+        write_json(self.folder / "plan.json", {"name": self.name, "profile": self.profile, "runs": planned})
+
+    def runs(self) -> list[PlannedRun]:
+        """The runs of the sweep, in the order in which they start."""
+        return [PlannedRun(**run) for run in read_json(self.folder / "plan.json")["runs"]]
+
+    @property
+    def _events(self) -> Lines:
+        return Lines(self.folder / "events.jsonl")
+
+    def launched(self, by: str, command: str, **facts: Any) -> None:
+        """Record that a launcher (``local``, ``slurm``, ``queue``) was told to make the sweep, and by which command."""
+        where = {"host": node(), "pid": os.getpid(), "at": now()}
+        self._events.append({"launched": by, "command": command, **where, **facts})
+
+    def launches(self) -> list[dict[str, Any]]:
+        """Every launch, oldest first."""
+        return [event for event in self._events if "launched" in event]
+
+    def cancel(self) -> None:
+        """Tell all launchers of the sweep, on whatever machine, to end; a later launch starts it again."""
+        self._events.append({"cancelled": now()})
+
+    def is_cancelled(self) -> bool:
+        """Whether it was cancelled after the last launch."""
+        events = list(self._events)
+        return bool(events) and "cancelled" in events[-1]
+
+
+def plans(store: Store) -> Iterator[Plan]:
+    """Every sweep that was launched on ``store``, by name."""
+    for path in sorted((store.root / "sweeps").glob("*/plan.json")):
+        said = read_json(path)
+        yield Plan(said["name"], said["profile"], path.parent)
+
+
+def named(store: Store, names: Iterable[str]) -> list[Plan]:
+    """The launched sweeps called ``names``, in any profile; all of them if no name is given.
+
+    Raises:
+        PlanError: a sweep of this name was never launched.
+    """
+    launched = list(plans(store))
+    wanted = [Path(name).stem for name in names]
+    for name in wanted:
+        if name not in {plan.name for plan in launched}:
+            raise PlanError(unknown("launched sweep", name, {plan.name for plan in launched}))
+    return [plan for plan in launched if not wanted or plan.name in wanted]

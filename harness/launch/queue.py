@@ -1,0 +1,250 @@
+"""Runs that wait in MongoDB for workers on any machine, each taken by exactly one.
+
+Sacred has a queue of its own, ``-q``: a document with the status QUEUED among the runs. Nothing takes it from there: it
+has no owner, no sign of life and no order, and here the documents of runs are a mirror that follows from the files. So
+the entries have a collection to themselves.
+
+A taken entry is a worker's until it expires, which the worker puts off again and again. A worker that dies, or that
+loses its machine or the network, lets it expire; then another one takes it, and the run goes on from its checkpoint if
+the two share a store. All times are the server's, so that the workers' clocks may differ.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
+from typing import Any, Literal
+
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import PyMongoError
+
+from harness.launch.child import Ending
+from harness.launch.failure import give_up
+from harness.launch.pool import Job
+from harness.launch.state import standing
+from harness.mongo.database import Database, reason
+
+Entry = dict[str, Any]
+
+_SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN = 10.0
+_BEATS_IN_A_LAPSE = 6
+_SECONDS_WITHOUT_DATABASE = 600.0
+
+
+class Queue:
+    """The entries in ``database``."""
+
+    def __init__(self, database: Database) -> None:
+        self.name = database.name
+        self._database = database
+        self._entries = database.collection("queue")
+
+    def put(self, jobs: Iterable[Job], retries: int) -> int:
+        """Queue those of ``jobs`` that were never queued, or cancelled; how many these are.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        now, updates = self._database.now(), []
+        for position, job in enumerate(jobs):
+            entry: Entry = {"sweep": job.sweep, "config": job.config, "seconds": job.seconds, "model": job.model}
+            entry |= {"retries": retries, "since": now, "place": position}
+            fresh: Entry = {"status": "queued", "tries": 0, "not_before": now}
+            updates.append(UpdateOne({"_id": job.id}, {"$setOnInsert": entry | fresh}, upsert=True))
+            updates.append(UpdateOne({"_id": job.id, "status": "cancelled"}, {"$set": entry | fresh}))
+        if not updates:
+            return 0
+        done = self._entries.bulk_write(updates)
+        return done.upserted_count + done.modified_count
+
+    def take(self, worker: str, lapse: float) -> Entry | None:
+        """An entry for ``worker``, nobody else's for ``lapse`` seconds; None if there is none now.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        now = self._database.now()
+        free = [{"status": "queued", "not_before": {"$lte": now}}, {"status": "taken", "expires": {"$lt": now}}]
+        mine = {"status": "taken", "worker": worker, "expires": now + timedelta(seconds=lapse)}
+        return self._entries.find_one_and_update(
+            {"$or": free},
+            {"$set": mine, "$inc": {"tries": 1}},
+            sort=[("since", ASCENDING), ("place", ASCENDING)],
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def keep(self, worker: str, runs: Collection[str], lapse: float) -> set[str]:
+        """Put off the end of the entries that ``worker`` works on; those that are its own no more.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        mine = {"_id": {"$in": list(runs)}, "worker": worker, "status": "taken"}
+        self._entries.update_many(mine, {"$set": {"expires": self._database.now() + timedelta(seconds=lapse)}})
+        return set(runs) - {entry["_id"] for entry in self._entries.find(mine, {"_id": 1})}
+
+    def settle(self, worker: str, run: str, **facts: Any) -> None:
+        """Write how an entry of ``worker`` ended; one that is another's by now is left alone.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        self._entries.update_one({"_id": run, "worker": worker, "status": "taken"}, {"$set": facts})
+
+    def release(self, worker: str, run: str, wait: float, counts: bool) -> None:
+        """Give an entry of ``worker`` back, for others to take after ``wait`` seconds; whether it counts as a try.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        back = {"status": "queued", "not_before": self._database.now() + timedelta(seconds=wait)}
+        update = {"$set": back, "$inc": {"tries": 0 if counts else -1}}
+        self._entries.update_one({"_id": run, "worker": worker, "status": "taken"}, update)
+
+    def change(self, sweep: str, before: Collection[str], after: Literal["queued", "cancelled"]) -> int:
+        """Change the status of the entries of ``sweep`` that have one of ``before``; how many there were.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        fresh = {"status": after, "tries": 0, "not_before": self._database.now()}
+        chosen = {"sweep": sweep, "status": {"$in": list(before)}}
+        return self._entries.update_many(chosen, {"$set": fresh}).modified_count
+
+    def of(self, sweep: str) -> dict[str, Entry]:
+        """The entries of ``sweep`` by run, without configurations; ``is_silent`` if the worker has let it expire.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        now, found = self._database.now(), list(self._entries.find({"sweep": sweep}, {"config": 0}))
+        silent = {entry["_id"] for entry in found if entry["status"] == "taken" and entry["expires"] < now}
+        return {entry["_id"]: {**entry, "is_silent": entry["_id"] in silent} for entry in found}
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits and nothing is worked on.
+
+        Raises:
+            PyMongoError: the database is away or refuses.
+        """
+        return self._entries.find_one({"status": {"$in": ["queued", "taken"]}}, {"_id": 1}) is None
+
+
+class Taken:
+    """A `Source` of the queue's entries for ``worker``; ``make`` turns an entry into a job on this machine.
+
+    While the database is away the runs go on, and how they ended is told when it is back.
+
+    Attributes:
+        lapse: seconds of silence after which other workers may take an entry.
+        forever: whether to wait for new entries when the queue is empty.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        worker: str,
+        make: Callable[[Entry], Job],
+        say: Callable[[str], None],
+        lapse: float,
+        forever: bool,
+    ) -> None:
+        self._queue, self._worker, self._make, self._say = queue, worker, make, say
+        self._lapse, self._forever = lapse, forever
+        self._tries: dict[str, tuple[int, int]] = {}
+        self._untold: list[Callable[[], None]] = []
+        self._beaten = self._answered = time.monotonic()
+        self._trouble: PyMongoError | None = None
+
+    def take(self) -> Job | None:
+        """The next entry, as a job; those that are done already or were tried too often are settled."""
+        while entry := self._answer(lambda: self._queue.take(self._worker, self._lapse), None):
+            job = self._job(entry)
+            self._tries[job.id] = entry["tries"], entry["retries"]
+            if standing(job.folder).state == "done":
+                self._settle(job)
+            elif entry["tries"] > entry["retries"] + 1:
+                self._give_up(job)
+            else:
+                self._say(f"start {job.id} ({job.sweep})")
+                return job
+        return None
+
+    def _job(self, entry: Entry) -> Job:
+        try:
+            return self._make(entry)
+        except ValueError:
+            self._queue.release(self._worker, entry["_id"], 0, counts=False)
+            raise
+
+    def ended(self, job: Job, ending: Ending) -> None:
+        """Tell the queue."""
+        tries, retries = self._tries[job.id]
+        if ending == "busy":
+            self._say(f"wait  {job.id}: {standing(job.folder).worker or 'another process'} makes it")
+            self._release(job, _SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN, counts=False)
+        elif ending == "killed" and tries <= retries:
+            self._say(f"again {job.id}: its process was killed ({tries} of {retries} retries)")
+            self._release(job, 0, counts=True)
+        elif ending == "killed":
+            self._give_up(job)
+        else:
+            self._settle(job)
+
+    def stopped(self, job: Job) -> None:
+        """Give the entry back, unless it is another's or cancelled by now."""
+        self._say(f"stop  {job.id}")
+        self._release(job, 0, counts=False)
+
+    def _give_up(self, job: Job) -> None:
+        give_up(job.folder, f"its worker or its process died {self._tries[job.id][1] + 1} times")
+        self._settle(job)
+
+    def _settle(self, job: Job) -> None:
+        end = standing(job.folder)
+        self._say(f"{end.state:5} {job.id}{f': {end.reason}' if end.reason else ''}")
+        facts = {"status": end.state, "reason": end.reason, "spent": end.spent}
+        self._tell(lambda: self._queue.settle(self._worker, job.id, **facts))
+
+    def _release(self, job: Job, wait: float, counts: bool) -> None:
+        self._tell(lambda: self._queue.release(self._worker, job.id, wait, counts))
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        self._untold.append(what)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        while self._untold and self._answer(lambda: self._untold[0]() or True, False):
+            del self._untold[0]
+
+    def beat(self, running: Collection[Job]) -> Collection[str]:
+        """Tell what is not told yet and keep what runs; entries that were cancelled or taken by others are stopped."""
+        self._tell_all()
+        if time.monotonic() - self._beaten < self._lapse / _BEATS_IN_A_LAPSE or not running:
+            return ()
+        self._beaten = time.monotonic()
+        return self._answer(lambda: self._queue.keep(self._worker, {job.id for job in running}, self._lapse), set())
+
+    def is_exhausted(self) -> bool:
+        """Whether nothing waits, nothing is worked on by others who may die, and all is told.
+
+        Raises:
+            PyMongoError: the database has been away for ten minutes.
+        """
+        is_empty = not self._untold and self._answer(self._queue.is_empty, False)
+        if self._trouble and time.monotonic() - self._answered > _SECONDS_WITHOUT_DATABASE:
+            raise self._trouble
+        return is_empty and not self._forever
+
+    def _answer(self, ask: Callable[[], Any], otherwise: Any) -> Any:
+        """What the database answers, or ``otherwise`` while it is away."""
+        try:
+            answer = ask()
+        except PyMongoError as error:
+            if self._trouble is None:
+                self._say(f"{self._queue.name} is away ({reason(error)}); what runs goes on")
+            self._trouble = error
+            return otherwise
+        if self._trouble is not None:
+            self._say(f"{self._queue.name} is back")
+        self._answered, self._trouble = time.monotonic(), None
+        return answer

@@ -1,0 +1,212 @@
+"""Runs as Slurm jobs, one job a run, submitted as arrays through submitit.
+
+A job that reaches its time limit or is preempted ends its run in order and goes back into the queue; Slurm itself puts
+it back when a node fails. Either way the run goes on from its checkpoint.
+"""
+
+import re
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from submitit import SlurmExecutor
+from submitit.core.utils import DelayedSubmission, FailedJobError
+
+from harness.launch.console import interrupt, say
+from harness.launch.local import JobList
+from harness.launch.plan import Plan
+from harness.launch.pool import Job, Pool
+from harness.pulse import LAPSE
+
+_SECONDS_BEFORE_THE_LIMIT = 90
+_SECONDS_UNTIL_SLURM_SAYS_WHY = 60.0
+_LARGEST_ARRAY = 1000
+_TIME_LIMITS = 10_000
+"""How often a run may reach the time limit of its job: every job brings it on."""
+
+
+class SlurmError(RuntimeError):
+    """No Slurm here, or it refuses."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What every job asks Slurm for.
+
+    Attributes:
+        minutes: time limit of a job; a run may take many jobs.
+        at_once: jobs of an array that run at the same time, None for no limit.
+        others: further options of sbatch, by long name.
+    """
+
+    minutes: int
+    partition: str | None = None
+    gpus: int = 0
+    memory_gb: float | None = None
+    at_once: int | None = None
+    others: dict[str, str] = field(default_factory=dict)
+
+    def parameters(self, threads: int) -> dict[str, Any]:
+        """The parameters of submitit's executor for runs of ``threads`` threads."""
+        asked = {
+            "time": self.minutes,
+            "partition": self.partition,
+            "gpus_per_node": self.gpus or None,
+            "mem_gb": self.memory_gb,
+            "array_parallelism": self.at_once,
+        }
+        return {name: value for name, value in asked.items() if value is not None} | {
+            "job_name": "conas",
+            "cpus_per_task": threads,
+            "signal_delay_s": min(_SECONDS_BEFORE_THE_LIMIT, 30 * self.minutes),
+            "stderr_to_stdout": True,
+            "additional_parameters": {"requeue": True, **self.others},
+        }
+
+
+class RunInJob:
+    """What a Slurm job does: one run, in a process of its own, so that a killed one is tried again in the same job."""
+
+    def __init__(self, job: Job, plan: Plan, retries: int) -> None:
+        self.job, self.plan, self.retries = job, plan, retries
+
+    def __call__(self) -> dict[str, int]:
+        """Make the run; how that ended."""
+        signal.signal(signal.SIGTERM, interrupt)
+        source = JobList([self.job], [self.plan], self.retries, say, patience=LAPSE + 60)
+        self.pool = Pool(source, [{}])
+        try:
+            self.pool.run()
+        except KeyboardInterrupt:
+            # Slurm says the same before it cancels a job and before it preempts one. If it preempts this one, the
+            # signal for submitit comes now, which puts the job back into the queue.
+            time.sleep(_SECONDS_UNTIL_SLURM_SAYS_WHY)
+        return dict(source.states)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """End the run in order; what to do when the job starts again. submitit calls this when the time is up."""
+        self.pool.stop()
+        return DelayedSubmission(RunInJob(self.job, self.plan, self.retries))
+
+
+class Submitter:
+    """Submits runs of ``plans`` as jobs that ask for ``resources``; submitit's files lie below ``folder``.
+
+    ``command`` is what the user typed.
+    """
+
+    def __init__(self, plans: Collection[Plan], resources: Resources, retries: int, folder: Path, command: str) -> None:
+        self._plans = {plan.name: plan for plan in plans}
+        self._resources, self._retries, self._command = resources, retries, command
+        self._folder = folder.absolute() / "%j"
+
+    def submit(self, jobs: Iterable[Job]) -> int:
+        """Submit ``jobs``, save those that have a Slurm job already; how many were submitted.
+
+        Runs whose searches may share a trained model go into arrays that follow one another, so that none waits for
+        another on a device of its own.
+
+        Raises:
+            SlurmError: there is no Slurm here, or it refuses; the message is Slurm's.
+        """
+        there = {run for plan in self._plans.values() for run in unfinished(plan)}
+        before: list[str] = []
+        for wave in _waves(job for job in jobs if job.id not in there):
+            parts = [wave[start : start + _LARGEST_ARRAY] for start in range(0, len(wave), _LARGEST_ARRAY)]
+            before += [name for part in parts for name in self._submit_array(part, before)]
+        return len(before)
+
+    def _submit_array(self, jobs: Sequence[Job], before: Sequence[str]) -> list[str]:
+        """Submit an array that starts when the jobs ``before`` have ended; the names of its Slurm jobs."""
+        parameters = self._resources.parameters(max(job.config["threads"] for job in jobs))
+        if before:
+            arrays = sorted({name.partition("_")[0] for name in before}, key=int)
+            parameters["dependency"] = ":".join(["afterany", *arrays])
+        names = self._sbatch(parameters, [RunInJob(job, self._plans[job.sweep], self._retries) for job in jobs])
+        for name, plan in self._plans.items():
+            mine = {job.id: slurm for job, slurm in zip(jobs, names, strict=True) if job.sweep == name}
+            if mine:
+                plan.launched("slurm", self._command, jobs=mine)
+        return names
+
+    def _sbatch(self, parameters: dict[str, Any], tasks: Sequence[RunInJob]) -> list[str]:
+        try:
+            executor = SlurmExecutor(self._folder, max_num_timeout=_TIME_LIMITS)
+            executor.update_parameters(**parameters)
+            return [job.job_id for job in executor.submit_array(tasks)]
+        except FailedJobError as error:
+            raise SlurmError(f"sbatch refuses: {_last_line(str(error))}") from error
+        except RuntimeError as error:
+            raise SlurmError(f"no Slurm here: {error}") from error
+
+
+def _waves(jobs: Iterable[Job]) -> list[list[Job]]:
+    """The jobs in groups of which none has two jobs with the same model."""
+    waves: dict[int, list[Job]] = defaultdict(list)
+    place: dict[str, int] = defaultdict(int)
+    for job in jobs:
+        waves[place[job.model]].append(job)
+        place[job.model] += 1
+    return list(waves.values())
+
+
+def unfinished(plan: Plan) -> dict[str, str]:
+    """The Slurm job of every run of ``plan`` that has one which waits or works.
+
+    Raises:
+        SlurmError: the sweep has Slurm jobs and Slurm does not answer.
+    """
+    names = {run: job for launch in plan.launches() for run, job in launch.get("jobs", {}).items()}
+    there = set(_jobs()) if names else set()
+    return {run: job for run, job in names.items() if job in there}
+
+
+def cancel(plan: Plan) -> int:
+    """Cancel the Slurm jobs of ``plan``; how many there were.
+
+    Raises:
+        SlurmError: Slurm does not answer.
+    """
+    jobs = list(unfinished(plan).values())
+    if jobs:
+        _ask("scancel", *jobs)
+    return len(jobs)
+
+
+def _jobs() -> Iterator[str]:
+    yield from _ask("squeue", "--me", "--noheader", "--array", "--format=%i").split()
+
+
+def _ask(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except OSError as error:
+        raise SlurmError(f"no Slurm here: {command[0]}: {error.strerror}") from error
+    except subprocess.CalledProcessError as error:
+        raise SlurmError(f"{command[0]}: {_last_line(error.stderr)}") from error
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def minutes(text: str) -> int:
+    """A time limit in Slurm's own forms, ``MINUTES``, ``HOURS:MINUTES:SECONDS``, ``DAYS-HOURS``..., in minutes.
+
+    Raises:
+        ValueError: another form.
+    """
+    form = re.fullmatch(r"(?:(?P<days>\d+)-)?(?P<rest>\d+(?::\d+){0,2})", text)
+    if form is None:
+        raise ValueError(f"{text!r} is no time limit (allowed: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS:MINUTES)")
+    parts = [int(part) for part in form["rest"].split(":")]
+    if form["days"]:
+        hours, mins, seconds = (*parts, 0, 0)[:3]
+        return int(form["days"]) * 1440 + hours * 60 + mins + (seconds > 0)
+    hours, mins, seconds = parts if len(parts) == 3 else (0, *parts, 0)[:3]
+    return max(1, hours * 60 + mins + (seconds > 0))

@@ -1,0 +1,86 @@
+"""Where a run stands, told by its folder alone. Reading changes nothing."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from platform import node
+from typing import Any, Literal
+
+from harness.pulse import LAPSE, Pulse, pulse
+from harness.store import Attempt, DamagedRecord, RunFolder
+
+State = Literal["queued", "running", "done", "failed", "diverged", "interrupted", "dead"]
+FINAL = frozenset({"done", "failed", "diverged"})
+"""States that no launcher changes: the run is done, or has shown that it fails."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The state of a run.
+
+    Attributes:
+        state: ``dead`` is a run whose record says running and whose process is gone or silent.
+        reason: why it failed, diverged or was interrupted.
+        spent: device-seconds of all attempts so far, also of those that came to nothing.
+        elapsed: seconds since the last attempt began, if it is running.
+        attempts: how many times it was started.
+        worker: the process of the last attempt.
+        work: what it is at: ``title``, ``done`` of ``total`` steps, seconds ``left``.
+    """
+
+    state: State = "queued"
+    reason: str | None = None
+    spent: float = 0.0
+    elapsed: float = 0.0
+    attempts: int = 0
+    worker: str = ""
+    work: dict[str, Any] = field(default_factory=dict)
+
+
+def standing(folder: RunFolder) -> Standing:
+    """Where the run in ``folder`` stands; ``queued`` if it was never started."""
+    try:
+        record = folder.record()
+    except DamagedRecord as error:
+        return Standing("failed", f"damaged record: {error}")
+    if record is None or not record.attempts:
+        return Standing()
+    beat = pulse(folder.path) or Pulse(time.time() - folder.record_path.stat().st_mtime, {})
+    seconds = [_seconds(attempt, beat) for attempt in record.attempts]
+    last = record.attempts[-1]
+    state: State = "dead" if record.status == "running" and not _lives(last, beat) else record.status
+    return Standing(
+        state=state,
+        reason=_silence(last, beat) if state == "dead" else record.reason,
+        spent=sum(seconds),
+        elapsed=seconds[-1] if state == "running" else 0.0,
+        attempts=len(record.attempts),
+        worker=f"process {last.pid} on {last.host}",
+        work=beat.work if state == "running" else {},
+    )
+
+
+def _lives(attempt: Attempt, beat: Pulse) -> bool:
+    return beat.age < LAPSE and (attempt.host != node() or _exists(attempt.pid))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _seconds(attempt: Attempt, beat: Pulse) -> float:
+    """How long the attempt lasted; one that never said that it ended lasted until its last sign of life."""
+    start = datetime.fromisoformat(attempt.started).timestamp()
+    end = datetime.fromisoformat(attempt.ended).timestamp() if attempt.ended else time.time() - beat.age
+    return max(0.0, end - start)
+
+
+def _silence(attempt: Attempt, beat: Pulse) -> str:
+    return f"process {attempt.pid} on {attempt.host} is gone or silent, last sign of life {beat.age:.0f} s ago"

@@ -1,0 +1,194 @@
+"""`python harness/status.py`: how the launched sweeps stand. It only looks, unless it is told to retry or to cancel.
+
+python harness/status.py [--watch] [SWEEP...]
+python harness/status.py retry --failed [SWEEP...]     let failed runs be started again
+python harness/status.py cancel SWEEP...               end launchers and runs, on all machines; `all`: everything
+"""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+
+from pymongo.errors import PyMongoError
+
+from harness.launch import slurm
+from harness.launch.failure import queue_again
+from harness.launch.overview import Overview, others, overview
+from harness.launch.plan import Plan, PlanError, named
+from harness.launch.queue import Queue
+from harness.launch.state import Standing, State, standing
+from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.progress import duration
+from harness.store import Store, now
+
+_DAY = 86_400
+_SECONDS_BETWEEN_LOOKS = 5.0
+_CLEAR = "\033[H\033[2J"
+_SHOWN: tuple[State, ...] = ("running", "dead", "failed", "diverged")
+"""States whose runs are shown one by one; of the others only the number counts."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """The store, and the queue if a database is named."""
+
+    store: Store
+    queue: Queue | None
+
+    def overview(self, plan: Plan) -> Overview:
+        """How ``plan`` stands here and in the queue."""
+        return overview(plan, self.store, self.queue.of(plan.name) if self.queue else {})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 1 if a name is unknown or a database or Slurm cannot be used."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command, names = _command(options.words, parser)
+    states = [state for state in ("failed", "diverged") if getattr(options, state)]
+    if command == "retry" and not states:
+        parser.error("retry which runs? --failed, --diverged")
+    try:
+        where = Where(Store(options.store), Queue(Database(options.mongo_url)) if options.mongo_url else None)
+        plans = named(where.store, names)
+        if command == "show":
+            _show(where, plans, options.watch)
+        elif command == "retry":
+            _retry(where, plans, states)
+        else:
+            _cancel(where, plans)
+    except (PlanError, DatabaseError, slurm.SlurmError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except PyMongoError as error:
+        print(f"error: the database of the queue: {reason(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _command(words: list[str], parser: argparse.ArgumentParser) -> tuple[str, list[str]]:
+    """What to do, and the names of the sweeps, none for all of them."""
+    command, names = (words[0], words[1:]) if words[:1] in (["retry"], ["cancel"]) else ("show", words)
+    if command == "cancel" and not names:
+        parser.error("cancel which sweeps? their names, or all")
+    return command, [] if names == ["all"] else names
+
+
+def _show(where: Where, plans: list[Plan], is_watching: bool) -> None:
+    while True:
+        text = "\n".join(report(where, plans))
+        print(_CLEAR + text if is_watching and sys.stdout.isatty() else text, flush=True)
+        if not is_watching:
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def report(where: Where, plans: list[Plan]) -> Iterator[str]:
+    """What there is to say about ``plans``, line by line."""
+    overviews = [where.overview(plan) for plan in plans]
+    for one in overviews:
+        yield f"{one.plan.name}, profile {one.plan.profile}: {len(one.runs)} runs"
+        yield f"  {_numbers(one)}"
+        yield from (f"  {line}" for line in _runs(one))
+        yield f"  {_launch(one)}"
+    loose = others(where.store, overviews)
+    if loose:
+        yield f"no launched sweep: {len(loose)} runs"
+        yield from (f"  {_run(run, it)}" for run, it in loose.items() if it.state in _SHOWN)
+    spent = sum(one.spent for one in overviews) + sum(it.spent for it in loose.values())
+    left = sum(one.left(run) for one in overviews for run in one.runs)
+    yield f"in total {spent / _DAY:.3g} device-days spent, about {left / _DAY:.3g} left, at {now()}"
+
+
+def _numbers(one: Overview) -> str:
+    left = sum(one.left(run) for run in one.runs)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(one.states.items()))
+    unknown = f" (and {one.unknown} runs without an estimate)" if one.unknown else ""
+    at_once = one.states["running"]
+    ready = f", ready in about {duration(left / at_once)}" if at_once else ""
+    spent = f"{one.spent / _DAY:.3g} device-days spent, about {left / _DAY:.3g} left"
+    return f"{states}; {spent}{unknown}{ready}"
+
+
+def _runs(one: Overview) -> Iterator[str]:
+    for state in _SHOWN:
+        for run in one.runs:
+            it = one.standings[run.id]
+            if it.state == state:
+                left = f", the run about {duration(one.left(run))}" if state == "running" else ""
+                yield _run(run.id, it) + left
+
+
+def _run(run: str, it: Standing) -> str:
+    if it.state != "running":
+        return f"{it.state:8} {run}: {it.reason} ({it.attempts} attempts)"
+    work = it.work
+    if not work:
+        return f"{it.state:8} {run}: by {it.worker}, for {duration(it.elapsed)}"
+    share = f"{work['title']} {work['done']}/{work['total']} ({100 * work['done'] / work['total']:.0f} %)"
+    return f"{it.state:8} {run}: {share}, {duration(work['left'])} left of it"
+
+
+def _launch(one: Overview) -> str:
+    """Who was told last to make the sweep, and how to go on if nobody works on it."""
+    last = one.plan.launches()[-1]
+    if one.plan.is_cancelled():
+        return f"cancelled; to go on: {last['command']}"
+    if last["launched"] == "slurm":
+        try:
+            return f"{len(slurm.unfinished(one.plan))} Slurm jobs wait or work, submitted on {last['host']}"
+        except slurm.SlurmError as error:
+            return f"submitted to Slurm on {last['host']}, which does not answer here ({error})"
+    if last["launched"] == "queue":
+        return f"queued in {last['database']} for python harness/worker.py"
+    is_open = one.states["queued"] + one.states["interrupted"] + one.states["dead"]
+    if is_open and not one.states["running"]:
+        return f"nobody works on it; to go on: {last['command']}"
+    return f"launched by process {last['pid']} on {last['host']}, {last['at']}"
+
+
+def _retry(where: Where, plans: list[Plan], states: list[str]) -> None:
+    for plan in plans:
+        runs = [run.id for run in plan.runs() if standing(where.store.run(run.id)).state in states]
+        for run in runs:
+            queue_again(where.store.run(run))
+        queued = where.queue.change(plan.name, states, "queued") if where.queue else 0
+        print(f"{plan.name}: {max(len(runs), queued)} runs may start again; {plan.launches()[-1]['command']}")
+
+
+def _cancel(where: Where, plans: list[Plan]) -> None:
+    for plan in plans:
+        plan.cancel()
+        entries = where.queue.change(plan.name, ["queued", "taken"], "cancelled") if where.queue else 0
+        jobs = slurm.cancel(plan)
+        print(f"{plan.name}: launchers are told to end; {entries} entries of the queue, {jobs} Slurm jobs cancelled")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python harness/status.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", metavar="[retry|cancel] SWEEP", help="launched sweeps (default: all)")
+    parser.add_argument("--watch", action="store_true", help=f"look again every {_SECONDS_BETWEEN_LOOKS:.0f} seconds")
+    parser.add_argument("--failed", action="store_true", help="with retry: runs that failed")
+    parser.add_argument("--diverged", action="store_true", help="with retry: runs whose training diverged")
+    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: runs)")
+    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

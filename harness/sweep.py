@@ -1,0 +1,166 @@
+"""`python harness/sweep.py table1`: make every run that a table needs, here, on Slurm, or by workers anywhere.
+
+Runs that are done are left alone, interrupted ones go on where they stopped. Started twice, or from two machines on one
+store, it makes nothing twice.
+"""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+
+if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+
+import torch
+from pymongo.errors import PyMongoError
+
+from harness import grid
+from harness.config import ConfigError, default_profile, summaries
+from harness.launch.console import INTERRUPTED, interrupt, say
+from harness.launch.costs import Costs
+from harness.launch.local import JobList, slots, workers
+from harness.launch.pool import Job, Pool
+from harness.launch.prepare import Prepared, prepare
+from harness.launch.queue import Queue
+from harness.launch.slurm import Resources, SlurmError, Submitter, minutes
+from harness.launch.state import FINAL
+from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.progress import duration
+from harness.store import Store
+
+EXPECTED = (ConfigError, DatabaseError, SlurmError, OSError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 if all is done or handed over, 1 if a run failed or diverged, 130 if interrupted."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    options.command = shlex.join(["python", "harness/sweep.py", *(sys.argv[1:] if arguments is None else arguments)])
+    if options.queue and not options.mongo_url:
+        parser.error(f"--queue needs a database: --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE}")
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return _sweep(options)
+    except EXPECTED as error:
+        print(f"error: {error}", file=sys.stderr)
+    except PyMongoError as error:
+        print(f"error: the database of the queue: {reason(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return 1
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    names = list(dict.fromkeys(name for one in options.sweeps for name in (grid.sweeps() if one == "all" else [one])))
+    places = (("runs_dir", options.store), ("data_dir", options.data_dir))
+    extra = (*map(grid.setting, options.set), *places)
+    costs = Costs()
+    sweeps = prepare(Store(options.store), names, options.profile, extra, costs)
+    for sweep in sweeps:
+        _describe(sweep, options.dry_run)
+    for line in costs.unknown:
+        print(f"no estimate: {line}")
+    jobs = [job for sweep in sweeps for job in sweep.jobs()]
+    if options.dry_run:
+        print(f"# {len(jobs)} runs to make; {_workers(jobs, options)[1]}")
+        return 0
+    for sweep in sweeps:
+        sweep.save()
+    return LAUNCHERS["queue" if options.queue else options.launcher](sweeps, jobs, options)
+
+
+def _describe(sweep: Prepared, with_commands: bool) -> None:
+    """One line about a sweep and, if asked, the command of every run, as a script that a shell can read."""
+    if with_commands:
+        print(f"# {sweep.plan.name}, profile {sweep.plan.profile}")
+        for config in sweep.configs:
+            state, seconds = sweep.standings[config.id].state, sweep.seconds[config.id]
+            about = "" if seconds is None else f", about {duration(seconds)}"
+            print(f"{config.command}  # {state}{about}")
+    states = ", ".join(f"{number} {state}" for state, number in sorted(sweep.states.items()))
+    left = sum(job.seconds or 0 for job in sweep.jobs())
+    about = f"about {duration(left)} left of one device like this machine's"
+    print(f"# {sweep.plan.name}, profile {sweep.plan.profile}: {len(sweep.configs)} runs: {states}; {about}")
+
+
+def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
+    return workers(options.workers, max((job.config["threads"] for job in jobs), default=1))
+
+
+def _local(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+    number, why = _workers(jobs, options)
+    print(f"# {why}", flush=True)
+    for sweep in sweeps:
+        sweep.plan.launched("local", options.command)
+    source = JobList(jobs, [sweep.plan for sweep in sweeps], options.retries, say)
+    Pool(source, slots(number, torch.cuda.device_count())).run()
+    before = Counter(state for sweep in sweeps for state in sweep.states.elements() if state in FINAL)
+    states = before + source.states
+    print(f"# {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}")
+    return 1 if states["failed"] + states["diverged"] else 0
+
+
+def _slurm(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+    others = {name.replace("_", "-"): str(value) for name, value in map(grid.setting, options.sbatch)}
+    resources = Resources(
+        options.time, options.partition, options.gpus, options.mem, at_once=options.workers, others=others
+    )
+    plans = [sweep.plan for sweep in sweeps]
+    submitter = Submitter(plans, resources, options.retries, Path(options.store) / "slurm", options.command)
+    number = submitter.submit(jobs)
+    print(f"# {number} jobs submitted, {len(jobs) - number} runs have one already; python harness/status.py tells more")
+    return 0
+
+
+def _queue(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+    queue = Queue(Database(options.mongo_url))
+    number = queue.put(jobs, options.retries)
+    for sweep in sweeps:
+        sweep.plan.launched("queue", options.command, database=queue.name)
+    there = len(jobs) - number
+    print(f"# {number} runs queued in {queue.name}, {there} were there already; python harness/worker.py makes them")
+    return 0
+
+
+LAUNCHERS = {"local": _local, "slurm": _slurm, "queue": _queue}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__)
+    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(grid.sweeps())}, all, or a FILE.yaml")
+    parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")
+    parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
+    parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")
+    parser.add_argument("--workers", type=int, metavar="N", help="runs at once (default: as many as the cores allow)")
+    parser.add_argument("--retries", type=int, default=2, metavar="N", help="for killed processes (default: 2)")
+    parser.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
+    parser.add_argument("--data-dir", default="data", metavar="DIR", help="where the data sets lie (default: data)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
+    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    slurm = parser.add_argument_group("what every Slurm job asks for")
+    slurm.add_argument("--partition", metavar="NAME")
+    slurm.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
+    slurm.add_argument("--gpus", type=int, default=0, metavar="N")
+    slurm.add_argument("--mem", type=float, metavar="GB")
+    slurm.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
+    return parser
+
+
+def _minutes(text: str) -> int:
+    try:
+        return minutes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""`python harness/worker.py`: make the runs that `python harness/sweep.py ... --queue` has queued, one after another.
+
+Any number of workers, on any machines, share a queue: each run is made by one of them. If that one dies, another takes
+the run after --lapse seconds and goes on from its checkpoint, if they share a store.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from platform import node
+from typing import Any
+
+if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+
+from pymongo.errors import PyMongoError
+
+from harness.config import ConfigError, load
+from harness.launch.console import INTERRUPTED, interrupt, say
+from harness.launch.local import slots
+from harness.launch.pool import Job, Pool
+from harness.launch.queue import Queue, Taken
+from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.pulse import LAPSE
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 if the queue is empty, 130 if interrupted, 1 if the database or an entry cannot be used."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.mongo_url:
+        parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        _work(options)
+    except (ConfigError, DatabaseError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except PyMongoError as error:
+        print(f"error: the database of the queue: {reason(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; its runs are queued again", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _work(options: argparse.Namespace) -> None:
+    import torch
+
+    queue, name = Queue(Database(options.mongo_url)), f"process {os.getpid()} on {node()}"
+    queue.is_empty()  # a database that cannot be used is said at once
+    places = {"runs_dir": options.store, "data_dir": options.data_dir}
+    source = Taken(queue, name, _job_in(places), say, options.lapse, options.forever)
+    Pool(source, slots(options.workers, torch.cuda.device_count())).run()
+
+
+def _job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
+    """How this machine makes an entry's run: with its own ``places``.
+
+    Raises:
+        ConfigError: this checkout's run of that configuration is another one, as its version differs.
+    """
+
+    def job(entry: dict[str, Any]) -> Job:
+        config = load({**entry["config"], **places})
+        if config.id != entry["_id"]:
+            raise ConfigError(f"{entry['_id']} was queued by another version: here the run would be {config.id}")
+        return Job(config.id, entry["sweep"], config.model_dump(mode="json"), entry["seconds"], entry["model"])
+
+    return job
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python harness/worker.py", description=__doc__)
+    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs at once (default: 1)")
+    parser.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
+    parser.add_argument("--data-dir", default="data", metavar="DIR", help="where the data sets lie (default: data)")
+    parser.add_argument("--forever", action="store_true", help="wait for new entries when the queue is empty")
+    parser.add_argument(
+        "--lapse",
+        type=float,
+        default=LAPSE,
+        metavar="SECONDS",
+        help="silence after which other workers may take its runs (default: %(default).0f)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
