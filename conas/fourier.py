@@ -4,6 +4,7 @@ A monomial is the set S of bits of a parity chi_S (definition 2.1), written as a
 indexes; the empty tuple is the constant.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from conas.columns import Columns
 
 Monomial = tuple[int, ...]
 
@@ -59,20 +62,20 @@ class SparsePolynomial:
 
     def __call__(self, alphas: ArrayLike) -> NDArray[np.float64]:
         """The values at the encoders ``alphas`` of shape (k, n), entries -1 and +1; shape (k,)."""
-        signs = np.asarray(alphas, dtype=np.int8)
-        values = np.zeros(len(signs))
-        for monomials, coefficients in self._by_degree():
-            parities = np.ones((len(signs), len(monomials)), dtype=np.int8)
-            for bits in monomials.T:
-                parities *= signs[:, bits]
-            values += parities @ coefficients
-        return values
+        return self.parities(alphas).combine(np.array(list(self.terms.values()), dtype=np.float64))
 
-    def _by_degree(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        for degree in sorted({len(monomial) for monomial in self.terms}):
-            chosen = {monomial: value for monomial, value in self.terms.items() if len(monomial) == degree}
-            monomials = np.array(list(chosen), dtype=np.int64).reshape(len(chosen), degree)
-            yield monomials, np.array(list(chosen.values()))
+    def parities(self, alphas: ArrayLike) -> Columns:
+        """The parities of the polynomial's monomials at ``alphas``, one column each in the order of ``terms``."""
+        signs = np.asfortranarray(alphas, dtype=np.int8)
+        columns = np.ones((len(signs), len(self)), dtype=np.int8, order="F")
+        start = 0
+        for degree, group in itertools.groupby(self.terms, key=len):
+            monomials = np.array(list(group), dtype=np.int64)
+            where = slice(start, start + len(monomials))
+            for position in range(degree):
+                columns[:, where] *= signs[:, monomials[:, position]]
+            start = where.stop
+        return Columns(columns)
 
     def __add__(self, other: "SparsePolynomial") -> "SparsePolynomial":
         return SparsePolynomial(_canonical([*self.terms.items(), *other.terms.items()]))

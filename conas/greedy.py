@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conas.parities import Floats, Indexes, Parities
+from conas.columns import Floats, Indexes
+from conas.parities import Parities
 
 TOLERANCE = 1e-10
 """Relative change (IHT) or residual (OMP) at which a solution counts as found."""
@@ -35,7 +36,7 @@ def iht(parities: Parities, y: Floats, s: int) -> GreedySolution:
         new = _step(parities, x, gradient, support, s)
         change = np.linalg.norm(new - x)
         x, support = new, np.flatnonzero(new)
-        residual = y - parities.columns(support) @ x[support]
+        residual = y - parities.columns(support).combine(x[support])
         if change <= TOLERANCE * np.linalg.norm(x):
             return GreedySolution(support, x[support], iteration, "the coefficients have settled")
     return GreedySolution(support, x[support], MAX_ITERATIONS, f"the limit of {MAX_ITERATIONS} iterations")
@@ -55,7 +56,7 @@ def _step(parities: Parities, x: Floats, gradient: Floats, support: Indexes, s: 
 
 def _inverse_curvature(parities: Parities, direction: Floats, support: Indexes) -> float:
     """|d|^2 / |A d|^2 for the direction d on the columns ``support``."""
-    image = parities.columns(support) @ direction[support]
+    image = parities.columns(support).combine(direction[support])
     energy = float(image @ image)
     return float(direction[support] @ direction[support]) / energy if energy > 0 else 0.0
 
@@ -83,7 +84,7 @@ def omp(parities: Parities, y: Floats, s: int) -> GreedySolution:
         if np.linalg.norm(residual) <= TOLERANCE * np.linalg.norm(y) or not correlations.any():
             return GreedySolution(indexes, coefficients, len(indexes), "nothing is left to explain")
         indexes = np.append(indexes, correlations.argmax())
-        columns = parities.columns(indexes).astype(np.float64)
-        coefficients = np.linalg.lstsq(columns, y)[0].astype(np.float64, copy=False)
-        residual = y - columns @ coefficients
+        columns = parities.columns(indexes)
+        coefficients = columns.fit(y)
+        residual = y - columns.combine(coefficients)
     return GreedySolution(indexes, coefficients, len(indexes), f"{s} monomials")

@@ -1,19 +1,36 @@
-"""The Lasso of equation 3.2 on parities that are never stored: a working set, coordinate descent, a duality gap."""
+"""The Lasso of equation 3.2 for parities that are never stored.
+
+Few coefficients are non-zero, so the problem is solved on a working set of columns. All columns are looked at
+only to find those that are missing, and for the duality gap: how far the objective is above the minimum at most.
+The penalty comes down in steps, each solved roughly, so that the working set never gets much larger than the
+solution.
+"""
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lasso_path
 
-from conas.parities import Floats, Indexes, Parities
+from conas.columns import Floats, Indexes
+from conas.lasso_gram import GramLasso
+from conas.parities import Parities
+
+MAX_ITERATIONS = 100
+"""Looks at all columns."""
+
+PENALTY_STEP = 0.5
+"""The next penalty, relative to the largest correlation of a column that is not in the working set."""
+
+ROUGH = 0.1
+"""Precision of an intermediate solution."""
 
 
 @dataclass(frozen=True)
-class Solution:
-    """Non-zero ``coefficients`` of the columns ``indexes``, and how the solver came to its end."""
+class LassoSolution:
+    """The non-zero ``coefficients``, those of the columns ``indexes``, and how the solver came to its end.
+
+    ``objective`` is at most ``gap`` above the minimum; ``iterations`` counts the looks at all columns.
+    """
 
     indexes: Indexes
     coefficients: Floats
@@ -23,31 +40,83 @@ class Solution:
     stopped: str
 
 
-def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8, limit: int = 100) -> Solution:
-    """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1``."""
-    indexes, x, residual = np.empty(0, np.int64), np.empty(0), y
-    for iteration in range(1, limit + 1):
-        correlations = parities.correlate(residual)
-        scale = min(1.0, alpha / np.abs(correlations).max())
-        objective = 0.5 * residual @ residual + alpha * np.abs(x).sum()
-        gap = objective - (scale * residual @ y - 0.5 * scale**2 * residual @ residual)
-        if gap <= tolerance * objective:
-            return Solution(indexes, x, objective, gap, iteration, "gap")
-        score = np.abs(correlations)
-        score[indexes] = math.inf
-        size = min(len(score), len(indexes) + max(20, len(indexes)))
-        chosen = np.sort(np.argpartition(-score, size - 1)[:size])
-        chosen = chosen[(score[chosen] > alpha)]
-        start = np.zeros(len(chosen))
-        start[np.searchsorted(chosen, indexes)] = x
-        A = parities.columns(chosen).astype(float)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            _, path, _ = lasso_path(
-                A, y, alphas=[alpha / len(y)], precompute=A.T @ A, Xy=A.T @ y, coef_init=start, tol=1e-12, max_iter=5000
-            )
-        x = path[:, 0]
-        keep = x != 0
-        residual = y - A @ x
-        indexes, x = chosen[keep], x[keep]
-    return Solution(indexes, x, objective, gap, limit, "limit")
+def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) -> LassoSolution:
+    """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1`` until the gap is ``tolerance`` times the objective."""
+    working = _WorkingSet(parities, y)
+    penalty, precision, last = math.inf, ROUGH, math.inf
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        correlations = parities.correlate(working.residual)
+        objective, gap = _duality_gap(y, working.residual, correlations, working.x, alpha)
+        stopped = _verdict(iteration, gap <= tolerance * objective, penalty == alpha and objective >= last)
+        if stopped:
+            break
+        last = objective
+        outside = np.abs(correlations)
+        outside[working.indexes] = 0
+        penalty = max(alpha, min(penalty, PENALTY_STEP * float(outside.max())))
+        precision = ROUGH if penalty > alpha else 0.1 * precision
+        working.add(outside, penalty)
+        working.minimise(penalty, precision)
+    return LassoSolution(working.indexes, working.x, objective, gap, iteration, stopped)
+
+
+def _verdict(iteration: int, close: bool, stuck: bool) -> str:
+    """Why to stop now; empty to go on."""
+    if close:
+        return "duality gap within the tolerance"
+    if stuck:
+        return "no further progress in double precision"
+    return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS else ""
+
+
+def _duality_gap(y: Floats, residual: Floats, correlations: Floats, x: Floats, alpha: float) -> tuple[float, float]:
+    """The objective, and its distance from the dual objective of the scaled residual."""
+    energy = float(residual @ residual)
+    objective = 0.5 * energy + alpha * float(np.abs(x).sum())
+    scale = alpha / max(alpha, float(np.abs(correlations).max()))
+    dual = scale * float(residual @ y) - 0.5 * scale**2 * energy
+    return objective, max(0.0, objective - dual)
+
+
+class _WorkingSet:
+    """The columns in play with their coefficients ``x``, and the residual ``y - A x``."""
+
+    def __init__(self, parities: Parities, y: Floats) -> None:
+        self._parities = parities
+        self._y = y
+        self.indexes: Indexes = np.empty(0, dtype=np.int64)
+        self.x: Floats = np.empty(0)
+        self.residual = y
+        self._columns = parities.columns(self.indexes)
+        self._gram: Floats = np.empty((0, 0))
+        self._target: Floats = np.empty(0)
+
+    def add(self, scores: Floats, threshold: float) -> None:
+        """Take in the columns with the largest ``scores`` above ``threshold``, at most as many as are there."""
+        size, spare = len(self.indexes), self._parities.m - len(self.indexes)
+        new = _largest(scores, threshold, max(50, min(size, spare)))
+        columns = self._parities.columns(new)
+        cross = self._columns.gram(columns)
+        self._gram = np.block([[self._gram, cross], [cross.T, columns.gram(columns)]])
+        self._target = np.concatenate([self._target, columns.project(self._y)])
+        self._columns += columns
+        self.indexes = np.concatenate([self.indexes, new])
+        self.x = np.concatenate([self.x, np.zeros(len(new))])
+
+    def minimise(self, alpha: float, precision: float) -> None:
+        """Solve the Lasso on these columns and drop those whose coefficient is zero."""
+        x = GramLasso(self._gram, self._target, alpha).minimise(self.x, precision)
+        kept = np.flatnonzero(x)
+        if len(kept) < len(x):
+            self._gram = self._gram[np.ix_(kept, kept)]
+            self._columns = self._columns[kept]
+        self.x, self.indexes, self._target = x[kept], self.indexes[kept], self._target[kept]
+        self.residual = self._y - self._columns.combine(self.x)
+
+
+def _largest(scores: Floats, threshold: float, size: int) -> Indexes:
+    """The indexes of the at most ``size`` largest scores above ``threshold``, increasing."""
+    above = np.flatnonzero(scores > threshold)
+    if len(above) <= size:
+        return above
+    return np.sort(above[np.argpartition(-scores[above], size - 1)[:size]])

@@ -11,15 +11,13 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from conas.columns import Columns, Floats, Indexes
 from conas.fourier import Monomial, basis_size
 
 MAX_COLUMNS = 20_000_000
 """The largest basis that fits: one number a column is held, several times."""
-
-Floats = NDArray[np.float64]
-Indexes = NDArray[np.int64]
 
 
 class Parities:
@@ -32,7 +30,7 @@ class Parities:
     """
 
     def __init__(self, signs: ArrayLike, degree: int) -> None:
-        signs = np.asarray(signs)
+        signs = np.asarray(signs, dtype=np.int8)
         self.m, self.n = signs.shape
         self.degree = degree
         self.size = basis_size(self.n, degree)
@@ -40,6 +38,7 @@ class Parities:
             raise ValueError(
                 f"{self.size:,} monomials of degree <= {degree} over {self.n} bits (at most {MAX_COLUMNS:,})"
             )
+        self._bits = np.asfortranarray(signs)
         self._signs = np.column_stack([np.ones(self.m), signs])
         self._starts = np.cumsum([0, *(math.comb(self.n, k) for k in range(degree + 1))])
 
@@ -57,13 +56,13 @@ class Parities:
                 later = self._signs[:, prefix[-1] + 1 :]
                 yield _pair_products(later, residual * self._signs[:, prefix].prod(axis=1))
 
-    def columns(self, indexes: Indexes) -> NDArray[np.float32]:
-        """The columns ``indexes`` of A, shape (m, k); single precision holds signs and their sums exactly."""
-        columns = np.ones((self.m, len(indexes)), dtype=np.float32, order="F")
+    def columns(self, indexes: Indexes) -> Columns:
+        """The columns ``indexes`` of A."""
+        columns = np.ones((self.m, len(indexes)), dtype=np.int8, order="F")
         for degree, chosen in self._degrees(indexes):
             for bits in self._unrank(indexes[chosen] - self._starts[degree], degree).T:
-                columns[:, chosen] *= self._signs[:, bits + 1]
-        return columns
+                columns[:, chosen] *= self._bits[:, bits]
+        return Columns(columns)
 
     def monomials(self, indexes: Indexes) -> list[Monomial]:
         """The bits of the columns ``indexes``."""

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from conas import greedy
 from conas import lasso as working_set
+from conas.columns import Floats, Indexes
 from conas.fourier import SparsePolynomial
-from conas.parities import Floats, Indexes, Parities
+from conas.parities import Parities
 from conas.space import Alpha
 
 
@@ -124,12 +125,8 @@ def debias(polynomial: SparsePolynomial, alphas: ArrayLike, losses: ArrayLike) -
     signs, y = check_measurements(alphas, losses)
     if len(polynomial) > len(y):
         raise ValueError(f"least squares for {len(polynomial)} monomials from {len(y)} measurements")
-    monomials = list(polynomial.terms)
-    columns = np.column_stack(
-        [signs[:, list(monomial)].prod(axis=1) for monomial in monomials] or [np.empty((len(y), 0))]
-    )
-    coefficients = np.linalg.lstsq(columns.astype(np.float64), y)[0]
-    return SparsePolynomial(dict(zip(monomials, coefficients.tolist(), strict=True)))
+    coefficients = polynomial.parities(signs).fit(y)
+    return SparsePolynomial(dict(zip(polynomial.terms, coefficients.tolist(), strict=True)))
 
 
 def check_measurements(alphas: ArrayLike, losses: ArrayLike) -> tuple[Alpha, NDArray[np.float64]]:
