@@ -57,7 +57,8 @@ def minimise(polynomial: SparsePolynomial, groups: Iterable[Sequence[int]] = ())
     """
     sites = _sites(polynomial.variables, groups)
     solver = _Solver(tuple(len(site.patterns) for site in sites))
-    found = solver.solve(_term_tables(polynomial, sites), upper=math.inf)
+    tables = [solver.table(scope, values) for scope, values in _terms(polynomial, sites).items()]
+    found = solver.solve(tables, upper=math.inf)
     assert found is not None  # nothing exceeds an infinite bound
     assignment = {
         bit: int(sign)
@@ -101,6 +102,8 @@ class _Table:
 
     def over(self, scope: tuple[int, ...]) -> "_Table":
         """The same function, its axes spread over a larger scope."""
+        if scope == self.scope:
+            return self
         absent = tuple(axis for axis, site in enumerate(scope) if site not in self.scope)
         return _Table(scope, *(np.expand_dims(part, absent) for part in (self.values, self.codes, self.counts)))
 
@@ -115,7 +118,8 @@ class _Table:
         return int(self.values.min())
 
 
-def _term_tables(polynomial: SparsePolynomial, sites: Sequence[_Site]) -> list[_Table]:
+def _terms(polynomial: SparsePolynomial, sites: Sequence[_Site]) -> dict[tuple[int, ...], Integers]:
+    """The polynomial as a sum of tables of values, by the sites that they depend on."""
     owner = {bit: (index, position) for index, site in enumerate(sites) for position, bit in enumerate(site.bits)}
     tables: dict[tuple[int, ...], Integers] = {}
     for monomial, coefficient in _whole_coefficients(polynomial).items():
@@ -127,12 +131,7 @@ def _term_tables(polynomial: SparsePolynomial, sites: Sequence[_Site]) -> list[_
         for index in scope:
             product = np.multiply.outer(product, signs[index])
         tables[scope] = tables.get(scope, 0) + product
-    return [_Table(scope, values, *_single(len(scope))) for scope, values in tables.items()]
-
-
-def _single(axes: int) -> tuple[Integers, Integers]:
-    """Codes and counts of a table in which nothing is minimised out yet."""
-    return np.zeros((1,) * axes, dtype=np.int64), np.ones((1,) * axes, dtype=np.int64)
+    return tables
 
 
 def _whole_coefficients(polynomial: SparsePolynomial) -> dict[Monomial, int]:
@@ -152,6 +151,11 @@ class _Solver:
         self._integer: type = np.int64 if math.prod(domains) < 2**62 else object
         self._branches = 0
 
+    def table(self, scope: tuple[int, ...], values: Integers) -> _Table:
+        """A table in which nothing is minimised out yet."""
+        shape = (1,) * len(scope)
+        return _Table(scope, values, np.zeros(shape, self._integer), np.ones(shape, self._integer))
+
     def choices(self, code: int) -> list[int]:
         """The chosen position of every site."""
         return [code // weight % domain for weight, domain in zip(self._weights, self._domains, strict=True)]
@@ -160,7 +164,7 @@ class _Solver:
         """The minimum of the sum, a table without scope, or None where it exceeds ``upper``."""
         components = _components(tables)
         open_bound = sum(table.bound for table in tables)
-        total = _Table((), np.zeros((), np.int64), np.zeros((), self._integer), np.ones((), self._integer))
+        total = self.table((), np.zeros((), np.int64))
         for component in components:
             bound = sum(table.bound for table in component)
             open_bound -= bound
@@ -209,6 +213,12 @@ class _Solver:
             np.where(hit, table.counts, 0).sum(axis=axis),
         )
 
+    def _fix(self, table: _Table, site: int, choice: int) -> _Table:
+        if site not in table.scope:
+            return table
+        axis = table.scope.index(site)
+        return self.table((*table.scope[:axis], *table.scope[axis + 1 :]), table.values.take(choice, axis))
+
     def _branch(self, tables: Sequence[_Table], site: int, upper: float) -> _Table | None:
         self._branches += 1
         if self._branches > MAX_BRANCHES:
@@ -218,20 +228,12 @@ class _Solver:
             )
         best = None
         for choice in range(self._domains[site]):
-            found = self.solve([_fix(table, site, choice) for table in tables], upper)
+            found = self.solve([self._fix(table, site, choice) for table in tables], upper)
             if found is not None:
                 found = _Table((), found.values, found.codes + choice * self._weights[site], found.counts)
                 best = found if best is None else _first_of(best, found)
                 upper = int(best.values)
         return best
-
-
-def _fix(table: _Table, site: int, choice: int) -> _Table:
-    if site not in table.scope:
-        return table
-    axis = table.scope.index(site)
-    scope = (*table.scope[:axis], *table.scope[axis + 1 :])
-    return _Table(scope, table.values.take(choice, axis), *_single(len(scope)))
 
 
 def _first_of(one: _Table, two: _Table) -> _Table:
