@@ -68,7 +68,7 @@ def work(folder: RunFolder, config, observed) -> None:
         os._exit(9)
 
 
-mirror.attach(ex, folder_of, interval=0.2, patience=3.0)
+mirror.attach(ex, folder_of, interval=0.2, patience=float(os.environ.get("PATIENCE", "30")))
 
 if __name__ == "__main__":
     ex.run_commandline(sys.argv)

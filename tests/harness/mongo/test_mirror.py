@@ -153,7 +153,7 @@ def test_the_server_is_killed_in_the_middle_and_comes_back(tmp_path, own_server,
 
 def test_the_server_is_gone_for_good(tmp_path, own_server, mongo_server):
     own_server.start()
-    process = start(tmp_path / "runs", own_server.url)
+    process = start(tmp_path / "runs", own_server.url, PATIENCE="3")
     until(lambda: collections(own_server.url).metrics.find_one())
     own_server.kill()
     output = finish(process, seconds=30)
@@ -170,7 +170,7 @@ def test_the_server_is_gone_for_good(tmp_path, own_server, mongo_server):
 
 def test_a_server_that_does_not_answer_holds_nothing_up(tmp_path, own_server, mongo_server):
     own_server.start()
-    process = start(tmp_path / "runs", own_server.url)
+    process = start(tmp_path / "runs", own_server.url, PATIENCE="3")
     until(lambda: collections(own_server.url).metrics.find_one())
     own_server.process.send_signal(signal.SIGSTOP)
     finish(process, seconds=30)
@@ -179,7 +179,7 @@ def test_a_server_that_does_not_answer_holds_nothing_up(tmp_path, own_server, mo
 
 def test_a_server_that_was_never_there(tmp_path):
     port = services.free_port()
-    output = finish(start(tmp_path, None, CONAS_MONGO_URL=f"mongodb://127.0.0.1:{port}/x"), seconds=30)
+    output = finish(start(tmp_path, None, CONAS_MONGO_URL=f"mongodb://127.0.0.1:{port}/x", PATIENCE="3"), seconds=30)
     assert output.count("cannot be written to") == 1
     assert Store(tmp_path).run(RUN).record().status == "done"
 
@@ -195,7 +195,7 @@ def test_a_wrong_password_is_said_once_and_no_password_is_ever_shown(tmp_path, o
     own_server.start(auth=True)
     right, wrong = quote(PASSWORD, safe=""), quote(f"not {PASSWORD}", safe="")
     address = f"mongodb://lab:{{}}@{services.LOOPBACK}:{own_server.port}/conas?authSource=admin"
-    refused = finish(start(tmp_path / "runs", address.format(wrong)))
+    refused = finish(start(tmp_path / "runs", address.format(wrong), PATIENCE="1"))
     assert refused.count("cannot be written to") == 1
     assert "(authentication failed)" in refused.lower()
     allowed = finish(start(tmp_path / "runs", address.format(right), "seed=1"))
