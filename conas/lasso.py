@@ -43,7 +43,7 @@ class LassoSolution:
 def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) -> LassoSolution:
     """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1`` until the gap is ``tolerance`` times the objective."""
     working = _WorkingSet(parities, y)
-    penalty, precision, last = math.inf, ROUGH, math.inf
+    penalty, last = math.inf, math.inf
     for iteration in range(1, MAX_ITERATIONS + 1):
         correlations = parities.correlate(working.residual)
         objective, gap = _duality_gap(y, working.residual, correlations, working.x, alpha)
@@ -54,9 +54,8 @@ def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) 
         outside = np.abs(correlations)
         outside[working.indexes] = 0
         penalty = max(alpha, min(penalty, PENALTY_STEP * float(outside.max())))
-        precision = ROUGH if penalty > alpha else 0.1 * precision
         working.add(outside, penalty)
-        working.minimise(penalty, precision)
+        working.minimise(penalty, precision=ROUGH if penalty > alpha else 0.5 * tolerance)
     return LassoSolution(working.indexes, working.x, objective, gap, iteration, stopped)
 
 

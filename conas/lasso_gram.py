@@ -44,7 +44,10 @@ class GramLasso:
         self._alpha = alpha
 
     def minimise(self, start: Floats, precision: float) -> Floats:
-        """The minimiser, from ``start``, up to ``precision`` times alpha in the optimality conditions."""
+        """The minimiser, from ``start``, up to ``precision`` times alpha in the optimality conditions.
+
+        The objective is then at most ``precision`` times alpha ||x||_1 above the minimum.
+        """
         point, sweeps = self._at(start), FIRST_SWEEPS
         for _ in range(MAX_STEPS):
             signs = self._signs(point)

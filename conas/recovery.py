@@ -17,6 +17,7 @@ from conas.columns import Floats, Indexes
 from conas.fourier import SparsePolynomial
 from conas.parities import Parities
 from conas.space import Alpha
+from conas.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, toleranc
     signs, y = check_measurements(alphas, losses)
     penalty = Penalty(lambda_, len(y))
     started = time.perf_counter()
-    design, bits = _design(signs, d)
-    found = working_set.solve(design, y, penalty.release, tolerance)
+    with one_thread():
+        design, bits = _design(signs, d)
+        found = working_set.solve(design, y, penalty.release, tolerance)
     return Recovery(
         _polynomial(design, bits, found.indexes, found.coefficients),
         found.stopped,
@@ -110,8 +112,9 @@ def _greedy(
     if not 1 <= s <= len(y):
         raise ValueError(f"s = {s} monomials from {len(y)} measurements (allowed: 1 to {len(y)})")
     started = time.perf_counter()
-    design, bits = _design(signs, d)
-    found = method(design, y, s)
+    with one_thread():
+        design, bits = _design(signs, d)
+        found = method(design, y, s)
     polynomial = _polynomial(design, bits, found.indexes, found.coefficients)
     return Recovery(polynomial, found.stopped, found.iterations, time.perf_counter() - started)
 
@@ -125,7 +128,8 @@ def debias(polynomial: SparsePolynomial, alphas: ArrayLike, losses: ArrayLike) -
     signs, y = check_measurements(alphas, losses)
     if len(polynomial) > len(y):
         raise ValueError(f"least squares for {len(polynomial)} monomials from {len(y)} measurements")
-    coefficients = polynomial.parities(signs).fit(y)
+    with one_thread():
+        coefficients = polynomial.parities(signs).fit(y)
     return SparsePolynomial(dict(zip(polynomial.terms, coefficients.tolist(), strict=True)))
 
 
