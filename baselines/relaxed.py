@@ -17,7 +17,7 @@ from conas.names import unknown
 from conas.operations import OPERATIONS
 from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
 from conas.seeds import torch_generator
-from conas.sharing import Concatenation, Node, edge, total
+from conas.sharing import Concatenation, Node, edge, entry, total
 from conas.space import Space
 from conas.supernet_plain import OneShotCell, PlainOneShotCNN
 
@@ -79,7 +79,7 @@ class RelaxedCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (N, classes), for images (N, in_channels, H, W)."""
         shares = {cell: parameters.softmax(-1).flatten() for cell, parameters in self.architecture.items()}
-        before = last = Node(self.network.stem(images.contiguous(memory_format=torch.channels_last)))
+        before = last = entry(self.network.stem, images)
         for cell in self.network.layers:
             before, last = last, mixed_cell(cell, before, last, shares[cell.kind])
         return self.network.classifier(last.value.mean(dim=(2, 3)))

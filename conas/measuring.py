@@ -6,6 +6,7 @@ for all sub-networks; and what does not depend on the choice of edges is compute
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,13 +16,13 @@ from torch import Tensor, nn
 
 from conas.names import unknown
 from conas.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice, batch_statistics
-from conas.sharing import Concatenation, Node
+from conas.sharing import Concatenation, Node, entry
 from conas.space import Alpha
 from conas.supernet import OneShotCNN
 from conas.supernet_plain import OneShotCell
 
 MODES = ("running", "batch")
-_CHUNK = 32
+_CHUNK = 64
 """Images at a time where they do not influence each other: few enough for the caches, enough to be worth a call."""
 
 
@@ -77,14 +78,13 @@ class FoldedCNN:
     @torch.no_grad()
     def __init__(self, model: OneShotCNN) -> None:
         self._active = model.active
-        self._stem = _folded(model.stem[0].weight, model.stem[1])  # type: ignore[arg-type]
+        self._stem = _fold_stem(model.stem)
         self._cells = [FoldedCell(cell) for cell in model.layers]
         self._classifier = model.classifier
 
     def logits(self, images: Tensor, alphas: Alpha) -> Iterator[Tensor]:
         """Logits, shape (N, classes), of each encoder of ``alphas``, shape (k, n), for the same images."""
-        matrix, shift = self._stem
-        stem = Node(F.conv2d(images.contiguous(memory_format=torch.channels_last), matrix, shift, padding=1))
+        stem = entry(self._stem, images)
         first, *rest = self._cells
         shared = [SharedNode(first.preprocess[0](stem)), SharedNode(first.preprocess[1](stem))]
         carried = SharedNode(rest[0].preprocess[0](stem)) if rest else None
@@ -170,6 +170,13 @@ def _folded(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     scale = scale * norm.weight if norm.affine else scale
     bias = norm.bias if norm.affine else 0
     return weight * scale[:, None, None, None], bias - scale * norm.running_mean
+
+
+def _fold_stem(stem: nn.Sequential) -> Callable[[Tensor], Tensor]:
+    convolution, norm = stem
+    assert isinstance(norm, nn.BatchNorm2d)
+    weight, bias = _folded(cast(Tensor, convolution.weight), norm)
+    return lambda images: F.conv2d(images, weight, bias, padding=1)
 
 
 def _fold_preprocessing(module: nn.Module) -> Callable[[Node], Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from conas.genotype import Cell, Genotype, GenotypeError
 from conas.names import unknown
 from conas.operations import OPERATIONS, default_initialisation, operation, preprocess, reductions
-from conas.sharing import Concatenation, Node, edge, total
+from conas.sharing import Concatenation, Node, edge, entry, total
 
 
 class FinalCell(nn.Module):
@@ -142,18 +142,18 @@ class FinalNetwork(nn.Module):
         While training, each operation's output other than an identity's is dropped for a whole image with
         probability ``drop_path_prob``, drawn from ``generator``, and scaled up otherwise.
         """
-        stem = self.stem(images.contiguous(memory_format=torch.channels_last))
+        stem = entry(self.stem, images)
         if self.training:
             keep = self._keep(images, drop_path_prob, generator) if drop_path_prob > 0 else None
             return self._train_forward(stem, keep)
-        before = last = stem
+        before = last = stem.value
         for cell in self.cells:
             before, last = last, cell(before, last)
         return self._classify(last), None
 
-    def _train_forward(self, stem: Tensor, keep: Iterator[Tensor] | None) -> tuple[Tensor, Tensor | None]:
+    def _train_forward(self, stem: Node, keep: Iterator[Tensor] | None) -> tuple[Tensor, Tensor | None]:
         auxiliary = None
-        before = last = Node(stem)
+        before = last = stem
         for layer, cell in enumerate(self.layers):
             before, last = last, cell.train_forward(before, last, keep)
             if layer == self.auxiliary_layer and self.auxiliary is not None:

@@ -3,7 +3,7 @@
 The numbers are those of calling the modules of `conas.operations` one by one, up to rounding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import torch
@@ -54,6 +54,12 @@ class Node:
             y = F.batch_norm(x, mean, variance, training=True, momentum=1.0)  # momentum 1 keeps this batch's only
             self._normalised[kind] = y, mean, variance
         return self._normalised[kind]
+
+
+def entry(stem: Callable[[Tensor], Tensor], images: Tensor) -> Node:
+    """The stem's output, channels-last whatever the images are: with one channel, they have no format to follow."""
+    last = torch.channels_last
+    return Node(stem(images.contiguous(memory_format=last)).contiguous(memory_format=last))
 
 
 def _kind(pool: Pool) -> tuple[type[Pool], int]:

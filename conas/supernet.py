@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from conas.sharing import Concatenation, Node, edge, total
+from conas.sharing import Concatenation, Node, edge, entry, total
 from conas.space import Alpha
 from conas.supernet_plain import OneShotCell, PlainOneShotCNN
 
@@ -16,7 +15,7 @@ class OneShotCNN(PlainOneShotCNN):
     def forward(self, images: Tensor, alpha: Alpha) -> Tensor:
         """Logits, shape (N, classes), of the sub-network ``alpha``, shape (n,), for images (N, in_channels, H, W)."""
         active = self.active(alpha)
-        before = last = Node(self.stem(images.contiguous(memory_format=torch.channels_last)))
+        before = last = entry(self.stem, images)
         for cell in self.layers:
             before, last = last, _cell(cell, before, last, active[cell.kind])
         return self.classifier(last.value.mean(dim=(2, 3)))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from conas.measuring import Measurer
 from conas.seeds import generator, torch_generator
+from conas.sharing import entry
 from conas.space import space
 from conas.supernet import OneShotCNN
 from conas.supernet_plain import PlainOneShotCNN
@@ -135,3 +136,18 @@ def test_bad_measuring_is_refused():
         Measurer(model, [])
     with pytest.raises(ValueError, match="did you mean 'running'"):
         Measurer(model, [data()], "runing")
+
+
+def test_images_of_one_channel_are_computed_channels_last_too():
+    stem = torch.nn.Conv2d(1, 4, 3, padding=1)
+    assert entry(stem, torch.zeros(2, 1, 8, 8)).value.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_measuring_together_gives_the_bits_of_measuring_alone():
+    _, model = pair()
+    model.float()
+    images, labels = data(count=70)
+    measurer = Measurer(model, [(images.float(), labels)])
+    alphas = np.stack([draw("cnn", 0.5, seed) for seed in range(5)])
+    together = measurer.losses(alphas)
+    assert [measurer.losses(alpha[None])[0] for alpha in alphas] == together.tolist()

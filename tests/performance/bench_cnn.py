@@ -1,0 +1,380 @@
+"""The one-shot CNN and the final network against direct versions, interleaved in one process.
+
+    python tests/performance/bench_cnn.py [--rounds 5] [--quick] [--growth FILE.png] [--release PATH] [--json FILE]
+
+``direct`` computes every operation of every edge, times 0 or 1, in torch's default memory format, as the
+released code does; ``plain`` is the reference of the tests, which skips inactive edges; ``fast`` is what the harness
+runs. All versions of a row take the same weights, images and sub-networks, and must agree. Times are by the wall; on a
+busy machine look at the seconds of cores, which waiting does not change. Memory is a process's peak, beyond what it
+needs to import torch. ``--release`` adds the authors' code from a checkout, ``--growth`` plots how time and memory
+grow, ``--operators`` shows where the time of a one-shot step goes and how far that is from the machine's peak.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.profiler import profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from baselines.genotypes import fixed
+from conas.measuring import Measurer
+from conas.network import FinalNetwork
+from conas.seeds import generator, torch_generator
+from conas.space import Alpha, space
+from conas.supernet import OneShotCNN
+from conas.supernet_plain import PlainOneShotCNN
+
+Work = Callable[[int], float]
+"""Does the work of one round, given its number, and returns a loss."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What decides the cost of the one-shot CNN; the paper's values."""
+
+    space: str = "cnn"
+    channels: int = 16
+    layers: int = 8
+    batch: int = 64
+    p: float = 0.5
+
+    def alpha(self, round_: int) -> Alpha:
+        """The sub-network of a round."""
+        return space(self.space).sample(generator(round_, "alpha"), 1, self.p)[0]
+
+    def model(self, kind: type[PlainOneShotCNN]) -> PlainOneShotCNN:
+        """A one-shot model."""
+        return kind(space(self.space), self.channels, self.layers, 10, seed=0)
+
+
+class DirectOneShotCNN(PlainOneShotCNN):
+    """Every operation of every edge, times 0 or 1."""
+
+    def forward(self, images: Tensor, alpha: Alpha) -> Tensor:
+        """As `PlainOneShotCNN.forward`."""
+        active = self.active(alpha)
+        before = last = self.stem(images)
+        for cell in self.layers:
+            edges = list(zip(cell.edges, cell.operations, torch.tensor(active[cell.kind]).float(), strict=True))
+            states = [cell.preprocess[0](before), cell.preprocess[1](last)]
+            for target in range(2, 2 + cell.nodes):
+                states.append(sum(on * module(states[e.source]) for e, module, on in edges if e.target == target))
+            before, last = last, torch.cat(states[2:], dim=1)
+        return self.classifier(last.mean(dim=(2, 3)))
+
+
+class ReleasedCNN(nn.Module):
+    """The authors' one-shot CNN, from a checkout of their code."""
+
+    def __init__(self, path: Path, size: Size) -> None:
+        super().__init__()
+        sys.path.insert(0, str(path))
+        from models.search_cnn import SearchCNN  # type: ignore[import-not-found]
+
+        self.network = SearchCNN(3, size.channels, 10, size.layers, None)
+
+    def forward(self, images: Tensor, alpha: Alpha) -> Tensor:
+        """As `PlainOneShotCNN.forward`, for the 7-operation space; their operations are in an order of their own."""
+        rows = torch.from_numpy(alpha > 0).float().view(2, -1, 7)
+        for parameters, bits in zip((self.network.alpha_normal, self.network.alpha_reduce), rows, strict=True):
+            for i, part in enumerate(bits.split([2, 3, 4, 5])):
+                parameters[i] = nn.Parameter(part)
+        return self.network(images)
+
+
+def images_and_labels(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Noise in the shape of CIFAR-10."""
+    rng = torch_generator(seed, "images")
+    return torch.randn(count, 3, 32, 32, generator=rng), torch.randint(10, (count,), generator=rng)
+
+
+def training(model: nn.Module, size: Size) -> Work:
+    """A training step without the optimiser."""
+    images, labels = images_and_labels(size.batch)
+
+    def work(round_: int) -> float:
+        model.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(images, size.alpha(round_)), labels)
+        loss.backward()
+        return loss.item()
+
+    return work
+
+
+def trained(size: Size, kind: type[PlainOneShotCNN]) -> PlainOneShotCNN:
+    """A model with random weights and the running statistics of a few batches."""
+    model = size.model(OneShotCNN)
+    with torch.no_grad():
+        for i in range(5):
+            model(images_and_labels(size.batch, i)[0], size.alpha(i))
+    same = size.model(kind)
+    same.load_state_dict(model.state_dict())
+    return same
+
+
+def measuring(kind: type[PlainOneShotCNN], size: Size, batches: int) -> Work:
+    """One measurement: the loss on ``batches`` batches, in evaluation."""
+    model = trained(size, kind).eval()
+    data = [images_and_labels(size.batch, i) for i in range(batches)]
+
+    @torch.no_grad()
+    def work(round_: int) -> float:
+        losses = [F.cross_entropy(model(images, size.alpha(round_)), labels).item() for images, labels in data]
+        return statistics.mean(losses)
+
+    return work
+
+
+def folded(size: Size, batches: int, together: int) -> Work:
+    """One measurement by the `Measurer`, called for ``together`` sub-networks at once; the time is for all of them."""
+    model = trained(size, OneShotCNN)
+    assert isinstance(model, OneShotCNN)
+    measurer = Measurer(model, [images_and_labels(size.batch, i) for i in range(batches)])
+
+    def work(round_: int) -> float:
+        return float(measurer.losses(np.stack([size.alpha(round_ + i) for i in range(together)]))[0])
+
+    return work
+
+
+def final(batch: int, layers: int, by_modules: bool) -> Work:
+    """A step of the DARTS cell's network without the optimiser, ``fast`` or a call of each module."""
+    network = FinalNetwork(fixed("darts_v2"), 36, layers, 10, auxiliary=True, pool_bn=False)
+    images, labels = images_and_labels(batch)
+
+    def work(round_: int) -> float:
+        network.zero_grad(set_to_none=True)
+        logits, auxiliary = forward_by_modules(network, images) if by_modules else network(images)
+        loss = F.cross_entropy(logits, labels) + 0.4 * F.cross_entropy(auxiliary, labels)
+        loss.backward()
+        return loss.item()
+
+    return work
+
+
+def forward_by_modules(network: FinalNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and the auxiliary head's."""
+    before = last = network.stem(images)
+    for layer, cell in enumerate(network.layers):
+        before, last = last, cell(before, last)
+        if layer == network.auxiliary_layer:
+            auxiliary = network.auxiliary(F.relu(last))  # type: ignore[misc]
+    return network.classifier(last.mean(dim=(2, 3))), auxiliary
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each round: by the wall, and of all cores together."""
+
+    wall: list[float]
+    cores: list[float]
+
+
+def compare(versions: dict[str, Work], rounds: int, shares: dict[str, int], alike: Iterable[str]) -> dict[str, Timing]:
+    """Time ``rounds`` rounds of all versions in turn, after one that warms up.
+
+    ``shares`` says how many pieces of work a version does at once (default 1).
+
+    Raises:
+        SystemExit: the losses of the versions ``alike`` differ.
+    """
+    timings = {name: Timing([], []) for name in versions}
+    for round_ in range(rounds + 1):
+        losses = {}
+        for name, work in versions.items():
+            wall, cores = time.perf_counter(), time.process_time()
+            losses[name] = work(round_)
+            if round_:
+                timings[name].wall.append((time.perf_counter() - wall) / shares.get(name, 1))
+                timings[name].cores.append((time.process_time() - cores) / shares.get(name, 1))
+        values = [losses[name] for name in alike]
+        if max(values) - min(values) > 1e-3 * max(1, abs(values[0])):
+            raise SystemExit(f"the versions disagree: losses {losses}")
+    return timings
+
+
+def table(title: str, timings: dict[str, Timing]) -> list[dict[str, object]]:
+    """Print a row for each version and return them."""
+    fast = timings["fast"]
+    rows: list[dict[str, object]] = []
+    for name, timing in timings.items():
+        ratios = [slow / quick for slow, quick in zip(timing.wall, fast.wall, strict=True)]
+        of_cores = statistics.median(slow / quick for slow, quick in zip(timing.cores, fast.cores, strict=True))
+        wall, cores = statistics.median(timing.wall), statistics.median(timing.cores)
+        print(
+            f"{title:34} {name:8} {wall:7.2f} s [{min(timing.wall):.2f}, {max(timing.wall):.2f}]  "
+            f"{statistics.median(ratios):5.2f} x fast [{min(ratios):.2f}, {max(ratios):.2f}]  "
+            f"{cores:7.2f} s of cores, {of_cores:5.2f} x fast",
+            flush=True,
+        )
+        rows.append(
+            {"work": title, "version": name, "wall_s": timing.wall, "cores_s": timing.cores, "over_fast": ratios}
+        )
+    return rows
+
+
+VERSIONS: dict[str, type[PlainOneShotCNN]] = {
+    "direct": DirectOneShotCNN,
+    "plain": PlainOneShotCNN,
+    "fast": OneShotCNN,
+}
+
+
+def train_rows(size: Size, rounds: int, release: Path | None) -> list[dict[str, object]]:
+    """A training step of the one-shot model."""
+    versions = {name: training(size.model(kind), size) for name, kind in VERSIONS.items()}
+    alike = list(versions)
+    if release is not None and size.space == "cnn-release":
+        versions["release"] = training(ReleasedCNN(release, size), size)
+    return table(f"one-shot step, {size.space}", compare(versions, rounds, {}, alike))
+
+
+def measure_rows(size: Size, batches: int, together: int, rounds: int) -> list[dict[str, object]]:
+    """A measurement."""
+    versions = {name: measuring(kind, size, batches) for name, kind in VERSIONS.items() if name != "fast"}
+    versions["fast"] = folded(size, batches, together)
+    timings = compare(versions, rounds, {"fast": together}, versions)
+    return table(f"measurement, {batches} x {size.batch}", timings)
+
+
+def final_rows(batch: int, layers: int, rounds: int) -> list[dict[str, object]]:
+    """A training step of the final network."""
+    versions = {"plain": final(batch, layers, True), "fast": final(batch, layers, False)}
+    return table(f"final step, {layers} cells, batch {batch}", compare(versions, rounds, {}, versions))
+
+
+def _measure_alone(channel: "multiprocessing.Queue[float]", version: str, size: Size) -> None:
+    before = _peak_memory()
+    work = training(size.model(VERSIONS[version]), size)
+    seconds = []
+    for round_ in range(3):
+        start = time.process_time()
+        work(round_)
+        seconds.append(time.process_time() - start)
+    channel.put(min(seconds[1:]))
+    channel.put(_peak_memory() - before)
+
+
+def _peak_memory() -> float:
+    """The largest resident size of this process so far, in GB (Linux)."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e9
+
+
+def alone(version: str, size: Size) -> tuple[float, float]:
+    """Seconds of cores of a training step in a process of its own, and the process's peak memory in GB."""
+    context = multiprocessing.get_context("spawn")
+    channel: multiprocessing.Queue[float] = context.Queue()
+    process = context.Process(target=_measure_alone, args=(channel, version, size))
+    process.start()
+    seconds, memory = channel.get(), channel.get()
+    process.join()
+    return seconds, memory
+
+
+def memory_rows(size: Size) -> list[dict[str, object]]:
+    """The peak memory of a training step."""
+    peaks = {version: alone(version, size)[1] for version in VERSIONS}
+    for version, peak in peaks.items():
+        ratio = peak / peaks["fast"]
+        print(f"{'memory of a one-shot step':34} {version:8} {peak:7.2f} GB {ratio:20.2f} x fast", flush=True)
+    return [{"work": "memory", "version": version, "gigabytes": peak} for version, peak in peaks.items()]
+
+
+def operators(size: Size) -> None:
+    """Print where the time of a step goes, and its multiply-adds over what a large matrix product reaches here."""
+    plain, fast = training(size.model(PlainOneShotCNN), size), training(size.model(OneShotCNN), size)
+    with FlopCounterMode(display=False) as counter:
+        plain(1)
+    for _ in range(2):
+        fast(1)
+    with profile() as profiler:
+        fast(1)
+    print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=16, max_name_column_width=40))
+    mult_adds, peak = counter.get_total_flops() / 2, peak_rate()
+    print(f"{mult_adds / 1e9:.1f} G multiply-adds at {peak / 1e9:.0f} G/s: {mult_adds / peak:.2f} s at least")
+
+
+def peak_rate(size: int = 1024, repeats: int = 20) -> float:
+    """Multiply-adds a second of a square matrix product, the best of ``repeats``."""
+    a = torch.randn(size, size, generator=torch_generator(0, "peak"))
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        torch.mm(a, a)
+        seconds.append(time.perf_counter() - start)
+    return size**3 / min(seconds)
+
+
+GROWTH: dict[str, list[Size]] = {
+    "channels": [Size(channels=c) for c in (4, 8, 16, 24)],
+    "layers": [Size(layers=n) for n in (2, 4, 8, 12)],
+    "batch": [Size(batch=n) for n in (16, 32, 64, 128)],
+    "p": [Size(p=p) for p in (0.1, 0.3, 0.5, 1.0)],
+}
+
+
+def growth_rows(picture: Path) -> list[dict[str, object]]:
+    """How a training step's time and memory grow, as a plot and as rows."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows: list[dict[str, object]] = []
+    figure, axes = pyplot.subplots(2, len(GROWTH), figsize=(12, 5), sharey="row", layout="constrained")
+    for column, (quantity, sizes) in enumerate(GROWTH.items()):
+        for version in ("plain", "fast"):
+            found = [alone(version, size) for size in sizes]
+            values = [getattr(size, quantity) for size in sizes]
+            axes[0, column].plot(values, [seconds for seconds, _ in found], marker="o", label=version)
+            axes[1, column].plot(values, [memory for _, memory in found], marker="o")
+            rows += [
+                {"work": "growth", "version": version, **asdict(size), "cores_s": seconds, "gigabytes": memory}
+                for size, (seconds, memory) in zip(sizes, found, strict=True)
+            ]
+        axes[1, column].set_xlabel({"p": "active edges (p)", "layers": "cells"}.get(quantity, quantity))
+    axes[0, 0].set_ylabel("s of cores a step")
+    axes[1, 0].set_ylabel("GB")
+    axes[0, 0].legend()
+    figure.savefig(picture, dpi=120)
+    return rows
+
+
+def main() -> None:
+    """Print the tables and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
+    parser.add_argument("--together", type=int, default=8, help="sub-networks measured in one call")
+    parser.add_argument("--operators", action="store_true")
+    parser.add_argument("--growth", type=Path, metavar="FILE")
+    parser.add_argument("--release", type=Path, metavar="PATH")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    size = {"channels": 8, "layers": 3, "batch": 16} if options.quick else {}
+    rows = train_rows(Size(**size), options.rounds, None)
+    rows += train_rows(Size("cnn-release", **size), options.rounds, options.release)
+    rows += measure_rows(Size(**size), 2 if options.quick else 10, options.together, options.rounds)
+    rows += final_rows(*((8, 3) if options.quick else (96, 20)), options.rounds)
+    rows += memory_rows(Size(**size))
+    rows += growth_rows(options.growth) if options.growth else []
+    if options.operators:
+        operators(Size(**size))
+    if options.json:
+        options.json.write_text(json.dumps({"threads": torch.get_num_threads(), "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
