@@ -6,6 +6,8 @@ STAMP   := $(VENV)/.installed
 PROFILE ?= $(shell $(BIN)/python -c 'from harness.config import default_profile; print(default_profile())')
 STORE   ?= runs
 DATA    ?= data
+# SUBSET=1 accepts data that are not the complete sets
+SETTINGS = $(if $(SUBSET),--set allow_subset=true --set data_dir=$(DATA))
 
 # threads that spin while they wait stall a shared machine
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -28,7 +30,7 @@ demo: install ## see the method work on scikit-learn's digits
 	$(BIN)/python harness/run.py with dataset=digits profile=smoke seed=0
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -57,10 +59,10 @@ data: install ## download and verify the data sets into DATA
 	$(BIN)/python -m harness.data fetch --data-dir $(DATA)
 
 tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
-	$(BIN)/python -m tables tables --profile $(PROFILE) --store $(STORE)
+	$(BIN)/python -m tables tables --profile $(PROFILE) --store $(STORE) $(SETTINGS)
 
 missing scorecard report: install
-	$(BIN)/python -m tables $@ --profile $(PROFILE) --store $(STORE)
+	$(BIN)/python -m tables $@ --profile $(PROFILE) --store $(STORE) $(SETTINGS)
 missing: ## the runs that the tables of PROFILE still need, with commands and device-days
 scorecard: ## every numeric claim of the paper with its status
 report: ## one self-contained HTML page of everything

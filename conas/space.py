@@ -193,7 +193,7 @@ SPACES = {
         _cnn("cnn", 4, FIVE_OPERATIONS),
         _cnn("cnn-release", 4, SEVEN_OPERATIONS),
         _cnn("cnn-figure2", 2, FIVE_OPERATIONS),
-        _cnn("cnn-tiny", 1, ("max_pool_3x3", "skip_connect", "sep_conv_3x3")),  # 12 bits: every sub-network can be asked
+        _cnn("cnn-tiny", 1, ("max_pool_3x3", "skip_connect", "sep_conv_3x3")),  # 12 bits: all can be measured
         Space("rnn", ("recurrent",), 1, 8, ACTIVATIONS, "relu", "previous"),
         Space(
             "nasbench201",

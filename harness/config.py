@@ -297,7 +297,7 @@ def _chosen(**names: str) -> Values:
     return {kind: {"value": name, "source": "chosen by the user or this machine"} for kind, name in names.items()}
 
 
-def _outside(settings: Values) -> Values:
+def _outside(settings: Mapping[str, Any]) -> Values:
     """Settings under the names that users type: ``lambda`` for the field ``lambda_``, a reserved word in Python."""
     return {name.rstrip("_"): list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
