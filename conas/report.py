@@ -74,5 +74,7 @@ def held_out_r2(measured: Measurements, fit: Callable[[Measurements], SparsePoly
 
 def r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float | None:
     """The share of the variance of ``truth`` that is explained; None where ``truth`` does not vary."""
+    if truth.min() == truth.max():
+        return None
     total = float(((truth - truth.mean()) ** 2).sum())
-    return 1 - float(((truth - predicted) ** 2).sum()) / total if total > 0 else None
+    return 1 - float(((truth - predicted) ** 2).sum()) / total
