@@ -1,15 +1,15 @@
-"""The recurrent one-shot training step against two direct versions, interleaved in one process.
+"""A training step of the recurrent models against two direct versions, interleaved in one process.
 
     python tests/performance/bench_rnn.py [--batch 256] [--size 300] [--rounds 5] [--json FILE]
 
 ``edges`` is the plain cell, one active edge after the other; ``masked`` computes every activation of every
 edge and multiplies by 0 or 1, as a DARTS search cell with fixed weights does; both with the ordinary softmax.
-``fast`` is what the harness trains. All three take the same weights, words, sub-networks and masks.
+``fast`` is what the harness trains. All three take the same weights, words, sub-networks and masks. The one-shot
+model trains a random sub-network a step, the final one the cell DARTS V2.
 """
 
 import argparse
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from conas.genotype import Cell
+from baselines.genotypes import fixed
+from conas.genotype import Cell, Node
 from conas.language_model import LanguageModel, OneShotRNN
 from conas.language_training import batchify, regularisation, window
 from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell
@@ -36,22 +37,17 @@ class MaskedCell(PlainRecurrentCell):
     def forward(self, inputs: Tensor, hidden: Tensor, cell: Cell, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
         """As `PlainRecurrentCell.forward`, with the input product inside the loop."""
         assert masks is not None
-        switches = [self._switches(cell, i).to(hidden) for i in range(len(cell.nodes))]
+        switches = [_switches(node, i).to(hidden) for i, node in enumerate(cell.nodes, start=1)]
+        first = torch.cat([self.input_weight, self.hidden_weight])
         outputs = []
         for x in inputs:
-            hidden = self._masked_step(x * masks.input, hidden, switches, masks.state)
+            both = torch.cat([x * masks.input, hidden * masks.state], dim=1)
+            hidden = self._masked_step(both @ first, hidden, switches, masks.state)
             outputs.append(hidden)
         return torch.stack(outputs), hidden
 
-    def _switches(self, cell: Cell, node: int) -> Tensor:
-        on = torch.zeros(len(ACTIVATIONS), node + 1, 1, 1)
-        for activation, source in cell.nodes[node]:
-            on[list(ACTIVATIONS).index(activation), source] = 1 / len(cell.nodes[node])
-        return on
-
-    def _masked_step(self, x: Tensor, hidden: Tensor, switches: list[Tensor], keep: Tensor) -> Tensor:
-        weight = torch.cat([self.input_weight, self.hidden_weight])
-        carry, update = (torch.cat([x, hidden * keep], dim=-1) @ weight).split(self.size, dim=-1)
+    def _masked_step(self, gates: Tensor, hidden: Tensor, switches: list[Tensor], keep: Tensor) -> Tensor:
+        carry, update = gates.split(self.size, dim=-1)
         states = (hidden + carry.sigmoid() * (update.tanh() - hidden))[None]
         for on, weight in zip(switches, self.weights, strict=True):
             carry, update = ((states * keep).view(-1, self.size) @ weight).view(*states.shape[:2], -1).chunk(2, dim=-1)
@@ -63,12 +59,23 @@ class MaskedCell(PlainRecurrentCell):
         return states[1:].mean(dim=0)
 
 
+def _switches(node: Node, target: int) -> Tensor:
+    """The share of every activation and source in a node's mean, shape (activations, sources, 1, 1)."""
+    shares = torch.zeros(len(ACTIVATIONS), target, 1, 1)
+    for activation, source in node:
+        shares[list(ACTIVATIONS).index(activation), source] = 1 / len(node)
+    return shares
+
+
 def softmax(model: LanguageModel, outputs: Tensor, targets: Tensor) -> Tensor:
     """The ordinary cross-entropy, all logits at once."""
     return F.cross_entropy(F.linear(outputs.flatten(0, 1), model.embedding, model.bias), targets.flatten())
 
 
-def variants(size: int) -> dict[str, tuple[OneShotRNN, Callable[[LanguageModel, Tensor, Tensor], Tensor]]]:
+LossOf = Callable[[LanguageModel, Tensor, Tensor], Tensor]
+
+
+def versions(size: int) -> dict[str, tuple[OneShotRNN, LossOf]]:
     """The three models, with equal weights, and their losses."""
     fast, edges, masked = (OneShotRNN(RNN, WORDS, size, seed=0) for _ in range(3))
     edges.cell.__class__ = PlainRecurrentCell  # type: ignore[assignment]
@@ -77,53 +84,63 @@ def variants(size: int) -> dict[str, tuple[OneShotRNN, Callable[[LanguageModel, 
 
 
 def step(
-    model: OneShotRNN,
-    loss_of: Callable[[LanguageModel, Tensor, Tensor], Tensor],
-    data: tuple[Tensor, Tensor],
-    alpha: Alpha,
-    round_: int,
-) -> tuple[float, float]:
-    """One training step without the optimiser: seconds and loss."""
+    model: OneShotRNN, loss_of: LossOf, data: tuple[Tensor, Tensor], alpha: Alpha, round_: int
+) -> tuple[float, float, float]:
+    """One training step without the optimiser: its loss, and seconds by the wall and of all cores together."""
     model.zero_grad(set_to_none=True)
-    begun = time.perf_counter()
+    begun = time.perf_counter(), time.process_time()
     run = model(data[0], model.initial_hidden(data[0].shape[1]), alpha, torch_generator(round_, "masks"))
     loss = loss_of(model, run.dropped, data[1])
     (loss + regularisation(run.outputs, run.dropped)).backward()
-    return time.perf_counter() - begun, loss.item()
+    return loss.item(), time.perf_counter() - begun[0], time.process_time() - begun[1]
 
 
-def compare(batch: int, size: int, bptt: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Medians, ranges and ratios over ``rounds`` rounds, after one that warms up."""
-    models = variants(size)
+def sub_network(kind: str, round_: int) -> Alpha:
+    """What a step trains: a random sub-network, as Algorithm 1 does, or one cell, as final training does."""
+    if kind == "one-shot":
+        return Bernoulli(connect=True)(RNN, generator(round_, "alpha"))
+    return RNN.encode(fixed("darts_v2_rnn"))
+
+
+def compare(kind: str, batch: int, size: int, bptt: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Medians, ranges and ratios over ``rounds`` rounds, after one that warms up.
+
+    Raises:
+        SystemExit: the versions' losses differ.
+    """
+    models = versions(size)
     words = torch.randint(WORDS, (batch * (bptt + 1),), generator=torch_generator(0, "words"))
     data = window(batchify(words, batch), 0, bptt)
-    seconds: dict[str, list[float]] = {name: [] for name in models}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
     for round_ in range(rounds + 1):
-        alpha = Bernoulli(connect=True)(RNN, generator(round_, "alpha"))
-        results = {name: step(*model, data, alpha, round_) for name, model in models.items()}
-        losses = [loss for _, loss in results.values()]
+        losses = []
+        for name, model in models.items():
+            loss, *spent = step(*model, data, sub_network(kind, round_), round_)
+            losses.append(loss)
+            seconds[name] += [(spent[0], spent[1])] if round_ else []
         if max(losses) - min(losses) > 1e-4:
             raise SystemExit(f"the versions disagree: losses {losses}")
-        for name, (spent, _) in results.items():
-            seconds[name] += [spent] if round_ else []
     return {name: summary(spent, seconds["fast"]) for name, spent in seconds.items()}
 
 
-def summary(seconds: list[float], fast: list[float]) -> dict[str, float]:
-    """One row of the table."""
-    ratios = [a / b for a, b in zip(seconds, fast, strict=True)]
+def summary(seconds: list[tuple[float, float]], fast: list[tuple[float, float]]) -> dict[str, float]:
+    """One row of a table."""
+    walls = [wall for wall, _ in seconds]
+    ratios = [wall / own for (wall, _), (own, _) in zip(seconds, fast, strict=True)]
     return {
-        "median_s": statistics.median(seconds),
-        "min_s": min(seconds),
-        "max_s": max(seconds),
+        "median_s": statistics.median(walls),
+        "min_s": min(walls),
+        "max_s": max(walls),
         "over_fast": statistics.median(ratios),
         "over_fast_min": min(ratios),
         "over_fast_max": max(ratios),
+        "cpu_s": statistics.median(cpu for _, cpu in seconds),
+        "cpu_over_fast": statistics.median(cpu / own for (_, cpu), (_, own) in zip(seconds, fast, strict=True)),
     }
 
 
 def main() -> None:
-    """Print the table and, with ``--json``, write it."""
+    """Print the tables and, with ``--json``, write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=300)
@@ -131,17 +148,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json")
     options = parser.parse_args()
-    rows = compare(options.batch, options.size, options.bptt, options.rounds)
-    print(f"recurrent one-shot step, batch {options.batch}, {options.size} units, {torch.get_num_threads()} threads")
-    for name, row in rows.items():
-        print(
-            f"{name:8} {row['median_s']:7.3f} s [{row['min_s']:.3f}, {row['max_s']:.3f}]   "
-            f"{row['over_fast']:5.2f} x fast [{row['over_fast_min']:.2f}, {row['over_fast_max']:.2f}]"
-        )
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    sizes = (options.batch, options.size, options.bptt, options.rounds)
+    tables = {kind: compare(kind, *sizes) for kind in ("one-shot", "final")}
+    print(f"a training step, batch {options.batch}, {options.size} units, {torch.get_num_threads()} threads")
+    for kind, rows in tables.items():
+        for name, row in rows.items():
+            print(
+                f"{kind:8} {name:6} {row['median_s']:7.3f} s [{row['min_s']:.3f}, {row['max_s']:.3f}]   "
+                f"{row['over_fast']:5.2f} x fast [{row['over_fast_min']:.2f}, {row['over_fast_max']:.2f}]   "
+                f"{row['cpu_s']:7.3f} s of cores, {row['cpu_over_fast']:.2f} x fast"
+            )
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({**vars(options), "threads": torch.get_num_threads(), "rows": rows}, file, indent=2)
+            json.dump({**vars(options), "threads": torch.get_num_threads(), "tables": tables}, file, indent=2)
 
 
 if __name__ == "__main__":
