@@ -87,8 +87,8 @@ def _started(config: Config, earlier: Record | None) -> Record:
 @contextmanager
 def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
     """Write into the record how the work inside ends."""
-    folder.save(record)
     try:
+        folder.save(record)
         yield
         record.status = "done"
     except DivergedError as error:
