@@ -1,6 +1,7 @@
 """One MongoDB database: upload runs, read runs."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -94,24 +95,31 @@ class Database:
 
     def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
         """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
-        found = self._db.runs.find({"mirror.run": {"$exists": True}}, {"mirror.run": 1, "artifacts": 1})
-        ids = {
+        ids = self._ids(name, {"$exists": True})
+        runs = sorted(ids)
+        for start in range(0, len(runs), _RUNS_AT_ONCE):
+            some = runs[start : start + _RUNS_AT_ONCE]
+            whole = self._files([ids[run] for run in some])
+            # A run that goes on may have replaced a file since its id was read.
+            if replaced := [run for run in some if ids[run] not in whole]:
+                ids |= self._ids(name, {"$in": replaced})
+                whole |= self._files([ids[run] for run in replaced])
+            yield from ((run, whole.get(ids[run], b"")) for run in some)
+
+    def _ids(self, name: str, runs: Document) -> dict[str, ObjectId]:
+        found = self._db.runs.find({"mirror.run": runs}, {"mirror.run": 1, "artifacts": 1})
+        return {
             document["mirror"]["run"]: artifact["file_id"]
             for document in found
             for artifact in document["artifacts"]
             if artifact["name"] == name
         }
-        runs = sorted(ids)
-        for start in range(0, len(runs), _RUNS_AT_ONCE):
-            some = runs[start : start + _RUNS_AT_ONCE]
-            whole = self._files([ids[run] for run in some])
-            yield from ((run, whole[ids[run]]) for run in some)
 
     def _files(self, ids: list[ObjectId]) -> dict[ObjectId, bytes]:
-        whole = dict.fromkeys(ids, b"")
+        parts: dict[ObjectId, list[bytes]] = defaultdict(list)
         for part in sorted(self._db.fs.chunks.find({"files_id": {"$in": ids}}), key=lambda part: part["n"]):
-            whole[part["files_id"]] += part["data"]
-        return whole
+            parts[part["files_id"]].append(part["data"])
+        return {file: b"".join(some) for file, some in parts.items()}
 
     def beat(self, images: Sequence[Image]) -> None:
         """Pass on the last sign of life of runs that are equal otherwise."""
@@ -130,14 +138,20 @@ class Database:
             PyMongoError: the database is away or refuses.
         """
         self.prepare()
-        all_of = [documents(image) for image in images]
+        taken = self._taken([image.run for image in images])
+        all_of = [documents(image) for image in images if image.run not in taken]
         there = self._file_ids([image.run for image in images])
         _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in there])
         _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in there])
         self._put_metrics(all_of)
-        refused = self._put_runs([one.run for one in all_of])
+        _update(self._db.runs, [one.run for one in all_of])
         self._delete_files(there - {file["_id"] for one in all_of for file in one.files})
-        return refused
+        return taken
+
+    def _taken(self, runs: Sequence[str]) -> list[str]:
+        found = self._db.runs.find({"_id": {"$in": [number(run) for run in runs]}}, {"mirror.run": 1})
+        holders = {document["_id"]: document.get("mirror", {}).get("run") for document in found}
+        return [run for run in runs if holders.get(number(run), run) != run]
 
     def _file_ids(self, runs: Sequence[str]) -> set[ObjectId]:
         return {file["_id"] for file in self._db.fs.files.find({"metadata.run": {"$in": runs}}, {"_id": 1})}
@@ -147,14 +161,6 @@ class Database:
         _insert(self._db.metrics, metrics)
         others = {"$nin": [metric["_id"] for metric in metrics]}
         self._db.metrics.delete_many({"run_id": {"$in": [one.run["_id"] for one in all_of]}, "_id": others})
-
-    def _put_runs(self, runs: Sequence[Document]) -> list[str]:
-        """Write the runs' own documents, keeping what Omniboard's users wrote into them: tags and notes."""
-        updates = [_update(run) for run in runs]
-        taken = _refused(self._db.runs, updates)
-        # Another process may have inserted the same run a moment ago; what is refused again is another project's.
-        again = _refused(self._db.runs, [updates[i] for i in taken]) if taken else []
-        return [runs[taken[i]]["mirror"]["run"] for i in again]
 
     def _delete_files(self, old: set[ObjectId]) -> None:
         if old:
@@ -252,21 +258,21 @@ def _insert(collection: Collection[Document], wanted: Iterable[Document]) -> Non
         _duplicates(error)
 
 
-def _update(run: Document) -> UpdateOne:
-    fields = {name: value for name, value in run.items() if name not in ("_id", "heartbeat")}
-    heartbeat = {"heartbeat": run["heartbeat"]}
-    # The pulse of a run that goes on may have been passed on already.
-    update = {"$set": fields | heartbeat} if run["stop_time"] else {"$set": fields, "$max": heartbeat}
-    return UpdateOne({"_id": run["_id"], "mirror.run": run["mirror"]["run"]}, update, upsert=True)
-
-
-def _refused(runs: Collection[Document], updates: list[UpdateOne]) -> list[int]:
-    """Write; the positions of the updates that met another document with their ``_id``."""
+def _update(runs: Collection[Document], wanted: Sequence[Document]) -> None:
+    """Write the runs' own documents, keeping what Omniboard's users wrote into them: tags and notes."""
+    updates = []
+    for run in wanted:
+        fields = {name: value for name, value in run.items() if name not in ("_id", "heartbeat")}
+        heartbeat = {"heartbeat": run["heartbeat"]}
+        # The pulse of a run that goes on may have been passed on already.
+        update = {"$set": fields | heartbeat} if run["stop_time"] else {"$set": fields, "$max": heartbeat}
+        updates.append(UpdateOne({"_id": run["_id"]}, update, upsert=True))
     try:
-        runs.bulk_write(updates, ordered=False)
+        if updates:
+            runs.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
-        return [problem["index"] for problem in _duplicates(error)]
-    return []
+        # Another process inserted the same run a moment ago.
+        runs.bulk_write([updates[problem["index"]] for problem in _duplicates(error)], ordered=False)
 
 
 def _duplicates(error: BulkWriteError) -> list[Document]:

@@ -243,10 +243,14 @@ def test_another_projects_run_with_our_number_is_not_overwritten(tmp_path, mongo
     folder = write_run(Store(tmp_path))
     theirs = {"_id": number(folder.path.name), "status": "COMPLETED"}
     collections(mongo_url).runs.insert_one(theirs)
+    collections(mongo_url).metrics.insert_one({"run_id": theirs["_id"], "name": "loss", "values": [1.0]})
+    before = contents(mongo_url)
     write_run(Store(tmp_path), seed=1)
     outcome = Sync(Database(mongo_url), Store(tmp_path))()
     assert outcome.uploaded == 1
     assert outcome.refused == [
         f"{Database(mongo_url).name}: another project's run has the number of {folder.path.name}"
     ]
-    assert collections(mongo_url).runs.find_one({"_id": theirs["_id"]}) == theirs
+    after = contents(mongo_url)
+    assert {key: after[key] for key in before} == before
+    assert collections(mongo_url).metrics.count_documents({"run_id": theirs["_id"]}) == 1
