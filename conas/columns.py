@@ -19,27 +19,27 @@ class Columns:
     """The sign vectors ``signs``, shape (m, k), entries -1 and +1 of type int8, best in column-major order."""
 
     def __init__(self, signs: NDArray[np.int8]) -> None:
-        self._signs = signs
+        self.signs = signs
 
     def __len__(self) -> int:
-        return self._signs.shape[1]
+        return self.signs.shape[1]
 
     def __getitem__(self, kept: Indexes) -> "Columns":
-        return Columns(self._signs[:, kept])
+        return Columns(self.signs[:, kept])
 
     def __add__(self, other: "Columns") -> "Columns":
         """These columns, then the others."""
-        return Columns(np.hstack([self._signs, other._signs]))
+        return Columns(np.hstack([self.signs, other.signs]))
 
     def gram(self, other: "Columns") -> Floats:
         """The inner products with the other columns, shape (k, number of others)."""
-        right = other._signs.astype(np.float32)
+        right = other.signs.astype(np.float32)
         blocks = [block.astype(np.float32).T @ right for _, block in self._blocks()]
         return np.concatenate(blocks, dtype=np.float64) if blocks else np.empty((0, len(other)))
 
     def combine(self, x: Floats) -> Floats:
         """``A x``, shape (m,)."""
-        total = np.zeros(len(self._signs))
+        total = np.zeros(len(self.signs))
         for where, block in self._blocks():
             total += block.astype(np.float64) @ x[where]
         return total
@@ -53,10 +53,10 @@ class Columns:
 
     def fit(self, y: Floats) -> Floats:
         """The least-squares coefficients of ``y``, shape (k,)."""
-        coefficients: Floats = np.linalg.lstsq(self._signs.astype(np.float64), y)[0].astype(np.float64, copy=False)
+        coefficients: Floats = np.linalg.lstsq(self.signs.astype(np.float64), y)[0].astype(np.float64, copy=False)
         return coefficients
 
     def _blocks(self) -> Iterator[tuple[slice, NDArray[np.int8]]]:
         for start in range(0, len(self), BLOCK):
             where = slice(start, start + BLOCK)
-            yield where, self._signs[:, where]
+            yield where, self.signs[:, where]
