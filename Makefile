@@ -13,7 +13,7 @@ SETTINGS = $(if $(SUBSET),--set allow_subset=true --set data_dir=$(DATA))
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow torture lint types contracts format bench data tables missing scorecard report \
+.PHONY: help install demo test test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
         recovery spectrum ranking race gpu-check paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -57,6 +57,11 @@ bench: install ## the benchmarks: ratios against plain versions in the same proc
 
 data: install ## download and verify the data sets into DATA
 	$(BIN)/python -m harness.data fetch --data-dir $(DATA)
+
+replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them), skipping what is done, then build them
+	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store $(STORE) \
+		--data-dir $(DATA) $(if $(SUBSET),--set allow_subset=true)
+	$(MAKE) --no-print-directory tables
 
 tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
 	$(BIN)/python -m tables tables --profile $(PROFILE) --store $(STORE) $(SETTINGS)
