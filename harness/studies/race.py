@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from baselines.registry import method
+from harness.progress import Reporter
 from harness.studies.race_report import write_report
 from harness.tabular import Table, TableError, TableProblem, read_tables
 
@@ -127,9 +127,15 @@ def race(folder: Path, seeds: int, budgets: Sequence[int] = BUDGETS, processes: 
     jobs = list(_jobs([table.name for table in tables], seeds, budgets))
     count = processes or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the workers: one core each
-    with ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder,)) as workers:
-        done = tqdm(workers.map(run_job, jobs), "race", len(jobs), leave=False, disable=not sys.stderr.isatty())
-        return pd.DataFrame(itertools.chain.from_iterable(done))
+    rows: list[dict[str, Any]] = []
+    with (
+        ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder,)) as workers,
+        Reporter().bar("race", len(jobs)) as bar,
+    ):
+        for done in workers.map(run_job, jobs):
+            rows.extend(done)
+            bar.step()
+    return pd.DataFrame(rows)
 
 
 def _jobs(tables: Sequence[str], seeds: int, budgets: Sequence[int]) -> Iterator[Job]:
