@@ -79,7 +79,8 @@ def run(_config: dict[str, Any], _run: Run) -> dict[str, float]:
     config = load(dict(_config))
     reporter = Reporter(lambda row: _log(_run, row))
     try:
-        announce(config, reporter)
+        if not _run.meta_info.get("is_announced"):  # a sweep has said for all its runs how long they take
+            announce(config, reporter)
         record = execute(config, reporter)
     except EXPECTED as error:
         raise RefusedError(str(error)) from error

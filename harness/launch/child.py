@@ -119,7 +119,7 @@ def _make(config: dict[str, Any], folder: Path) -> int:
     from harness.run import RefusedError, ex
 
     try:
-        ex.run(config_updates=config)
+        ex.run(config_updates=config, meta_info={"is_announced": True})
     except RefusedError as error:
         print(f"error: {error}", flush=True)
         if isinstance(error.__cause__, AlreadyRunning):

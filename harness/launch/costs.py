@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from baselines.registry import method
 from harness.config import Config, ConfigError, digest
 from harness.data import DataError
 from harness.estimate import Parts, kind, parts
@@ -27,14 +28,12 @@ class Costs:
         return None if both is None else both.final + is_first * both.search
 
     def _parts(self, config: Config) -> Parts | None:
-        name = kind(config)
-        if name not in self._known:
-            self._known[name] = self._reckon(config)
-        return self._known[name]
-
-    def _reckon(self, config: Config) -> Parts | None:
         try:
-            return parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
+            name = kind(config)
+            if name not in self._known:
+                self._known[name] = None
+                self._known[name] = parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
+            return self._known[name]
         except (DataError, ConfigError) as error:
             self.unknown[str(error)] = None
             return None
@@ -48,6 +47,8 @@ def _search(config: Config) -> str:
 
 def model(config: Config) -> str:
     """The same for runs whose searches may share a trained model, though they ask it different questions."""
+    if not method(config.method).needs:
+        return config.id
     return digest([*_where(config), config.model_dump(mode="json", include=_DECIDES_MODEL)])
 
 

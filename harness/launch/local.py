@@ -112,7 +112,8 @@ class JobList:
     def stopped(self, job: Job) -> None:
         """Note where ``job`` stands now."""
         self._left(job)
-        self._settle(job, standing(job.folder).state)
+        self.states[standing(job.folder).state] += 1
+        self._say(f"stop  {job.id}")
 
     def is_exhausted(self) -> bool:
         """Whether all runs have ended."""

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from tests.harness.sweep.runs import Tiny, make
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Six runs made by the local launcher with nothing disturbing it; two share a trained model."""
+    return make(tmp_path_factory.mktemp("tiny"), seeds=4)
+
+
+@pytest.fixture
+def store(tiny: Tiny, tmp_path: Path) -> Path:
+    """An empty store."""
+    return tiny.fresh(tmp_path / "runs")

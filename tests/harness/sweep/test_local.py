@@ -1,0 +1,171 @@
+"""Sweeps on this machine: made once, shared, interrupted, killed, failing; always the same results."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import status, sweep
+from harness.launch.costs import Costs
+from harness.launch.local import JobList, slots, workers
+from harness.launch.pool import Pool
+from harness.launch.prepare import prepare
+from harness.store import Store
+from tests.harness.sweep.runs import PROFILE, Tiny, attempts, make, results, running, states, wait_until
+
+ROOT = Path(__file__).parents[3]
+FAILING = """
+set: {dataset: digits, method: random_wiring, data.train_limit: 100, data.test_limit: 20, data.validation_limit: 20,
+      final.epochs: 2, final.batch_size: 32, final.channels: 4}
+rows:
+  diverges: {final.lr: 1.0e+30, final.clip: 1.0e+30}
+  refused: {device: "cuda:77"}
+  fine: {seeds: [1]}
+"""
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def pool(tiny: Tiny, store: Path, say: Callable[[str], None] = quiet, retries: int = 2) -> tuple[Pool, JobList]:
+    """A launcher of the sweep on ``store``, as `harness.sweep` makes it."""
+    prepared = prepare(Store(store), [str(tiny.file)], PROFILE, (("runs_dir", str(store)),), Costs())
+    source = JobList([job for one in prepared for job in one.jobs()], [one.plan for one in prepared], retries, say)
+    return Pool(source, [{}, {}]), source
+
+
+def test_launched_again_it_starts_nothing(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    before = attempts(tiny.store)
+    assert sweep.main(tiny.command(tiny.store)) == 0
+    assert attempts(tiny.store) == before == dict.fromkeys(before, 1)
+    assert "start" not in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_commands_with_estimates_and_starts_nothing(
+    tiny: Tiny, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep.main(tiny.command(store, "--dry-run")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line for line in lines if line.startswith("python harness/run.py with")]
+    assert len(commands) == len(tiny)
+    assert all("# queued, about" in line for line in commands)
+    assert {path.name for path in store.iterdir()} == {"speeds"}
+
+
+def test_two_launchers_on_one_store_share_the_runs(tiny: Tiny, store: Path) -> None:
+    pools = [pool(tiny, store) for _ in range(2)]
+    threads = [threading.Thread(target=one.run) for one, _ in pools]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results(store) == tiny.expected
+    assert attempts(store) == dict.fromkeys(tiny.expected, 1)
+    assert all(source.states == {"done": len(tiny)} for _, source in pools)
+
+
+def test_ctrl_c_leaves_everything_resumable(tiny: Tiny, store: Path) -> None:
+    command = [sys.executable, "harness/sweep.py", *tiny.command(store)]
+    launcher = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: running(store))
+    pids = running(store)
+    os.killpg(launcher.pid, signal.SIGINT)  # as a terminal does: to the launcher and to whatever it has started
+    assert launcher.wait(60) == 130
+    assert launcher.stderr is not None
+    assert launcher.stderr.read() == "interrupted; the same command goes on from here\n"
+    assert all(not Path(f"/proc/{pid}").exists() for pid in pids)
+    assert set(states(store).values()) <= {"done", "interrupted", "queued"}
+    assert sweep.main(tiny.command(store)) == 0
+    assert results(store) == tiny.expected
+
+
+def test_runs_end_with_a_launcher_that_is_killed(tiny: Tiny, store: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    launcher = context.Process(target=sweep.main, args=(tiny.command(store),))
+    launcher.start()
+    wait_until(lambda: running(store))
+    launcher.kill()
+    wait_until(lambda: not running(store))
+    assert set(states(store).values()) <= {"done", "interrupted", "queued"}
+
+
+@pytest.mark.parametrize(("seeds", "kills"), [(4, 6), pytest.param(18, 60, marks=pytest.mark.slow)])
+def test_processes_killed_at_random_change_nothing(tiny: Tiny, tmp_path: Path, seeds: int, kills: int) -> None:
+    mine = tiny if seeds + 2 == len(tiny) else make(tmp_path, seeds)
+    store = mine.fresh(tmp_path / "runs")
+    launcher, source = pool(mine, store, retries=kills)
+    killer = threading.Thread(target=kill_some, args=(store, kills), daemon=True)
+    killer.start()
+    launcher.run()
+    assert results(store) == mine.expected
+    assert source.states == {"done": len(mine)}
+    assert sum(attempts(store).values()) > len(mine)
+    ends = [[attempt.status for attempt in record.attempts] for record in Store(store).read()[0]]
+    assert all(end.count("done") == 1 and end[-1] == "done" for end in ends)
+
+
+def kill_some(store: Path, kills: int) -> None:
+    """Kill the process of a random run at random moments."""
+    rng = random.Random(0)
+    for _ in range(kills):
+        wait_until(lambda: running(store))
+        time.sleep(rng.uniform(0, 1))
+        for pid in running(store)[:1]:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(FAILING.replace("rows:", "rows: {fine: {seeds: [1]}}\n#").partition("#")[0])
+    one = Tiny(file, store)
+    launcher, source = pool(one, store, retries=1)
+    threading.Thread(target=kill_some, args=(store, 2), daemon=True).start()
+    launcher.run()
+    assert source.states == {"failed": 1}
+    (record,) = Store(store).read()[0]
+    assert (record.status, record.reason) == ("failed", "its process was killed 2 times")
+    assert len(record.attempts) == 2
+
+
+def test_failures_are_recorded_and_stop_nothing(
+    tiny: Tiny, tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "failing.yaml"
+    file.write_text(FAILING)
+    failing = Tiny(file, store)
+    assert sweep.main(failing.command(store)) == 1
+    assert sorted(states(store).values()) == ["diverged", "done", "failed"]
+    assert "device='cuda:77' is not on this machine" in capsys.readouterr().out
+    assert sweep.main(failing.command(store)) == 1
+    assert "start" not in capsys.readouterr().out, "failed runs are not started again by themselves"
+    assert status.main(["retry", "--failed", "--store", str(store)]) == 0
+    assert sorted(states(store).values()) == ["diverged", "done", "queued"]
+    sweep.main(failing.command(store))
+    assert sorted(attempts(store).values()) == [1, 1, 2]
+
+
+def test_workers_fit_the_cores() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert workers(None, 1)[0] == cores
+    assert workers(1, 1) == (1, f"1 at once: a run uses 1 threads, this machine has {cores} cores")
+    number, why = workers(1000, 1)
+    assert number == cores
+    assert why.endswith("so --workers 1000 is too many")
+    assert workers(None, 1000)[0] == 1
+
+
+def test_devices_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert slots(2, gpus=0) == [{}, {}]
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(3, gpus=2)] == ["0", "1", "0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(2, gpus=2)] == ["4", "7"]
