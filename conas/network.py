@@ -73,8 +73,14 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """A cell's output behind a ReLU (N, channels, H, W) -> logits (N, classes)."""
-        size = x.shape[-1]
+        """A cell's output behind a ReLU (N, channels, H, W), H = W -> logits (N, classes).
+
+        Raises:
+            ValueError: the images were too small.
+        """
+        size = min(x.shape[2:])
+        if size < 2:
+            raise ValueError(f"the auxiliary head needs a map of 2x2 pixels or more, got {x.shape[2]}x{x.shape[3]}")
         window = max(min(5, size - 1), (size + 1) // 2)
         x = F.avg_pool2d(x, window, stride=size - window, count_include_pad=False)
         return self.classifier(self.features(x).flatten(1))
@@ -141,6 +147,9 @@ class FinalNetwork(nn.Module):
 
         While training, each operation's output other than an identity's is dropped for a whole image with
         probability ``drop_path_prob``, drawn from ``generator``, and scaled up otherwise.
+
+        Raises:
+            ValueError: there is something to draw but no generator.
         """
         stem = entry(self.stem, images)
         if self.training:
@@ -169,6 +178,8 @@ class FinalNetwork(nn.Module):
         return [cast(FinalCell, cell) for cell in self.cells]
 
     def _keep(self, images: Tensor, drop_path_prob: float, generator: torch.Generator | None) -> Iterator[Tensor]:
+        if generator is None:
+            raise ValueError("drop-path needs a generator to draw from")
         drawn = torch.rand(self.choices, len(images), 1, 1, 1, generator=generator, device=images.device)
         return iter(((drawn >= drop_path_prob) / (1 - drop_path_prob)).to(images.dtype).unbind())
 
@@ -183,6 +194,8 @@ def check(genotype: Genotype) -> None:
         cells = ", ".join(genotype.cells)
         raise GenotypeError(f"a CNN has the cells normal and reduce with 2 inputs, got {cells} with {genotype.inputs}")
     for name, cell in genotype.cells.items():
+        if min(cell.concat) < 2:
+            raise GenotypeError(f"{name} cell: concat {list(cell.concat)} (a CNN cell returns none of its inputs 0, 1)")
         for target, node in enumerate(cell.nodes, start=2):
             if not node:
                 raise GenotypeError(f"{name} cell: node {target} has no input (the space's repair rule gives it one)")

@@ -50,7 +50,8 @@ class Node:
         kind = _kind(pool)
         if kind not in self._normalised:
             x = self.pooled(pool)
-            mean, variance = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])
+            precise = torch.promote_types(x.dtype, torch.float32)
+            mean, variance = x.new_zeros(x.shape[1], dtype=precise), x.new_ones(x.shape[1], dtype=precise)
             y = F.batch_norm(x, mean, variance, training=True, momentum=1.0)  # momentum 1 keeps this batch's only
             self._normalised[kind] = y, mean, variance
         return self._normalised[kind]

@@ -105,6 +105,11 @@ def test_drop_path_drops_whole_images_and_keeps_the_scale():
     assert (out[0, 4:] != 0).any()  # an identity is never dropped
 
 
+def test_drop_path_never_draws_from_the_global_generator():
+    with pytest.raises(ValueError, match="needs a generator"):
+        network(fixed("darts_v2"))(data()[0], 0.2)
+
+
 def test_drop_path_depends_on_its_generator_only():
     model = network(fixed("darts_v2"))
     images, labels = data()
@@ -121,6 +126,21 @@ def test_image_sizes(size):
     assert model.eval()(images)[1] is None
 
 
+def test_images_too_small_for_the_auxiliary_head_are_refused():
+    with pytest.raises(ValueError, match="map of 2x2 pixels or more, got 1x1"):
+        network(fixed("darts_v2"))(data(4)[0])
+
+
+def test_bfloat16_autocast_trains():
+    model = network(fixed("conas")).float()
+    images, labels = data()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, auxiliary = model(images.float(), 0.2, torch_generator(0))
+        loss = F.cross_entropy(logits, labels) + F.cross_entropy(auxiliary, labels)
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
 def test_the_auxiliary_head_pools_as_darts_does():
     head = network(fixed("darts_v2")).auxiliary
     x = torch.rand(2, 64, 8, 8, generator=torch_generator(0), dtype=torch.float64)
@@ -132,7 +152,7 @@ def cell_of(*choices, concat=(2,)):
     return Cell((tuple(choices),), concat)
 
 
-GOOD = cell_of(Choice("skip_connect", 0), concat=(1,))
+GOOD = cell_of(Choice("skip_connect", 0))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +160,12 @@ GOOD = cell_of(Choice("skip_connect", 0), concat=(1,))
     [
         (Genotype(2, {"normal": GOOD, "reduce": cell_of(Choice("sep_conv3x3", 1))}), "did you mean 'sep_conv_3x3'"),
         (Genotype(2, {"normal": cell_of(), "reduce": GOOD}), "normal cell: node 2 has no input"),
+        (Genotype(2, {"normal": cell_of(Choice("none", 0), concat=(1, 2)), "reduce": GOOD}), "concat .1, 2."),
         (Genotype(2, {"normal": GOOD}), "cells normal and reduce with 2 inputs, got normal with 2"),
-        (Genotype(1, {"normal": cell_of(Choice("tanh", 0), concat=(1,)), "reduce": GOOD}), "got normal, reduce with 1"),
+        (
+            Genotype(1, dict.fromkeys(["normal", "reduce"], cell_of(Choice("tanh", 0), concat=(1,)))),
+            "got normal, reduce with 1",
+        ),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(genotype, message):

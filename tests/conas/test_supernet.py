@@ -151,3 +151,12 @@ def test_measuring_together_gives_the_bits_of_measuring_alone():
     alphas = np.stack([draw("cnn", 0.5, seed) for seed in range(5)])
     together = measurer.losses(alphas)
     assert [measurer.losses(alpha[None])[0] for alpha in alphas] == together.tolist()
+
+
+def test_bfloat16_autocast_trains():
+    model = OneShotCNN(space("cnn-release"), 4, 3, 5, 2, seed=7)
+    images, labels = data()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = F.cross_entropy(model(images.float(), draw("cnn-release", 0.7, 0)), labels)
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)

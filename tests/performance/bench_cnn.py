@@ -1,6 +1,6 @@
 """The one-shot CNN and the final network against direct versions, interleaved in one process.
 
-    python tests/performance/bench_cnn.py [--rounds 5] [--quick] [--growth FILE.png] [--release PATH] [--json FILE]
+    python tests/performance/bench_cnn.py [--rows train ...] [--rounds 5] [--quick] [--json FILE]
 
 ``direct`` computes every operation of every edge, times 0 or 1, in torch's default memory format, as the
 released code does; ``plain`` is the reference of the tests, which skips inactive edges; ``fast`` is what the harness
@@ -355,6 +355,7 @@ def growth_rows(picture: Path) -> list[dict[str, object]]:
 def main() -> None:
     """Print the tables and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
     parser.add_argument("--together", type=int, default=8, help="sub-networks measured in one call")
@@ -363,17 +364,27 @@ def main() -> None:
     parser.add_argument("--release", type=Path, metavar="PATH")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    size = {"channels": 8, "layers": 3, "batch": 16} if options.quick else {}
-    rows = train_rows(Size(**size), options.rounds, None)
-    rows += train_rows(Size("cnn-release", **size), options.rounds, options.release)
-    rows += measure_rows(Size(**size), 2 if options.quick else 10, options.together, options.rounds)
-    rows += final_rows(*((8, 3) if options.quick else (96, 20)), options.rounds)
-    rows += memory_rows(Size(**size))
+    rows = [row for name in options.rows for row in ROWS[name](options)]
     rows += growth_rows(options.growth) if options.growth else []
     if options.operators:
-        operators(Size(**size))
+        operators(_size(options))
     if options.json:
         options.json.write_text(json.dumps({"threads": torch.get_num_threads(), "rows": rows}, indent=1))
+
+
+def _size(options: argparse.Namespace, space_name: str = "cnn") -> Size:
+    return Size(space_name, channels=8, layers=3, batch=16) if options.quick else Size(space_name)
+
+
+ROWS: dict[str, Callable[[argparse.Namespace], list[dict[str, object]]]] = {
+    "train": lambda options: train_rows(_size(options), options.rounds, None),
+    "train-release": lambda options: train_rows(_size(options, "cnn-release"), options.rounds, options.release),
+    "measure": lambda options: measure_rows(
+        _size(options), 2 if options.quick else 10, options.together, options.rounds
+    ),
+    "final": lambda options: final_rows(*((8, 3) if options.quick else (96, 20)), options.rounds),
+    "memory": lambda options: memory_rows(_size(options)),
+}
 
 
 if __name__ == "__main__":
