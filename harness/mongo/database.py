@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,7 +86,7 @@ class Database:
             PyMongoError: the database is away or refuses.
         """
         told: datetime = self._client.admin.command("hello")["localTime"]
-        return told
+        return told.replace(tzinfo=UTC)
 
     def digests(self) -> dict[str, str]:
         """The digest of every run that was uploaded whole, by the run's name."""
