@@ -3,8 +3,10 @@
 runs, metrics = results.load("runs")                           # or "mongodb://HOST:PORT/DATABASE"
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +18,8 @@ from pydantic import ValidationError
 from harness.metrics import Row, parse
 from harness.mongo.database import Database
 from harness.store import Record, Store
+
+_KINDS: dict[str, type] = {"run": np.int32, "stage": np.int32, "epoch": np.int32}
 
 
 class Source(Protocol):
@@ -113,45 +117,40 @@ class _Columns:
     def __init__(self) -> None:
         self._runs: list[str] = []
         self._stages: dict[str, int] = {}
-        self._lengths: list[int] = []
-        self._stage_codes: list[np.ndarray] = []
-        self._epochs: list[np.ndarray] = []
-        self._figures: dict[str, dict[int, np.ndarray]] = {}
+        self._rows = 0
+        self._parts: dict[str, list[tuple[int, np.ndarray]]] = defaultdict(list)
 
     def add(self, run: str, rows: list[Row]) -> None:
         """Add the rows of one run."""
         if not rows:
             return
-        position = len(self._runs)
+        for names, block in groupby(rows, key=tuple):  # rows with the same names, as long as they follow one another
+            columns: dict[str, Sequence[Any]] = dict(
+                zip(names, zip(*map(dict.values, block), strict=True), strict=True)
+            )
+            columns["stage"] = [self._stages.setdefault(stage, len(self._stages)) for stage in columns["stage"]]
+            columns["run"] = [len(self._runs)] * len(columns["stage"])
+            for name, values in columns.items():
+                with suppress(TypeError, ValueError):  # text is no figure
+                    array = np.array(values, dtype=_KINDS.get(name, np.float64))
+                    self._parts[name].append((self._rows, array))
+            self._rows += len(columns["stage"])
         self._runs.append(run)
-        self._lengths.append(len(rows))
-        codes = [self._stages.setdefault(row["stage"], len(self._stages)) for row in rows]
-        self._stage_codes.append(np.array(codes, dtype=np.int32))
-        self._epochs.append(np.array([row["epoch"] for row in rows], dtype=np.int32))
-        kinds = dict.fromkeys(map(tuple, rows))  # mostly one: looking at every name of every row would take longest
-        for name in dict.fromkeys(name for kind in kinds for name in kind if name not in ("stage", "epoch")):
-            with suppress(TypeError, ValueError):  # text is no figure
-                values = np.array([row.get(name) for row in rows], dtype=np.float64)
-                self._figures.setdefault(name, {})[position] = values
 
     def frame(self) -> pd.DataFrame:
         """The table."""
-        lengths = np.array(self._lengths, dtype=np.int64)
-        run_codes = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-        stages = np.concatenate(self._stage_codes) if self._stage_codes else np.array([], dtype=np.int32)
-        epochs = np.concatenate(self._epochs) if self._epochs else np.array([], dtype=np.int32)
+        categories = {"run": self._runs, "stage": list(self._stages)}
         columns: dict[str, Any] = {
-            "run": pd.Categorical.from_codes(run_codes, categories=pd.Index(self._runs)),
-            "stage": pd.Categorical.from_codes(stages, categories=pd.Index(list(self._stages))),
-            "epoch": epochs,
+            name: pd.Categorical.from_codes(self._column(name), categories=pd.Index(named, dtype=str))
+            for name, named in categories.items()
         }
-        for name in sorted(self._figures):
-            columns[name] = self._column(self._figures.pop(name))
+        columns["epoch"] = self._column("epoch")
+        columns |= {name: self._column(name) for name in sorted(self._parts)}
         return pd.DataFrame(columns, copy=False)
 
-    def _column(self, parts: dict[int, np.ndarray]) -> np.ndarray:
-        column = np.full(sum(self._lengths), np.nan)
-        starts = np.cumsum([0, *self._lengths])
-        for position, values in parts.items():
-            column[starts[position] : starts[position] + len(values)] = values
+    def _column(self, name: str) -> np.ndarray:
+        kind = _KINDS.get(name)
+        column = np.full(self._rows, np.nan) if kind is None else np.zeros(self._rows, kind)
+        for start, values in self._parts.pop(name, []):
+            column[start : start + len(values)] = values
         return column
