@@ -132,7 +132,7 @@ class _Columns:
             columns["run"] = [len(self._runs)] * len(columns["stage"])
             for name, values in columns.items():
                 with suppress(TypeError, ValueError):  # text is no figure
-                    array = np.array(values, dtype=_KINDS.get(name, np.float64))
+                    array: np.ndarray = np.array(values, dtype=_KINDS.get(name, np.float64))
                     self._parts[name].append((self._rows, array))
             self._rows += len(columns["stage"])
         self._runs.append(run)
