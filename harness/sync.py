@@ -34,8 +34,9 @@ class Sync:
     """
 
     def __init__(self, database: Database, store: Store, force: bool = False) -> None:
-        self._database, self._store, self._force = database, store, force
+        self._database, self._store = database, store
         self._seen: dict[str, tuple[int, ...]] = {}
+        self._known: dict[str, str] | None = {} if force else None
 
     def __call__(self, show_progress: bool = False) -> Outcome:
         """Upload what is missing or differs.
@@ -44,19 +45,20 @@ class Sync:
             PyMongoError: the database is away or refuses.
         """
         self._database.prepare()
-        known = {} if self._force else self._database.digests()
+        if self._known is None:
+            self._known = self._database.digests()
         outcome, changed = Outcome(), [folder for folder in self._store.folders() if self._is_changed(folder)]
         with tqdm(total=len(changed), desc="sync", leave=False, disable=not show_progress) as bar:
             for start in range(0, len(changed), _RUNS_AT_ONCE):
                 some = changed[start : start + _RUNS_AT_ONCE]
-                self._upload(some, known, outcome)
+                self._known |= self._upload(some, self._known, outcome)
                 bar.update(len(some))
         return outcome
 
     def _is_changed(self, folder: RunFolder) -> bool:
         return self._seen.get(folder.path.name) != signature(folder)
 
-    def _upload(self, folders: list[RunFolder], known: dict[str, str], outcome: Outcome) -> None:
+    def _upload(self, folders: list[RunFolder], known: dict[str, str], outcome: Outcome) -> dict[str, str]:
         seen = {folder.path.name: signature(folder) for folder in folders}
         digests, refused = upload(self._database, folders, known)
         equal = sum(digest == known.get(run) for run, digest in digests.items())
@@ -64,6 +66,7 @@ class Sync:
         outcome.uploaded += len(digests) - equal
         outcome.refused += refused
         self._seen |= {run: seen[run] for run in digests}
+        return digests
 
 
 def main(arguments: list[str] | None = None) -> int:
