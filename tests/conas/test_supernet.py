@@ -60,8 +60,8 @@ def test_same_seed_same_weights_and_the_global_generator_is_untouched():
     state = torch.get_rng_state()
     first, second = pair()
     assert torch.equal(torch.get_rng_state(), state)
-    for key, value in first.state_dict().items():
-        assert torch.equal(value, second.state_dict()[key])
+    for (key, value), (_, same) in zip(first.state_dict().items(), second.state_dict().items(), strict=True):
+        assert torch.equal(value, same), key
     other = OneShotCNN(space("cnn"), 4, 3, 5, 2, seed=8)
     assert not torch.equal(other.classifier.weight, first.classifier.weight.float())
 
