@@ -36,7 +36,7 @@ def draw(name, p, seed):
     return space(name).sample(generator(seed, "alpha"), 1, p)[0]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     name=st.sampled_from(["cnn", "cnn-release", "cnn-figure2"]),
     p=st.sampled_from([0.0, 0.03, 0.2, 0.5, 1.0]),
@@ -110,10 +110,10 @@ def test_reruns_are_bit_equal():
 @pytest.mark.parametrize("norm", ["running", "batch"])
 def test_measuring_equals_the_plain_model(name, norm):
     plain, fast = pair(name)
-    for seed in range(4):  # gather running statistics
-        alpha = draw(name, 0.5, seed)
-        for model in (plain, fast):
-            backward(model, *data(seed=seed), alpha)
+    with torch.no_grad():  # gather running statistics
+        for seed in range(4):
+            plain(data(seed=seed)[0], draw(name, 0.5, seed))
+    fast.load_state_dict(plain.state_dict())
     batches = [data(seed=10), data(seed=11, count=4)]
     alphas = np.stack([draw(name, p, seed) for seed, p in enumerate([0.0, 0.05, 0.5, 0.5, 1.0])])
     before = {key: value.clone() for key, value in fast.state_dict().items()}
