@@ -16,7 +16,7 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -75,17 +75,23 @@ class DirectOneShotCNN(PlainOneShotCNN):
 
 
 class ReleasedCNN(nn.Module):
-    """The authors' one-shot CNN, from a checkout of their code."""
+    """The authors' one-shot CNN, from a checkout of their code, with the weights of ``model``.
 
-    def __init__(self, path: Path, size: Size) -> None:
+    Its modules and operations come in our order, for the 7-operation space.
+    """
+
+    def __init__(self, path: Path, size: Size, model: PlainOneShotCNN) -> None:
         super().__init__()
         sys.path.insert(0, str(path))
         from models.search_cnn import SearchCNN  # type: ignore[import-not-found]
 
         self.network = SearchCNN(3, size.channels, 10, size.layers, None)
+        theirs = [name for name in self.network.state_dict() if not name.startswith("alpha")]
+        weights = dict(zip(theirs, model.state_dict().values(), strict=True))
+        self.network.load_state_dict(weights, strict=False)
 
     def forward(self, images: Tensor, alpha: Alpha) -> Tensor:
-        """As `PlainOneShotCNN.forward`, for the 7-operation space; their operations are in an order of their own."""
+        """As `PlainOneShotCNN.forward`."""
         rows = torch.from_numpy(alpha > 0).float().view(2, -1, 7)
         for parameters, bits in zip((self.network.alpha_normal, self.network.alpha_reduce), rows, strict=True):
             for i, part in enumerate(bits.split([2, 3, 4, 5])):
@@ -181,13 +187,13 @@ class Timing:
     cores: list[float]
 
 
-def compare(versions: dict[str, Work], rounds: int, shares: dict[str, int], alike: Iterable[str]) -> dict[str, Timing]:
+def compare(versions: dict[str, Work], rounds: int, shares: dict[str, int]) -> dict[str, Timing]:
     """Time ``rounds`` rounds of all versions in turn, after one that warms up.
 
     ``shares`` says how many pieces of work a version does at once (default 1).
 
     Raises:
-        SystemExit: the losses of the versions ``alike`` differ.
+        SystemExit: the versions' losses differ.
     """
     timings = {name: Timing([], []) for name in versions}
     for round_ in range(rounds + 1):
@@ -198,8 +204,7 @@ def compare(versions: dict[str, Work], rounds: int, shares: dict[str, int], alik
             if round_:
                 timings[name].wall.append((time.perf_counter() - wall) / shares.get(name, 1))
                 timings[name].cores.append((time.process_time() - cores) / shares.get(name, 1))
-        values = [losses[name] for name in alike]
-        if max(values) - min(values) > 1e-3 * max(1, abs(values[0])):
+        if max(losses.values()) - min(losses.values()) > 1e-3 * max(1, *losses.values()):
             raise SystemExit(f"the versions disagree: losses {losses}")
     return timings
 
@@ -234,24 +239,23 @@ VERSIONS: dict[str, type[PlainOneShotCNN]] = {
 def train_rows(size: Size, rounds: int, release: Path | None) -> list[dict[str, object]]:
     """A training step of the one-shot model."""
     versions = {name: training(size.model(kind), size) for name, kind in VERSIONS.items()}
-    alike = list(versions)
-    if release is not None and size.space == "cnn-release":
-        versions["release"] = training(ReleasedCNN(release, size), size)
-    return table(f"one-shot step, {size.space}", compare(versions, rounds, {}, alike))
+    if release is not None:
+        versions["release"] = training(ReleasedCNN(release, size, size.model(PlainOneShotCNN)), size)
+    return table(f"one-shot step, {size.space}", compare(versions, rounds, {}))
 
 
 def measure_rows(size: Size, batches: int, together: int, rounds: int) -> list[dict[str, object]]:
     """A measurement."""
     versions = {name: measuring(kind, size, batches) for name, kind in VERSIONS.items() if name != "fast"}
     versions["fast"] = folded(size, batches, together)
-    timings = compare(versions, rounds, {"fast": together}, versions)
+    timings = compare(versions, rounds, {"fast": together})
     return table(f"measurement, {batches} x {size.batch}", timings)
 
 
 def final_rows(batch: int, layers: int, rounds: int) -> list[dict[str, object]]:
     """A training step of the final network."""
     versions = {"plain": final(batch, layers, True), "fast": final(batch, layers, False)}
-    return table(f"final step, {layers} cells, batch {batch}", compare(versions, rounds, {}, versions))
+    return table(f"final step, {layers} cells, batch {batch}", compare(versions, rounds, {}))
 
 
 def _measure_alone(channel: "multiprocessing.Queue[float]", version: str, size: Size) -> None:
