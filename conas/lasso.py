@@ -3,20 +3,24 @@
 Few coefficients are non-zero, so the problem is solved on a working set of columns. All columns are looked at
 only to find those that are missing, and for the duality gap: how far the objective is above the minimum at most.
 The penalty comes down in steps, each solved roughly, so that the working set never gets much larger than the
-solution.
+solution. Where the solution gets nearly as many non-zero coefficients as there are measurements, the rest of the
+way down follows the exact path of solutions.
 """
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from conas.columns import Floats, Indexes
 from conas.lasso_gram import GramLasso
+from conas.lasso_path import follow
 from conas.parities import Parities
 
 MAX_ITERATIONS = 100
-"""Looks at all columns."""
+"""Looks at all columns, before and after the exact path."""
 
 PENALTY_STEP = 0.5
 """The next penalty, relative to the largest correlation of a column that is not in the working set."""
@@ -24,16 +28,20 @@ PENALTY_STEP = 0.5
 ROUGH = 0.1
 """Precision of an intermediate solution."""
 
+CROWDED = 0.95
+"""Non-zero coefficients for each measurement from which on the exact path is followed."""
+
 
 @dataclass(frozen=True)
 class LassoSolution:
     """The non-zero ``coefficients``, those of the columns ``indexes``, and how the solver came to its end.
 
-    ``objective`` is at most ``gap`` above the minimum; ``iterations`` counts the looks at all columns.
+    ``objective`` is at most ``gap`` above the minimum for ``alpha``; ``iterations`` counts the looks at all columns.
     """
 
     indexes: Indexes
     coefficients: Floats
+    alpha: float
     objective: float
     gap: float
     iterations: int
@@ -43,11 +51,21 @@ class LassoSolution:
 def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) -> LassoSolution:
     """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1`` until the gap is ``tolerance`` times the objective."""
     working = _WorkingSet(parities, y)
+    solution = _descend(working, alpha, tolerance, room=CROWDED * parities.m)
+    if solution.alpha > alpha:
+        with contextlib.suppress(LinAlgError):  # with dependent columns there is no single path; go on as before
+            working.restart(*follow(parities, y, working.indexes, working.x, solution.alpha, alpha))
+        solution = _descend(working, alpha, tolerance, room=math.inf)
+    return solution
+
+
+def _descend(working: "_WorkingSet", alpha: float, tolerance: float, room: float) -> LassoSolution:
+    """The solution for ``alpha``, or for the first penalty on the way at which it has more than ``room`` columns."""
     penalty, last = math.inf, math.inf
-    for iteration in range(1, MAX_ITERATIONS + 1):
-        correlations = parities.correlate(working.residual)
-        objective, gap = _duality_gap(y, working.residual, correlations, working.x, alpha)
-        stopped = _verdict(iteration, gap <= tolerance * objective, penalty == alpha and objective >= last)
+    for iteration in range(MAX_ITERATIONS):
+        correlations = working.correlate()
+        objective, gap = _duality_gap(working, correlations, alpha)
+        stopped = _verdict(gap <= tolerance * objective, penalty <= alpha and objective >= last, iteration)
         if stopped:
             break
         last = objective
@@ -56,24 +74,27 @@ def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) 
         penalty = max(alpha, min(penalty, PENALTY_STEP * float(outside.max())))
         working.add(outside, penalty)
         working.minimise(penalty, precision=ROUGH if penalty > alpha else 0.5 * tolerance)
-    return LassoSolution(working.indexes, working.x, objective, gap, iteration, stopped)
+        if len(working.x) > room:
+            alpha, last = penalty, math.inf
+    return LassoSolution(working.indexes, working.x, alpha, objective, gap, working.looks, stopped)
 
 
-def _verdict(iteration: int, close: bool, stuck: bool) -> str:
+def _verdict(close: bool, stuck: bool, iteration: int) -> str:
     """Why to stop now; empty to go on."""
     if close:
         return "duality gap within the tolerance"
     if stuck:
         return "no further progress in double precision"
-    return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS else ""
+    return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS - 1 else ""
 
 
-def _duality_gap(y: Floats, residual: Floats, correlations: Floats, x: Floats, alpha: float) -> tuple[float, float]:
+def _duality_gap(working: "_WorkingSet", correlations: Floats, alpha: float) -> tuple[float, float]:
     """The objective, and its distance from the dual objective of the scaled residual."""
+    residual = working.residual
     energy = float(residual @ residual)
-    objective = 0.5 * energy + alpha * float(np.abs(x).sum())
+    objective = 0.5 * energy + alpha * float(np.abs(working.x).sum())
     scale = alpha / max(alpha, float(np.abs(correlations).max()))
-    dual = scale * float(residual @ y) - 0.5 * scale**2 * energy
+    dual = scale * float(residual @ working.y) - 0.5 * scale**2 * energy
     return objective, max(0.0, objective - dual)
 
 
@@ -82,13 +103,23 @@ class _WorkingSet:
 
     def __init__(self, parities: Parities, y: Floats) -> None:
         self._parities = parities
-        self._y = y
-        self.indexes: Indexes = np.empty(0, dtype=np.int64)
-        self.x: Floats = np.empty(0)
-        self.residual = y
-        self._columns = parities.columns(self.indexes)
-        self._gram: Floats = np.empty((0, 0))
-        self._target: Floats = np.empty(0)
+        self.y = y
+        self.looks = 0
+        self.restart(np.empty(0, dtype=np.int64), np.empty(0))
+
+    def restart(self, indexes: Indexes, x: Floats) -> None:
+        """Take these columns and no others."""
+        self.indexes = indexes
+        self.x = x
+        self._columns = self._parities.columns(indexes)
+        self._gram: Floats = self._columns.gram(self._columns)
+        self._target: Floats = self._columns.project(self.y)
+        self.residual = self.y - self._columns.combine(x)
+
+    def correlate(self) -> Floats:
+        """The inner products of all columns with the residual."""
+        self.looks += 1
+        return self._parities.correlate(self.residual)
 
     def add(self, scores: Floats, threshold: float) -> None:
         """Take in the columns with the largest ``scores`` above ``threshold``, at most as many as are there."""
@@ -97,7 +128,7 @@ class _WorkingSet:
         columns = self._parities.columns(new)
         cross = self._columns.gram(columns)
         self._gram = np.block([[self._gram, cross], [cross.T, columns.gram(columns)]])
-        self._target = np.concatenate([self._target, columns.project(self._y)])
+        self._target = np.concatenate([self._target, columns.project(self.y)])
         self._columns += columns
         self.indexes = np.concatenate([self.indexes, new])
         self.x = np.concatenate([self.x, np.zeros(len(new))])
@@ -110,7 +141,7 @@ class _WorkingSet:
             self._gram = self._gram[np.ix_(kept, kept)]
             self._columns = self._columns[kept]
         self.x, self.indexes, self._target = x[kept], self.indexes[kept], self._target[kept]
-        self.residual = self._y - self._columns.combine(self.x)
+        self.residual = self.y - self._columns.combine(self.x)
 
 
 def _largest(scores: Floats, threshold: float, size: int) -> Indexes:

@@ -46,7 +46,7 @@ class GramLasso:
     def minimise(self, start: Floats, precision: float) -> Floats:
         """The minimiser, from ``start``, up to ``precision`` times alpha in the optimality conditions.
 
-        The objective is then at most ``precision`` times alpha ||x||_1 above the minimum.
+        The objective is then above the minimum by about that share of alpha ||x||_1 at most.
         """
         point, sweeps = self._at(start), FIRST_SWEEPS
         for _ in range(MAX_STEPS):

@@ -75,6 +75,20 @@ def test_the_lasso_reaches_the_optimum_where_it_is_not_unique(exclusive: bool) -
     assert found.objective == pytest.approx(reference_objective(alphas, y, 2, 0.2), rel=1e-6)
 
 
+@settings(max_examples=10, deadline=None)
+@given(seeds, st.floats(1e-4, 1e-2), st.booleans())
+def test_the_lasso_is_exact_where_it_nearly_interpolates(seed: int, lambda_: float, repeated: bool) -> None:
+    rng = np.random.default_rng(seed)
+    alphas = encoders(rng, 80, 40)
+    if repeated:
+        alphas[70:] = alphas[:10]
+    y = 100 + 5 * rng.normal(size=80)
+    found = lasso(alphas, y, 2, lambda_)
+    assert len(found.polynomial) > 60
+    assert found.objective == pytest.approx(objective(found, alphas, y, lambda_), rel=1e-6)
+    assert 0 <= found.gap <= 1e-6 * found.objective  # as far as double precision goes: |y| is a million times lambda
+
+
 @settings(max_examples=15, deadline=None)
 @given(seeds, st.sampled_from([lasso, iht, omp]), st.integers(1, 3))
 def test_sparse_functions_are_recovered_exactly(seed: int, solver: object, d: int) -> None:
