@@ -1,17 +1,15 @@
 """How long a run will take on this machine."""
 
-import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from harness import tasks
 from harness.config import Config, digest
 from harness.environment import device
 from harness.files import read_json, write_json
 from harness.questions import questions
-from harness.speed import machine
+from harness.speed import Machine, machine
 
 _COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
 
@@ -41,12 +39,14 @@ def parts(config: Config) -> Parts:
 
 def kind(config: Config) -> str:
     """The same for runs that take as long on this machine."""
-    here = [platform.node(), str(device(config.device)), torch.__version__]
-    return digest([*here, config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
+    return digest([asdict(_here(config)), config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
 
 
 def _reckon(config: Config) -> list[float]:
-    search = config.for_search()
-    here = machine(config.runs_dir, device(config.device), config.threads, config.task)
+    search, here = config.for_search(), _here(config)
     asked = questions(search)
     return [float(tasks.task(search).search_seconds(asked, here)), float(tasks.task(config).final_seconds(here))]
+
+
+def _here(config: Config) -> Machine:
+    return machine(config.runs_dir, device(config.device), config.threads, config.task)

@@ -7,7 +7,8 @@ the same point; two searches that ask the same question pay for it once, yet bot
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,14 +27,21 @@ from harness.progress import Reporter
 from harness.store import Store, claim
 from harness.training import Trainee, fit
 
-_MEASUREMENTS_BETWEEN_WRITES = 8
+_TOGETHER = 8
+"""How many sub-networks are measured in one call, which is what a kill can lose."""
+
+Question = tuple[str, int, bool]
+"""An encoder in hexadecimal, the number of the batches and whether they are the whole validation set."""
 
 
 class Measurer(Protocol):
     """Measures sub-networks of one trained one-shot model."""
 
-    def measure(self, alpha: Alpha, draw: int, whole: bool) -> float:
-        """The loss of ``alpha`` on the batches number ``draw``, or on the whole validation set."""
+    def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
+        """Losses, shape (k,), of ``alphas``, shape (k, n), on the batches ``draw`` or the whole validation set.
+
+        Those of several in one call are those of several calls.
+        """
 
 
 class Task(Protocol):
@@ -154,34 +162,43 @@ class TrainedOracle:
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
-        rows, fresh = [], []
-        with self._problem._reporter.bar("measuring", len(alphas)) as bar:
-            for alpha in alphas:
-                row, new = self._answer(alpha, whole)
-                rows.append(row)
-                fresh.extend([row] if new else [])
-                if len(fresh) == _MEASUREMENTS_BETWEEN_WRITES:
-                    self._lines.append(*fresh)
-                    fresh.clear()
-                bar.step()
-        if fresh:
-            self._lines.append(*fresh)
+        questions = [self._question(alpha, whole) for alpha in alphas]
+        new = {
+            question: alpha for question, alpha in zip(questions, alphas, strict=True) if question not in self._known
+        }
+        with self._problem._reporter.bar("measuring", len(new)) as bar:
+            for together in _blocks(new):
+                self._ask(together, [new[question] for question in together])
+                bar.step(len(together))
+        rows = [self._known[question] for question in questions]
         self._problem.cost.add(Cost(measurements=len(rows), seconds=sum(row["seconds"] for row in rows)))
         return np.array([float(row["loss"]) for row in rows])
 
-    def _answer(self, alpha: Alpha, whole: bool) -> tuple[dict[str, Any], bool]:
-        """The remembered or new row of one measurement, and whether it is new."""
+    def _question(self, alpha: Alpha, whole: bool) -> Question:
         draw = self._asked if self._fresh and not whole else 0
         self._asked += 1
-        question = (np.packbits(alpha > 0).tobytes().hex(), draw, whole)
-        if question in self._known:
-            return self._known[question], False
+        return np.packbits(alpha > 0).tobytes().hex(), draw, whole
+
+    def _ask(self, questions: list[Question], alphas: list[Alpha]) -> None:
+        """Measure ``alphas``, which share their batches, and remember the answers."""
+        _, draw, whole = questions[0]
         start = time.monotonic()
-        loss = self._measurer.measure(alpha, draw, whole)
-        # a string, because JSON has no NaN and no infinity
-        row = {"alpha": question[0], "draw": draw, "whole": whole, "loss": repr(loss)}
-        self._known[question] = row | {"seconds": time.monotonic() - start}
-        return self._known[question], True
+        losses = self._measurer.measure(np.stack(alphas), draw, whole)
+        seconds = (time.monotonic() - start) / len(losses)
+        rows = [
+            # a string, because JSON has no NaN and no infinity
+            {"alpha": alpha, "draw": draw, "whole": whole, "loss": repr(float(loss)), "seconds": seconds}
+            for (alpha, draw, whole), loss in zip(questions, losses, strict=True)
+        ]
+        self._lines.append(*rows)
+        self._known.update(zip(questions, rows, strict=True))
+
+
+def _blocks(questions: Mapping[Question, Any]) -> Iterator[list[Question]]:
+    """A few questions at a time that can be answered together, because they share their batches."""
+    for _, same in groupby(questions, key=lambda question: question[1]):
+        alike = list(same)
+        yield from (alike[start : start + _TOGETHER] for start in range(0, len(alike), _TOGETHER))
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -45,15 +45,21 @@ class Where:
     store: Store
     queue: Queue | None
 
-    def overview(self, plan: Plan) -> Overview:
-        """How ``plan`` stands here and in the queue."""
-        return overview(plan, self.store, self.queue.of(plan.name) if self.queue else {})
+    def overviews(self, plans: list[Plan]) -> tuple[list[Overview], str]:
+        """How ``plans`` stand here and in the queue, and why nothing is known of the queue, empty if it is."""
+        try:
+            entries = [self.queue.of(plan.name) if self.queue else {} for plan in plans]
+            trouble = ""
+        except PyMongoError as error:
+            entries = [{} for _ in plans]
+            trouble = f"the queue is not shown: {reason(error)}"
+        return [overview(plan, self.store, known) for plan, known in zip(plans, entries, strict=True)], trouble
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 if a name is unknown or a database or Slurm cannot be used."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # `retry --failed SWEEP`, too
     command, names = _command(options.words, parser)
     states = [state for state in ("failed", "diverged") if getattr(options, state)]
     if command == "retry" and not states:
@@ -95,7 +101,7 @@ def _show(where: Where, plans: list[Plan], is_watching: bool) -> None:
 
 def report(where: Where, plans: list[Plan]) -> Iterator[str]:
     """What there is to say about ``plans``, line by line."""
-    overviews = [where.overview(plan) for plan in plans]
+    overviews, trouble = where.overviews(plans)
     for one in overviews:
         yield f"{one.plan.name}, profile {one.plan.profile}: {len(one.runs)} runs"
         yield f"  {_numbers(one)}"
@@ -107,6 +113,8 @@ def report(where: Where, plans: list[Plan]) -> Iterator[str]:
         yield from (f"  {_run(run, it)}" for run, it in loose.items() if it.state in _SHOWN)
     spent = sum(one.spent for one in overviews) + sum(it.spent for it in loose.values())
     left = sum(one.left(run) for one in overviews for run in one.runs)
+    if trouble:
+        yield trouble
     yield f"in total {spent / _DAY:.3g} device-days spent, about {left / _DAY:.3g} left, at {now()}"
 
 

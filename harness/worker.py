@@ -58,11 +58,11 @@ def _work(options: argparse.Namespace) -> None:
     queue, name = Queue(Database(options.mongo_url)), f"process {os.getpid()} on {node()}"
     queue.is_empty()  # a database that cannot be used is said at once
     places = {"runs_dir": options.store, "data_dir": options.data_dir}
-    source = Taken(queue, name, _job_in(places), say, options.lapse, options.forever)
+    source = Taken(queue, name, job_in(places), say, options.lapse, options.forever)
     Pool(source, slots(options.workers, torch.cuda.device_count())).run()
 
 
-def _job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
+def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
     """How this machine makes an entry's run: with its own ``places``.
 
     Raises:

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from harness.config import ConfigError, default_profile, summaries
 from harness.files import write_atomic
+from harness.launch.costs import Costs
 from harness.mongo.database import DatabaseError
 from harness.progress import duration
 from tables import scorecard
@@ -46,16 +47,22 @@ def make_tables(runs: Runs, out: Path) -> None:
 
 
 def list_missing(runs: Runs, out: Path) -> None:
-    """List every missing run as its command, by row, with the estimated cost."""
-    days, count, unknown = 0.0, 0, 0
-    for gap in gaps(runs):
-        each = "cost unknown" if gap.days_each is None else f"about {duration(gap.days_each * DAY)} each"
-        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs, {each} ({gap.basis})")
+    """List every missing run as its command, by row, with the device time that it is estimated to take here."""
+    costs, found = Costs(), []
+    for gap in gaps(runs, costs):
+        found.append(gap)
+        together = "cost unknown" if gap.days is None else f"about {duration(gap.days * DAY)} together"
+        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs, {together}")
         print("\n".join(config.command for config in gap.missing))
-        days, count = days + gap.days, count + len(gap.missing)
-        unknown += len(gap.missing) if gap.days_each is None else 0
+    for reason in costs.unknown:
+        print(f"\n# no estimate: {reason}")
+    unknown = sum(len(gap.missing) for gap in found if gap.days is None)
     note = f", {unknown} of them of unknown cost" if unknown else ""
-    print(f"\n{count} runs missing in profile {runs.profile}, about {days:.3g} device-days{note}")
+    days = sum(gap.days or 0 for gap in found)
+    print(
+        f"\n{sum(len(gap.missing) for gap in found)} runs missing in profile {runs.profile},"
+        f" about {days:.3g} device-days on this machine{note}"
+    )
 
 
 def make_scorecard(runs: Runs, out: Path) -> None:

@@ -5,52 +5,34 @@ from dataclasses import dataclass
 
 from harness import grid
 from harness.config import Config
-from harness.data import DataError
-from harness.environment import device, device_name
-from harness.estimate import estimate
-from tables.runs import Runs, Sample
+from harness.launch.costs import Costs
+from tables.runs import Runs
 
 DAY = 86_400
 
 
 @dataclass(frozen=True)
 class Gap:
-    """The missing runs of a row, and the device-days that each takes, None where they cannot be told, and why."""
+    """The missing runs of a row, and the device-days that they take together, None where these cannot be told."""
 
     sweep: str
     row: str
     missing: tuple[Config, ...]
-    days_each: float | None
-    basis: str
-
-    @property
-    def days(self) -> float:
-        """Device-days of all its runs, 0 where unknown."""
-        return len(self.missing) * (self.days_each or 0)
+    days: float | None
 
 
-def gaps(runs: Runs) -> Iterator[Gap]:
-    """A gap for every row with missing runs; a run that several rows need is counted in the first."""
+def gaps(runs: Runs, costs: Costs) -> Iterator[Gap]:
+    """A gap for every row with missing runs; a run or a search that several rows need is counted in the first."""
     counted: set[str] = set()
     for sweep in grid.sweeps():
         for row in runs.planned(sweep):
-            sample = runs.sample(sweep, row)
-            missing = tuple(config for config in sample.missing if config.id not in counted)
+            missing = tuple(config for config in runs.sample(sweep, row).missing if config.id not in counted)
             counted |= {config.id for config in missing}
             if missing:
-                yield Gap(sweep, row, missing, *_cost(sample, missing[0]))
+                yield Gap(sweep, row, missing, _days(missing, costs))
 
 
-def _cost(sample: Sample, config: Config) -> tuple[float | None, str]:
-    """From the row's finished runs where there are any, else from the work counted and timed on this machine."""
-    spent = [
-        record.training_seconds + record.search.seconds
-        for record in sample.done
-        if record.training_seconds is not None and record.search is not None
-    ]
-    if spent:
-        return sum(spent) / len(spent) / DAY, f"mean of the row's {len(spent)} finished runs"
-    try:
-        return estimate(config) / DAY, f"work timed on {device_name(device(config.device))}"
-    except DataError as error:
-        return None, f"no estimate: {error}"
+def _days(missing: tuple[Config, ...], costs: Costs) -> float | None:
+    seconds = [costs.of(config) for config in missing]
+    known = [each for each in seconds if each is not None]
+    return sum(known) / DAY if len(known) == len(seconds) else None

@@ -33,7 +33,7 @@ from harness.picture import MARKERS, panels, write_picture
 
 N, D = 140, 2
 SPARSITIES = (5, 10, 20)
-COUNTS = (50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 700, 1000, 1400, 2000)
+COUNTS = (50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 700, 1000, 1400)
 PAPER_COUNT = 1000
 SCALE, MEAN = 0.1, 1.0
 TRIALS, QUICK_TRIALS = 100, 5
@@ -158,7 +158,7 @@ def _panel(axis: Axes, cells: pd.DataFrame, legend: bool) -> None:
         legend="full" if legend else False,
         ax=axis,
     )
-    ticks = [50, 100, 200, 400, 1000, 2000]
+    ticks = [50, 100, 200, 400, 1000]
     axis.set(xscale="log", ylim=(-3, 103))
     axis.set_xticks(ticks, [str(m) for m in ticks], minor=False)
     axis.set_xticks([], minor=True)

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.bilevel import WeightStep, call, first_order, second_order, split
@@ -241,13 +243,13 @@ class ImageMeasurer:
         self._task, self._model = task, model
         self._measurers: dict[int | None, Measurer] = {}
 
-    def measure(self, alpha: Alpha, draw: int, whole: bool) -> float:
-        """The loss of ``alpha`` on the batches number ``draw``, or on the whole validation set."""
+    def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
+        """The losses of ``alphas`` on the batches number ``draw``, or on the whole validation set."""
         number = None if whole else draw
         if number not in self._measurers:
             self._measurers = {kept: old for kept, old in self._measurers.items() if kept in (None, 0)}
             self._measurers[number] = Measurer(self._model, self._batches(number), self._task.config.measure.bn)
-        return float(self._measurers[number].losses(alpha[None])[0])
+        return self._measurers[number].losses(alphas)
 
     def _batches(self, draw: int | None) -> list[Batch]:
         task, measure = self._task, self._task.config.measure

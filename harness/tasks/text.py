@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from conas.counting import word_mult_adds
@@ -187,12 +188,14 @@ class TextMeasurer:
         self._settings = settings
         self._cheap, self._whole = (RecurrentMeasurer(model, text, settings.bptt) for text in (cheap, whole))
 
-    def measure(self, alpha: Alpha, draw: int, whole: bool) -> float:
-        """The perplexity or loss of ``alpha`` on the text of cheap measurements, or on ``whole`` of it.
+    def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
+        """The perplexities or losses of ``alphas`` on the text of cheap measurements, or on ``whole`` of it.
 
         Infinite for a sub-network that diverges, which is one whose perplexity is no number or above the ceiling.
         """
-        loss = (self._whole if whole else self._cheap).losses(alpha[None])[0]
+        return np.array([self._figure(loss) for loss in (self._whole if whole else self._cheap).losses(alphas)])
+
+    def _figure(self, loss: float) -> float:
         if not perplexity(loss) <= self._settings.ceiling:
             return math.inf
         return perplexity(loss) if self._settings.quantity == "perplexity" else loss

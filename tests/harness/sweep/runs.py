@@ -4,26 +4,28 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import sweep
 from harness.launch.state import standing
 from harness.store import Store
 
+T = TypeVar("T")
+
 PROFILE = "smoke"
 TINY = """
 summary: a few tiny runs
 set: {dataset: digits, data.train_limit: 100, data.test_limit: 20, data.validation_limit: 20,
-      oneshot.epochs: 1, oneshot.batch_size: 32, final.epochs: 2, final.batch_size: 32, final.channels: 4}
+      oneshot.epochs: 1, oneshot.batch_size: 32, final.epochs: EPOCHS, final.batch_size: 32, final.channels: 4}
 rows:
   CoNAS: {method: conas, search.m: 12, search.s: 3, axes: {search.lambda: [1.0, 2.0]}, seeds: [0]}
   Random: {method: random_wiring, seeds: SEEDS}
 """
 
 
-def write(path: Path, seeds: int) -> Path:
+def write(path: Path, seeds: int, epochs: int) -> Path:
     """A sweep of two searches on one trained model and of ``seeds`` runs without one."""
-    path.write_text(TINY.replace("SEEDS", str(list(range(seeds)))))
+    path.write_text(TINY.replace("SEEDS", str(list(range(seeds)))).replace("EPOCHS", str(epochs)))
     return path
 
 
@@ -51,9 +53,9 @@ class Tiny:
         return folder
 
 
-def make(folder: Path, seeds: int) -> Tiny:
-    """Write a sweep and make its runs on this machine, one after the other."""
-    tiny = Tiny(write(folder / "tiny.yaml", seeds), folder / "undisturbed")
+def make(folder: Path, seeds: int, epochs: int = 2) -> Tiny:
+    """Write a sweep and make its runs on this machine, with nothing disturbing them."""
+    tiny = Tiny(write(folder / "tiny.yaml", seeds, epochs), folder / "undisturbed")
     assert sweep.main(tiny.command(tiny.store, "--workers", "2")) == 0
     return tiny
 
@@ -86,15 +88,16 @@ def states(root: Path) -> dict[str, str]:
     return {folder.path.name: standing(folder).state for folder in Store(root).folders()}
 
 
-def running(root: Path) -> list[int]:
-    """The processes that make runs now, on this machine."""
+def running(root: Path) -> dict[str, int]:
+    """The processes that make runs now, on this machine, by run."""
     folders = [folder for folder in Store(root).folders() if standing(folder).state == "running"]
-    return [record.attempts[-1].pid for folder in folders if (record := folder.record())]
+    return {folder.path.name: record.attempts[-1].pid for folder in folders if (record := folder.record())}
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
-    """Wait for something to become true, and fail if it does not."""
+def wait_until(condition: Callable[[], T], seconds: float = 120) -> T:
+    """Wait for something to become true, which is returned, and fail if it does not."""
     limit = time.monotonic() + seconds
-    while not condition():
+    while not (it := condition()):
         assert time.monotonic() < limit, "waited in vain"
         time.sleep(0.05)
+    return it

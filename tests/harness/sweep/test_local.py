@@ -76,8 +76,7 @@ def test_two_launchers_on_one_store_share_the_runs(tiny: Tiny, store: Path) -> N
 def test_ctrl_c_leaves_everything_resumable(tiny: Tiny, store: Path) -> None:
     command = [sys.executable, "harness/sweep.py", *tiny.command(store)]
     launcher = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: running(store))
-    pids = running(store)
+    pids = wait_until(lambda: running(store)).values()
     os.killpg(launcher.pid, signal.SIGINT)  # as a terminal does: to the launcher and to whatever it has started
     assert launcher.wait(60) == 130
     assert launcher.stderr is not None
@@ -119,7 +118,7 @@ def kill_some(store: Path, kills: int) -> None:
     for _ in range(kills):
         wait_until(lambda: running(store))
         time.sleep(rng.uniform(0, 1))
-        for pid in running(store)[:1]:
+        for pid in list(running(store).values())[:1]:
             os.kill(pid, signal.SIGKILL)
 
 

@@ -1,0 +1,165 @@
+"""Where runs stand, told without changing anything."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from platform import node
+
+import pytest
+
+from harness import status
+from harness.launch.plan import Plan, PlannedRun
+from harness.launch.queue import Queue
+from harness.launch.state import standing
+from harness.mongo.database import Database
+from harness.progress import Reporter
+from harness.pulse import LAPSE, beating
+from harness.store import RunFolder, Store
+from tests.harness.sweep.test_queue import made_up
+
+WriteRun = Callable[..., RunFolder]
+NOBODY = 2**22 + 1
+"""A process number that Linux gives to no process."""
+
+
+def running(folder: RunFolder, pid: int, host: str = node(), silence: float = 0.0, since: float = 3600.0) -> None:
+    """Let the run in ``folder`` be at work for an hour in process ``pid`` on ``host``, and silent for a while."""
+    record = folder.record()
+    assert record is not None
+    record.status = record.attempts[-1].status = "running"
+    record.attempts[-1].pid, record.attempts[-1].host = pid, host
+    record.attempts[-1].started = (datetime.now(UTC) - timedelta(seconds=since)).isoformat()
+    record.attempts[-1].ended = None
+    folder.save(record)
+    reporter = Reporter()
+    with reporter.bar("final", 200, 0) as bar, beating(folder.path, reporter):
+        bar.step(50)
+    (folder.path / "pulse.json").write_text('{"title": "final", "done": 50, "total": 200, "left": 90.0}')
+    for path in (folder.path / "pulse.json", folder.record_path):
+        os.utime(path, times=(time.time() - silence, time.time() - silence))
+
+
+@pytest.fixture
+def store(tmp_path: Path, write_run: WriteRun) -> Store:
+    """A sweep of seven runs, one in each state."""
+    store = Store(tmp_path)
+    folders = [write_run(store, 0, "done"), write_run(store, 1, "failed"), write_run(store, 2, "diverged")]
+    folders += [write_run(store, 3, "interrupted"), write_run(store, 4, "running"), write_run(store, 5, "running")]
+    running(folders[4], os.getpid())
+    running(folders[5], NOBODY)
+    ids = [folder.path.name for folder in folders] + ["cifar10-conas-s6-000000000006"]
+    plan = Plan.of(store, "table1", "laptop")
+    plan.save(
+        PlannedRun(id=run, command=f"python harness/run.py with seed={i}", seconds=7200) for i, run in enumerate(ids)
+    )
+    plan.launched("local", "python harness/sweep.py table1")
+    return store
+
+
+def contents(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file with its time."""
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in root.rglob("*") if path.is_file()}
+
+
+def test_looking_says_everything_and_changes_nothing(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(tmp_path)
+    assert status.main(["table1", "--store", str(tmp_path)]) == 0
+    assert contents(tmp_path) == before
+    printed = capsys.readouterr().out
+    assert "table1, profile laptop: 7 runs" in printed
+    assert "1 dead, 1 diverged, 1 done, 1 failed, 1 interrupted, 1 queued, 1 running" in printed
+    # the finished run took 3,723 s where 7,200 s were estimated; this one has been at work for 3,600 s
+    assert re.search(r"final 50/200 \(25 %\), 1 min 30 s left of it, the run about (2 min . s|1 min 5\d s)", printed)
+    assert f"process {NOBODY} on {node()} is gone or silent" in printed
+    assert "OSError: disk full (1 attempts)" in printed
+    assert "final: loss nan at epoch 3, step 7" in printed
+    assert "in total 0.256 device-days spent" in printed, "two attempts of an hour, four of 3,723 s"
+
+
+@pytest.mark.parametrize(
+    ("pid", "host", "silence", "state"),
+    [
+        (os.getpid(), node(), 0, "running"),
+        (NOBODY, node(), 0, "dead"),
+        (os.getpid(), node(), 2 * LAPSE, "dead"),
+        (NOBODY, "another", 0, "running"),
+        (NOBODY, "another", 2 * LAPSE, "dead"),
+    ],
+)
+def test_a_run_lives_while_its_process_does(
+    tmp_path: Path, write_run: WriteRun, pid: int, host: str, silence: float, state: str
+) -> None:
+    folder = write_run(Store(tmp_path), 0, "running")
+    running(folder, pid, host, silence)
+    assert standing(folder).state == state
+
+
+def test_time_counts_until_the_last_sign_of_life(tmp_path: Path, write_run: WriteRun) -> None:
+    folder = write_run(Store(tmp_path), 0, "running")
+    running(folder, NOBODY, silence=600, since=3600)
+    assert standing(folder).spent == pytest.approx(3000, abs=5)
+
+
+def test_a_damaged_record_is_named(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = store.folders()[0].record_path
+    damaged.write_text("{")
+    assert status.main(["--store", str(tmp_path)]) == 0
+    assert f"damaged record: {damaged}: not valid JSON" in capsys.readouterr().out
+
+
+def test_retry_lets_failed_runs_start_again_and_keeps_their_attempts(store: Store, tmp_path: Path) -> None:
+    failed, diverged = store.folders()[1], store.folders()[2]
+    assert status.main(["retry", "--failed", "--store", str(tmp_path)]) == 0
+    assert (standing(failed).state, standing(failed).attempts) == ("queued", 1)
+    assert standing(diverged).state == "diverged"
+    assert status.main(["retry", "--diverged", "table1", "--store", str(tmp_path)]) == 0
+    assert standing(diverged).state == "queued"
+
+
+def test_cancel_and_retry_reach_the_queue(
+    store: Store, tmp_path: Path, mongo_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = Queue(Database(mongo_url))
+    queue.put(made_up(2), retries=0)
+    plan = Plan.of(store, "sweep", "laptop")
+    plan.save(PlannedRun(id=job.id, command="", seconds=None) for job in made_up(2))
+    plan.launched("queue", "python harness/sweep.py sweep --queue", database=queue.name)
+    options = ["--store", str(tmp_path), "--mongo-url", mongo_url]
+    queue.take("worker 1", lapse=60)
+    status.main(["sweep", *options])
+    assert "1 queued, 1 running" in capsys.readouterr().out
+    queue.settle("worker 1", "run-0", status="failed", reason="OSError: disk full", spent=5.0)
+    status.main(["sweep", *options])
+    assert "failed   run-0: OSError: disk full (1 attempts)" in capsys.readouterr().out
+    assert status.main(["retry", "--failed", "sweep", *options]) == 0
+    assert {entry["status"] for entry in queue.of("sweep").values()} == {"queued"}
+    assert status.main(["cancel", "all", *options]) == 0
+    assert {entry["status"] for entry in queue.of("sweep").values()} == {"cancelled"}
+    capsys.readouterr()
+    status.main(["sweep", *options])
+    assert "cancelled; to go on: python harness/sweep.py sweep --queue" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["tabel1"], ["cancel", "tabel1"]])
+def test_unknown_sweeps_are_one_line(
+    store: Store, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status.main([*words, "--store", str(tmp_path)]) == 1
+    printed = capsys.readouterr().err
+    assert printed == "error: unknown launched sweep 'tabel1'; did you mean 'table1'? (allowed: table1)\n"
+
+
+@pytest.mark.parametrize("words", [["retry"], ["cancel"]])
+def test_what_to_retry_and_to_cancel_must_be_said(words: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        status.main(words)
+
+
+def test_an_empty_store_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(["--store", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("in total 0 device-days spent, about 0 left")
