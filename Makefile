@@ -26,8 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: install ## see the method work on scikit-learn's digits
+demo: install ## see the method work on scikit-learn's digits, and the row of Table 1 that it fills
 	$(BIN)/python harness/run.py with dataset=digits profile=smoke seed=0
+	@$(BIN)/python -m tables tables --profile smoke >/dev/null
+	@echo; grep -e 'Test error' -e '^| CoNAS (t=1) ' results/smoke/table1.md
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'

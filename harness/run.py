@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +11,6 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait stall a shared machine
-warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 from sacred import SETTINGS, Experiment
 from sacred.config.config_dict import ConfigDict

@@ -9,15 +9,12 @@ import argparse
 import os
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 from pymongo.errors import PyMongoError
 

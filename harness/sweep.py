@@ -9,14 +9,11 @@ import os
 import shlex
 import signal
 import sys
-import warnings
 from collections import Counter
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 import torch
 from pymongo.errors import PyMongoError

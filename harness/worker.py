@@ -8,7 +8,6 @@ import argparse
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from platform import node
 from typing import Any
@@ -17,8 +16,6 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
     from pathlib import Path
 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-warnings.filterwarnings("ignore", "pkg_resources is deprecated")
 
 from pymongo.errors import PyMongoError
 
