@@ -1,16 +1,16 @@
 """An epoch of augmentation against torchvision's transforms in a DataLoader, interleaved in one process.
 
-    python tests/performance/bench_augment.py [--data-dir data] [--images 5000] [--batch 96] [--rounds 5] [--json FILE]
+    python tests/performance/bench_augment.py [--data-dir data] [--images 5000] [--batch 96] [--rounds 5] [--out FOLDER]
 
 Images are CIFAR-10's where ``--data-dir`` has them (any copy), else scikit-learn's digits enlarged to 32x32 in colour.
 Times are scaled to an epoch of 50,000 images; ratios are those within a round.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -20,6 +20,7 @@ from torchvision import transforms
 
 from conas.seeds import generator
 from harness.data import POLICIES, Augmenter, Images, load_images
+from harness.files import write_json
 
 EPOCH = 50_000
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -111,13 +112,13 @@ def summary(seconds: list[float], ours: list[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print the table and, with ``--json``, write it."""
+    """Print the table; write augment.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir")
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json")
+    parser.add_argument("--out", type=Path, default=Path("results/performance"))
     options = parser.parse_args()
     images = colour_images(options.data_dir, options.images)
     rows = {name: compare(images, recipe, options.batch, options.rounds) for name, recipe in RECIPES.items()}
@@ -129,9 +130,8 @@ def main() -> None:
                 f"  {way:22} {row['median_s']:7.2f} s [{row['min_s']:.2f}, {row['max_s']:.2f}]   "
                 f"{row['over_harness']:5.1f} x harness [{row['over_harness_min']:.1f}, {row['over_harness_max']:.1f}]"
             )
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({**vars(options), "threads": torch.get_num_threads(), "rows": rows}, file, indent=2)
+    report = vars(options) | {"out": None, "threads": torch.get_num_threads(), "rows": rows}
+    write_json(options.out / "augment.json", report)
 
 
 if __name__ == "__main__":

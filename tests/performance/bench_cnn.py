@@ -1,23 +1,22 @@
 """The one-shot CNN and the final network against direct versions, interleaved in one process.
 
-    python tests/performance/bench_cnn.py [--rows train ...] [--rounds 5] [--quick] [--json FILE]
+    python tests/performance/bench_cnn.py [--rows train ...] [--rounds 5] [--quick] [--out FOLDER]
 
 ``direct`` computes every operation of every edge, times 0 or 1, in torch's default memory format, as the
 released code does; ``plain`` is the reference of the tests, which skips inactive edges; ``fast`` is what the harness
 runs. All versions of a row take the same weights, images and sub-networks, and must agree. Times are by the wall; on a
 busy machine look at the seconds of cores, which waiting does not change. Memory is a process's peak, beyond what it
-needs to import torch. ``--release`` adds the authors' code from a checkout, ``--growth`` plots how time and memory
-grow, ``--operators`` shows where the time of a one-shot step goes and how far that is from the machine's peak.
+needs to import torch. The row ``growth`` plots how time and memory grow, ``operators`` shows where the time of a
+one-shot step goes and how far that is from the machine's peak. ``--release`` adds the authors' code from a checkout.
 """
 
 import argparse
-import json
 import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,7 @@ from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
 from conas.supernet import OneShotCNN
 from conas.supernet_plain import PlainOneShotCNN
+from harness.files import write_json
 
 Work = Callable[[int], float]
 """Does the work of one round, given its number, and returns a loss."""
@@ -296,7 +296,7 @@ def memory_rows(size: Size) -> list[dict[str, object]]:
     return [{"work": "memory", "version": version, "gigabytes": peak} for version, peak in peaks.items()]
 
 
-def operators(size: Size) -> None:
+def operator_rows(size: Size) -> list[dict[str, object]]:
     """Print where the time of a step goes, and its multiply-adds over what a large matrix product reaches here."""
     plain, fast = training(size.model(PlainOneShotCNN), size), training(size.model(OneShotCNN), size)
     with FlopCounterMode(display=False) as counter:
@@ -308,6 +308,7 @@ def operators(size: Size) -> None:
     print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=16, max_name_column_width=40))
     mult_adds, peak = counter.get_total_flops() / 2, peak_rate()
     print(f"{mult_adds / 1e9:.1f} G multiply-adds at {peak / 1e9:.0f} G/s: {mult_adds / peak:.2f} s at least")
+    return [{"work": "floor", "mult_adds": mult_adds, "mult_adds_a_second": peak}]
 
 
 def peak_rate(size: int = 1024, repeats: int = 20) -> float:
@@ -321,15 +322,10 @@ def peak_rate(size: int = 1024, repeats: int = 20) -> float:
     return size**3 / min(seconds)
 
 
-GROWTH: dict[str, list[Size]] = {
-    "channels": [Size(channels=c) for c in (4, 8, 16, 24)],
-    "layers": [Size(layers=n) for n in (2, 4, 8, 12)],
-    "batch": [Size(batch=n) for n in (16, 32, 64, 128)],
-    "p": [Size(p=p) for p in (0.1, 0.3, 0.5, 1.0)],
-}
+GROWTH = {"channels": (4, 8, 16, 24), "layers": (2, 4, 8, 12), "batch": (16, 32, 64, 128), "p": (0.1, 0.3, 0.5, 1.0)}
 
 
-def growth_rows(picture: Path) -> list[dict[str, object]]:
+def growth_rows(base: Size, picture: Path) -> list[dict[str, object]]:
     """How a training step's time and memory grow, as a plot and as rows."""
     import matplotlib
 
@@ -338,10 +334,10 @@ def growth_rows(picture: Path) -> list[dict[str, object]]:
 
     rows: list[dict[str, object]] = []
     figure, axes = pyplot.subplots(2, len(GROWTH), figsize=(12, 5), sharey="row", layout="constrained")
-    for column, (quantity, sizes) in enumerate(GROWTH.items()):
+    for column, (quantity, values) in enumerate(GROWTH.items()):
+        sizes = [replace(base, **{quantity: value}) for value in values]
         for version in ("plain", "fast"):
             found = [alone(version, size) for size in sizes]
-            values = [getattr(size, quantity) for size in sizes]
             axes[0, column].plot(values, [seconds for seconds, _ in found], marker="o", label=version)
             axes[1, column].plot(values, [memory for _, memory in found], marker="o")
             rows += [
@@ -357,23 +353,18 @@ def growth_rows(picture: Path) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Print the tables and write what was asked for."""
+    """Print the tables; write cnn.json and cnn-growth.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
     parser.add_argument("--together", type=int, default=8, help="sub-networks measured in one call")
-    parser.add_argument("--operators", action="store_true")
-    parser.add_argument("--growth", type=Path, metavar="FILE")
     parser.add_argument("--release", type=Path, metavar="PATH")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=Path, default=Path("results/performance"))
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     rows = [row for name in options.rows for row in ROWS[name](options)]
-    rows += growth_rows(options.growth) if options.growth else []
-    if options.operators:
-        operators(_size(options))
-    if options.json:
-        options.json.write_text(json.dumps({"threads": torch.get_num_threads(), "rows": rows}, indent=1))
+    write_json(options.out / "cnn.json", {"threads": torch.get_num_threads(), "rows": rows})
 
 
 def _size(options: argparse.Namespace, space_name: str = "cnn") -> Size:
@@ -388,6 +379,8 @@ ROWS: dict[str, Callable[[argparse.Namespace], list[dict[str, object]]]] = {
     ),
     "final": lambda options: final_rows(*((8, 3) if options.quick else (96, 20)), options.rounds),
     "memory": lambda options: memory_rows(_size(options)),
+    "growth": lambda options: growth_rows(_size(options), options.out / "cnn-growth.png"),
+    "operators": lambda options: operator_rows(_size(options)),
 }
 
 

@@ -1,6 +1,6 @@
 """A training step of the recurrent models against two direct versions, interleaved in one process.
 
-    python tests/performance/bench_rnn.py [--batch 256] [--size 300] [--rounds 5] [--json FILE]
+    python tests/performance/bench_rnn.py [--batch 256] [--size 300] [--rounds 5] [--out FOLDER]
 
 ``edges`` is the plain cell, one active edge after the other; ``masked`` computes every activation of every
 edge and multiplies by 0 or 1, as a DARTS search cell with fixed weights does; both with the ordinary softmax.
@@ -9,10 +9,10 @@ model trains a random sub-network a step, the final one the cell DARTS V2.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,7 @@ from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell
 from conas.sampling import Bernoulli
 from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
+from harness.files import write_json
 
 RNN = space("rnn")
 WORDS = 10_000
@@ -140,13 +141,13 @@ def summary(seconds: list[tuple[float, float]], fast: list[tuple[float, float]])
 
 
 def main() -> None:
-    """Print the tables and, with ``--json``, write them."""
+    """Print the tables; write rnn.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=300)
     parser.add_argument("--bptt", type=int, default=35)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json")
+    parser.add_argument("--out", type=Path, default=Path("results/performance"))
     options = parser.parse_args()
     sizes = (options.batch, options.size, options.bptt, options.rounds)
     tables = {kind: compare(kind, *sizes) for kind in ("one-shot", "final")}
@@ -158,9 +159,8 @@ def main() -> None:
                 f"{row['over_fast']:5.2f} x fast [{row['over_fast_min']:.2f}, {row['over_fast_max']:.2f}]   "
                 f"{row['cpu_s']:7.3f} s of cores, {row['cpu_over_fast']:.2f} x fast"
             )
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({**vars(options), "threads": torch.get_num_threads(), "tables": tables}, file, indent=2)
+    report = vars(options) | {"out": None, "threads": torch.get_num_threads(), "tables": tables}
+    write_json(options.out / "rnn.json", report)
 
 
 if __name__ == "__main__":

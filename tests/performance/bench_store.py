@@ -1,6 +1,6 @@
 """Runs in bulk: read 10,000 from files and from MongoDB, sync 1,000, and what the mirror costs a run.
 
-    python tests/performance/bench_store.py [--runs 10000] [--synced 1000] [--epochs 600] [--json FILE]
+    python tests/performance/bench_store.py [--runs 10000] [--synced 1000] [--epochs 600] [--out FOLDER]
 
 The server is the one of `make dashboard`, on loopback. Memory is the peak of a process that does nothing else; CPU time
 tells apart what a busy machine adds.
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness import results, services
+from harness.files import write_json
 from harness.mongo.database import Database, upload
 from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
 from harness.sync import Sync
@@ -134,14 +135,14 @@ def per_run(address: str, root: Path, epochs: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """The command line."""
+    """Print every figure as it is found; write store.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--synced", type=int, default=1_000)
     parser.add_argument("--epochs", type=int, default=600)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("results/performance"))
     chosen = parser.parse_args()
-    figures: dict[str, Any] = vars(chosen) | {"json": None}
+    figures: dict[str, Any] = vars(chosen) | {"out": None}
     with tempfile.TemporaryDirectory() as folder:
         many, few, port = Path(folder, "many"), Path(folder, "few"), services.free_port()
         make(many, chosen.runs, chosen.epochs)
@@ -160,8 +161,7 @@ def main() -> None:
                 print(f"{name}: {seconds:.1f} s ({cpu:.1f} s of CPU), {memory:.2f} GiB")
             figures["mirror"] = per_run(f"{url}/one", Path(folder, "one"), chosen.epochs)
             print(f"mirror of one run: {figures['mirror']}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(figures, indent=2))
+    write_json(chosen.out / "store.json", figures)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """How long all tables and figures take from a store of many runs, and how much of it is reading.
 
-    python tests/performance/bench_tables.py [--runs 10000] [--json FILE]
+    python tests/performance/bench_tables.py [--runs 10000] [--out FOLDER]
 
 The records are made up: every run that the laptop's sweeps plan, and copies of them under other keys up to the number.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -62,10 +61,10 @@ def fill(store: Store, number: int) -> None:
 
 
 def main() -> None:
-    """Time reading, and everything."""
+    """Time reading, and everything; write tables.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("results/performance"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         fill(Store(folder), options.runs)
@@ -76,8 +75,7 @@ def main() -> None:
         whole = time.perf_counter() - start
     found = {"runs": options.runs, "reading_seconds": reading, "whole_seconds": whole, "reading_share": reading / whole}
     print("  ".join(f"{name} {value:.4g}" for name, value in found.items()))
-    if options.json:
-        options.json.write_text(json.dumps(found))
+    write_json(options.out / "tables.json", found)
 
 
 if __name__ == "__main__":
