@@ -28,11 +28,11 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def device_name(chosen: torch.device) -> str:
-    """The device as people call it."""
+def device_name(chosen: torch.device, threads: int) -> str:
+    """The device as people call it, with the CPU ``threads`` that are used of it."""
     if chosen.type == "cuda":
         return torch.cuda.get_device_name(chosen)
-    return f"CPU {_processor()}, {torch.get_num_threads()} threads"
+    return f"CPU {_processor()}, threads: {threads}"
 
 
 def make_deterministic(threads: int) -> None:

@@ -70,7 +70,9 @@ def execute(config: Config, reporter: Reporter) -> Record:
 
 
 def _started(config: Config, earlier: Record | None) -> Record:
-    attempt = Attempt(started=now(), host=node(), pid=getpid(), device=device_name(device(config.device)))
+    attempt = Attempt(
+        started=now(), host=node(), pid=getpid(), device=device_name(device(config.device), config.threads)
+    )
     return Record(
         key=config.key,
         method=config.method,

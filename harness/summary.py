@@ -11,7 +11,7 @@ from harness.store import Record, Store
 
 def announce(config: Config, reporter: Reporter) -> None:
     """Say what is about to run, for how long, and how the other profiles would fare here."""
-    reporter.say(f"{config.id} on {device_name(device(config.device))}")
+    reporter.say(f"{config.id} on {device_name(device(config.device), config.threads)}")
     for profile, summary in summaries("profiles").items():
         seconds = estimate(config.with_profile(profile))
         mark = "->" if profile == config.profile else "  "

@@ -19,7 +19,7 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import space
 from harness.config import Config, load
-from harness.environment import device_name, make_deterministic
+from harness.environment import make_deterministic
 from harness.life import execute
 from harness.progress import Reporter, duration
 from harness.tasks import task
@@ -85,7 +85,7 @@ def main() -> None:
         }
     )
     make_deterministic(config.threads)
-    reporter.say(device_name(torch.device("cuda")))
+    reporter.say(torch.cuda.get_device_name())
     same = repeats(reporter)
     reporter.say(f"two smoke runs {'end at the same bits' if same else 'DIFFER'}")
     for name, seconds in timings(config).items():
