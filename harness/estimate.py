@@ -8,16 +8,17 @@ from harness import tasks
 from harness.config import Config, digest
 from harness.environment import device
 from harness.files import read_json, write_json
-from harness.questions import questions
+from harness.questions import Questions, questions
 from harness.speed import Machine, machine
 
 _COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
 
 
 class Parts(NamedTuple):
-    """Seconds of a run's two parts; runs may share the search, never the final training."""
+    """Seconds of a run's parts; runs may share the trainings and the measurements of a search, never the last part."""
 
-    search: float
+    models: float
+    measurements: float
     final: float
 
 
@@ -27,7 +28,7 @@ def estimate(config: Config) -> float:
 
 
 def parts(config: Config) -> Parts:
-    """Seconds of the search and of the final training of ``config`` on this machine, with nothing done before.
+    """Seconds of the parts of the run of ``config`` on this machine, with nothing done before.
 
     Reckoned once for runs that differ in their seeds only, and remembered in the store.
     """
@@ -44,8 +45,10 @@ def kind(config: Config) -> str:
 
 def _reckon(config: Config) -> list[float]:
     search, here = config.for_search(), _here(config)
-    asked = questions(search)
-    return [float(tasks.task(search).search_seconds(asked, here)), float(tasks.task(config).final_seconds(here))]
+    asked, task = questions(search), tasks.task(search)
+    measurements = task.search_seconds(Questions(measurements=asked.measurements, whole=asked.whole), here)
+    models = task.search_seconds(asked, here) - measurements
+    return [float(seconds) for seconds in (models, measurements, tasks.task(config).final_seconds(here))]
 
 
 def _here(config: Config) -> Machine:

@@ -11,21 +11,24 @@ _DECIDES_MODEL = {"method", "space", "oneshot", "alone", "relaxed"}
 
 
 class Costs:
-    """Estimates of runs; a search that several runs share is counted in the first that is asked about."""
+    """Estimates of runs; what several runs share is counted in the first that is asked about."""
 
     def __init__(self) -> None:
         self._known: dict[str, Parts | None] = {}
-        self._searched: set[str] = set()
+        self._counted: set[str] = set()
         self.unknown: dict[str, None] = {}
         """Why some runs have no estimate, each reason once."""
 
     def of(self, config: Config) -> float | None:
         """Device-seconds of the run of ``config``, None if they cannot be told."""
-        search = _search(config)
-        is_first = search not in self._searched
-        self._searched.add(search)
-        both = self._parts(config)
-        return None if both is None else both.final + is_first * both.search
+        parts = self._parts(config)
+        trains, measures = self._is_first(f"models {model(config)}"), self._is_first(f"search {_search(config)}")
+        return None if parts is None else trains * parts.models + measures * parts.measurements + parts.final
+
+    def _is_first(self, shared: str) -> bool:
+        is_first = shared not in self._counted
+        self._counted.add(shared)
+        return is_first
 
     def _parts(self, config: Config) -> Parts | None:
         try:
