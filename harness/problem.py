@@ -6,6 +6,7 @@ the same point; two searches that ask the same question pay for it once, yet bot
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
@@ -25,7 +26,7 @@ from harness.config import Config, digest
 from harness.files import Lines, read_json, write_json
 from harness.progress import Reporter
 from harness.store import Store, claim
-from harness.training import Trainee, fit
+from harness.training import DivergedError, Trainee, fit
 
 _TOGETHER = 8
 """How many sub-networks are measured in one call, which is what a kill can lose."""
@@ -83,7 +84,10 @@ class TrainedProblem:
         return TrainedOracle(self, self._task.measurer(_weights(folder)), folder, self._section("measure"))
 
     def stand_alone(self, alpha: Alpha, epochs: int) -> float:
-        """Train the repaired network of ``alpha`` alone, continuing earlier epochs; its validation loss."""
+        """Train the repaired network of ``alpha`` alone, continuing earlier epochs; its validation loss.
+
+        Infinite if the training diverges: the network is bad, the search goes on.
+        """
         genotype = self.space.build(alpha)
         key = digest({"genotype": genotype.to_json(), "alone": self._section("alone"), **self._task.identity})
         folder = self._store.stage("alone", key)
@@ -93,18 +97,26 @@ class TrainedProblem:
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         losses = {row["epoch"]: row["valid_loss"] for row in Lines(folder / "metrics.jsonl")}
-        return float(losses[epochs])
+        return float(losses.get(epochs, math.inf))
 
     def _train_alone(self, folder: Path, key: str, genotype: Genotype, epochs: int) -> dict[str, Any]:
-        """The facts of a stand-alone training of at least ``epochs`` epochs."""
+        """The facts of a stand-alone training of at least ``epochs`` epochs, or of one that diverged before."""
         facts = folder / "stage.json"
         with claim(folder, wait=-1):
-            if not facts.exists() or read_json(facts)["epochs"] < epochs:
-                checkpoints = Checkpoints(folder, key, self._reporter.say)
-                trainee = self._task.alone(genotype, epochs)
-                progress = fit(trainee, "alone", checkpoints, Lines(folder / "metrics.jsonl"), self._reporter)
-                write_json(facts, {"epochs": epochs, "seconds": progress.seconds})
+            known: dict[str, Any] = read_json(facts) if facts.exists() else {"epochs": 0, "diverged": ""}
+            if known["epochs"] < epochs and not known["diverged"]:
+                write_json(facts, self._train_alone_now(folder, key, genotype, epochs))
         return read_json(facts)
+
+    def _train_alone_now(self, folder: Path, key: str, genotype: Genotype, epochs: int) -> dict[str, Any]:
+        checkpoints, metrics = Checkpoints(folder, key, self._reporter.say), Lines(folder / "metrics.jsonl")
+        start = time.monotonic()
+        try:
+            progress = fit(self._task.alone(genotype, epochs), "alone", checkpoints, metrics, self._reporter)
+        except DivergedError as error:
+            self._reporter.say(f"{error}; this network's loss counts as infinite")
+            return {"epochs": epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
+        return {"epochs": epochs, "seconds": progress.seconds, "diverged": ""}
 
     def relaxed(self, operations: tuple[str, ...], order: int) -> Mapping[str, NDArray[np.float64]]:
         """Train the relaxation of DARTS, or take the one trained before."""

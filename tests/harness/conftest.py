@@ -22,6 +22,8 @@ def tiny(tmp_path: Path) -> Callable[..., Config]:
     """The smallest real run: `tiny(**updates)` is its configuration, recorded below the test's own folder."""
 
     def configure(updates: dict[str, Any] | None = None) -> Config:
-        return load(merge({**TINY, "runs_dir": str(tmp_path / "runs")}, updates or {}))
+        asked = updates or {}
+        base = {name: value for name, value in TINY.items() if "method" not in asked or name != "search"}
+        return load(merge({**base, "runs_dir": str(tmp_path / "runs")}, asked))
 
     return configure

@@ -1,5 +1,6 @@
 """The whole life of a run on real images: repeatable, resumable, and recorded however it ends."""
 
+import math
 import multiprocessing
 import os
 import random
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from conas.genotype import Genotype
+from conas.seeds import generator
+from harness import tasks
 from harness.config import Config, load
 from harness.life import execute
+from harness.problem import TrainedProblem
 from harness.progress import Reporter
 from harness.store import AlreadyRunning, Record, Store
 from harness.training import DivergedError
@@ -119,6 +123,18 @@ def test_a_diverging_run_says_where(tiny: Configure) -> None:
     assert record.reason is not None
     assert "step" in record.reason
     assert record.genotype is not None
+
+
+def test_a_network_that_diverges_alone_is_a_bad_network_and_ends_no_search(tiny: Configure) -> None:
+    config = tiny({"method": "random_search", "alone": {"lr": 1e30, "clip": 1e30}})
+    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), Reporter())
+    alpha = problem.space.sample(generator(0, "alpha"), 1)[0]
+    assert problem.stand_alone(alpha, 2) == math.inf
+    (facts,) = Store(config.runs_dir).root.glob("stages/alone-*/stage.json")
+    written = facts.stat().st_mtime_ns
+    assert problem.stand_alone(alpha, 2) == math.inf
+    assert facts.stat().st_mtime_ns == written, "it is not trained again"
+    assert problem.cost.stand_alone_epochs == 2
 
 
 class Interrupting(Reporter):
