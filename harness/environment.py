@@ -39,6 +39,8 @@ def make_deterministic(threads: int) -> None:
     """Fix the number of CPU threads and refuse algorithms that do not repeat their bits."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # with that, torch writes NaN into new memory, for programs that read what they never wrote: a sixth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
 
 

@@ -2,11 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bson import ObjectId
 from filelock import FileLock
@@ -17,6 +19,8 @@ from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
 from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
 from harness.mongo.image import Image, read_image
 from harness.store import DamagedRecord, RunFolder
+
+T = TypeVar("T")
 
 URL_VARIABLE = "CONAS_MONGO_URL"
 UNSYNCED = ".unsynced"
@@ -97,14 +101,17 @@ class Database:
         """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
         ids = self._ids(name, {"$exists": True})
         runs = sorted(ids)
-        for start in range(0, len(runs), _RUNS_AT_ONCE):
-            some = runs[start : start + _RUNS_AT_ONCE]
-            whole = self._files([ids[run] for run in some])
-            # A run that goes on may have replaced a file since its id was read.
-            if replaced := [run for run in some if ids[run] not in whole]:
-                ids |= self._ids(name, {"$in": replaced})
-                whole |= self._files([ids[run] for run in replaced])
-            yield from ((run, whole.get(ids[run], b"")) for run in some)
+        blocks = (runs[start : start + _RUNS_AT_ONCE] for start in range(0, len(runs), _RUNS_AT_ONCE))
+        for block in _ahead(partial(self._block, name, {run: ids[run] for run in some}) for some in blocks):
+            yield from block
+
+    def _block(self, name: str, ids: dict[str, ObjectId]) -> list[tuple[str, bytes]]:
+        whole = self._files(list(ids.values()))
+        # A run that goes on may have replaced a file since its id was read.
+        if replaced := [run for run, file in ids.items() if file not in whole]:
+            ids = ids | self._ids(name, {"$in": replaced})
+            whole |= self._files([ids[run] for run in replaced])
+        return [(run, whole.get(file, b"")) for run, file in ids.items()]
 
     def _ids(self, name: str, runs: Document) -> dict[str, ObjectId]:
         found = self._db.runs.find({"mirror.run": runs}, {"mirror.run": 1, "artifacts": 1})
@@ -246,6 +253,18 @@ def _url(address: str) -> str:
     if short is None:
         raise DatabaseError(_FORMS)
     return f"mongodb://{short['host'] or 'localhost:27017'}/{short['database']}"
+
+
+def _ahead(tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """The results of ``tasks`` in order; while one is used, the next task is at work."""
+    with ThreadPoolExecutor(1) as worker:
+        coming: Future[T] | None = None
+        for task in tasks:
+            ready, coming = coming, worker.submit(task)
+            if ready is not None:
+                yield ready.result()
+        if coming is not None:
+            yield coming.result()
 
 
 def _insert(collection: Collection[Document], wanted: Iterable[Document]) -> None:
