@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
-from tqdm import tqdm
 
 from conas.fourier import SparsePolynomial, basis_size
 from conas.recovery import lasso
@@ -30,13 +29,14 @@ from conas.synthetic import random_polynomial
 from conas.theory import necessary_measurements, sufficient_measurements
 from harness.files import write_atomic, write_json
 from harness.picture import MARKERS, panels, write_picture
+from harness.progress import Reporter
 
 N, D = 140, 2
 SPARSITIES = (5, 10, 20)
 COUNTS = (50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 700, 1000, 1400)
 PAPER_COUNT = 1000
 SCALE, MEAN = 0.1, 1.0
-TRIALS, QUICK_TRIALS = 100, 5
+TRIALS, QUICK_TRIALS = 50, 5
 SURE = 0.95
 DASHES: tuple[str | tuple[float, float], ...] = ("", (4, 1.5), (1, 1))
 
@@ -93,9 +93,11 @@ def successes(setting: Setting, s: int, m: int, trials: int) -> dict[str, object
 def run(trials: int) -> pd.DataFrame:
     """All settings, on all cores; the largest problems first, so that no core waits long at the end."""
     cells = sorted(product(SETTINGS, SPARSITIES, COUNTS), key=lambda cell: -cell[2])
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        futures = [pool.submit(successes, *cell, trials) for cell in cells]
-        rows = [future.result() for future in tqdm(futures, "cells", disable=None)]
+    rows = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool, Reporter().bar("recovering", len(cells)) as bar:
+        for row in pool.map(successes, *zip(*cells, strict=True), repeat(trials)):
+            rows.append(row)
+            bar.step()
     order = {setting.title: place for place, setting in enumerate(SETTINGS)}
     return pd.DataFrame(rows).sort_values(
         ["setting", "s", "m"], key=lambda c: c.map(order) if c.name == "setting" else c

@@ -7,6 +7,7 @@ where CoNAS's answer ranks among all sub-networks.
 
 import argparse
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from conas.fourier import SparsePolynomial, hypercube, walsh_hadamard
 from conas.minimise import minimise
@@ -199,9 +199,12 @@ def main() -> None:
     make_deterministic(config.threads)
     reporter = Reporter()
     truth = measure_all(config, reporter)
-    runs = pd.DataFrame(
-        [recover(truth, m, draw) for m in COUNTS for draw in tqdm(range(DRAWS), f"m = {m}", disable=None)]
-    )
+    rows = []
+    with reporter.bar("recovering", len(COUNTS) * DRAWS) as bar:
+        for m, number in product(COUNTS, range(DRAWS)):
+            rows.append(recover(truth, m, number))
+            bar.step()
+    runs = pd.DataFrame(rows)
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_json(arguments.out / "spectrum.json", summary(truth, runs))
     write_atomic(arguments.out / "spectrum.csv", runs.to_csv(index=False, float_format="%.6g").encode())
