@@ -137,13 +137,13 @@ def draw(results: pd.DataFrame) -> Figure:
         axis.set(title=setting.title, xlabel="measurements m", ylabel="")
         axis.tick_params(labelleft=axis is axes[0])
     axes[0].set_ylabel("exact recovery (%)")
+    axes[0].annotate("the paper's m", (PAPER_COUNT, 3), (-3, 0), textcoords="offset points", ha="right", color="0.3")
     return figure
 
 
 def _panel(axis: Axes, cells: pd.DataFrame, legend: bool) -> None:
     colours = dict(zip(SPARSITIES, sns.color_palette("colorblind"), strict=False))
     axis.axvline(PAPER_COUNT, color="0.3", linewidth=1, linestyle=":")
-    axis.annotate("the paper's m", (PAPER_COUNT, 3), (-3, 0), textcoords="offset points", ha="right", color="0.3")
     for s, colour in colours.items():
         line = cells[cells["s"] == s]
         axis.fill_between(line["m"], 100 * line["low"], 100 * line["high"], color=colour, alpha=0.2, linewidth=0)
