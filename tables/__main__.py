@@ -25,8 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        extra = tuple(_setting(text) for text in options.set)
-        runs = Runs.read(options.store, options.profile, extra)
+        extra = [_setting(text) for text in options.set]
+        if options.command == "missing" and "://" not in options.store:
+            extra.append(("runs_dir", options.store))  # where the commands are to record their runs
+        runs = Runs.read(options.store, options.profile, tuple(extra))
         for line in runs.damaged:
             print(f"skipped, damaged: {line}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))

@@ -53,8 +53,6 @@ class Runs:
             DatabaseError, PyMongoError: the database cannot be read.
         """
         records, damaged = results.records(results.source(address))
-        if not str(address).startswith("mongodb"):
-            extra = (("runs_dir", str(address)), *extra)  # where the missing runs belong
         return replace(cls.of(records, profile, extra), damaged=tuple(damaged), address=str(address))
 
     @classmethod
