@@ -4,6 +4,7 @@ DARTS lowers the validation loss over the architecture while the weights lower t
 functions of named parameters, so nothing of a model is changed by asking for a gradient.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,21 +23,30 @@ class WeightStep:
     Attributes:
         rate, momentum, decay: of the optimiser.
         velocity: its momentum buffers by parameter, zero where there is none yet.
+        clip: the largest norm of a gradient, over all weights. DARTS clips in its search for recurrent cells, whose
+            rate of 20 would take the weights far away, and not in its search for convolutional ones.
     """
 
     rate: float
     momentum: float = 0.0
     decay: float = 0.0
     velocity: Mapping[str, Tensor] | None = None
+    clip: float = math.inf
 
     @classmethod
-    def of(cls, optimizer: torch.optim.SGD, weights: Mapping[str, Tensor]) -> "WeightStep":
+    def of(cls, optimizer: torch.optim.SGD, weights: Mapping[str, Tensor], clip: float = math.inf) -> "WeightStep":
         """The next step of ``optimizer``, whose single group holds ``weights``."""
         (group,) = optimizer.param_groups
         state: Mapping[Tensor, Any] = optimizer.state
         buffers = {name: state.get(tensor, {}).get("momentum_buffer") for name, tensor in weights.items()}
         velocity = {name: buffer for name, buffer in buffers.items() if buffer is not None}
-        return cls(group["lr"], group["momentum"], group["weight_decay"], velocity)
+        return cls(group["lr"], group["momentum"], group["weight_decay"], velocity, clip)
+
+    def clipped(self, gradients: Parameters) -> tuple[Parameters, float]:
+        """The gradients within ``clip``, and what they were multiplied by."""
+        norm = float(torch.cat([tensor.flatten() for tensor in gradients.values()]).norm())
+        factor = 1.0 if norm <= self.clip else self.clip / norm
+        return {name: factor * tensor for name, tensor in gradients.items()}, factor
 
     def __call__(self, weights: Parameters, gradients: Parameters) -> Parameters:
         """The weights after the step."""
@@ -80,13 +90,15 @@ def second_order(
 
     It is ``d L_valid(w', a) / da - rate * d2 L_train(w, a) / (da dw) * d L_valid(w', a) / dw'``. The product with the
     second derivative is the difference of the training loss's architecture gradients at ``w`` moved to both sides
-    along the last factor, by ``difference`` over all weights (0.01 in the paper).
+    along the last factor, by ``difference`` over all weights (0.01 in the paper). If the step clips, so is the last
+    factor, and what the step multiplies its gradient by counts as a constant that lowers its rate.
     """
-    moved = step(weights, _gradients(train_loss, weights, architecture, of=weights))
+    gradients, factor = step.clipped(_gradients(train_loss, weights, architecture, of=weights))
+    moved = step(weights, gradients)
     both = _gradients(valid_loss, moved, architecture, of={**architecture, **moved})
-    direction = {name: both[name] for name in weights}
+    direction, _ = step.clipped({name: both[name] for name in weights})
     product = _second_derivative(train_loss, weights, architecture, direction, difference)
-    return {name: both[name] - step.rate * product[name] for name in architecture}
+    return {name: both[name] - step.rate * factor * product[name] for name in architecture}
 
 
 def _second_derivative(

@@ -55,7 +55,7 @@ class RelaxedTraining(BpttTraining):
         self._adam = torch.optim.Adam(
             list(architecture.values()), lr=settings.lr_alpha, weight_decay=settings.weight_decay_alpha
         )
-        self._order = order
+        self._order, self._clip = order, settings.clip
         self._held_out = list(windows(batchify(data.valid, settings.batch_size).to(self._text.device), settings.bptt))
         self._held_out_hidden = torch.zeros_like(self._hidden)
 
@@ -68,7 +68,7 @@ class RelaxedTraining(BpttTraining):
             gradients = first_order(valid, weights, architecture)
         else:
             train = partial(self._train_loss, epoch, step)
-            next_step = WeightStep.of(self._optimizer, weights)  # type: ignore[arg-type]
+            next_step = WeightStep.of(self._optimizer, weights, self._clip)  # type: ignore[arg-type]
             gradients = second_order(train, valid, weights, architecture, next_step)
         for name, parameter in architecture.items():
             parameter.grad = gradients[name]

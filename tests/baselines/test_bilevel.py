@@ -121,6 +121,28 @@ def test_without_a_rate_second_order_is_first_order() -> None:
         torch.testing.assert_close(found[name], gradient)
 
 
+def test_a_step_that_clips_is_one_of_a_lower_rate_towards_a_shorter_gradient() -> None:
+    model, train, valid = mixture_losses()
+    weights, architecture = split(model)
+    unclipped = WeightStep(rate=20.0)
+    gradients = dict(
+        zip(weights, torch.autograd.grad(train({**weights, **architecture}), weights.values()), strict=True)
+    )
+    norm = float(torch.cat([tensor.flatten() for tensor in gradients.values()]).norm())
+    clipped, factor = WeightStep(rate=20.0, clip=norm / 50).clipped(gradients)
+    assert factor == pytest.approx(1 / 50)
+    assert unclipped.clipped(gradients)[1] == 1.0
+    moved = unclipped(weights, clipped)
+    torch.testing.assert_close(moved, WeightStep(rate=0.4)(weights, gradients))
+    found = second_order(train, valid, weights, architecture, WeightStep(20.0, clip=norm / 50), difference=1e-6)
+    lower = second_order(train, valid, weights, architecture, WeightStep(0.4), difference=1e-6)
+    first = first_order(valid, moved, architecture)
+    for name, gradient in found.items():
+        share = (gradient - first[name]) / (lower[name] - first[name])
+        torch.testing.assert_close(share, share.mean().expand_as(share), rtol=1e-3, atol=0)
+        assert 0 < float(share.mean()) <= 1
+
+
 def test_gradients_leave_the_model_alone() -> None:
     model, train, valid = cnn_losses()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
