@@ -90,6 +90,7 @@ def test_looking_says_everything_and_changes_nothing(
         (NOBODY, "another", 0, "running"),
         (NOBODY, "another", 2 * LAPSE, "dead"),
     ],
+    ids=["here", "gone", "silent", "elsewhere", "silent elsewhere"],
 )
 def test_a_run_lives_while_its_process_does(
     tmp_path: Path, write_run: WriteRun, pid: int, host: str, silence: float, state: str
