@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,9 @@ from harness import services
 from harness.draw import draw_cells
 from harness.files import write_json
 from harness.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Status, Store
+
+# a shell starts background jobs deaf to Ctrl-C, and what the tests start would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WriteRun = Callable[..., RunFolder]
 
