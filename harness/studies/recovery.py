@@ -36,7 +36,7 @@ SPARSITIES = (5, 10, 20)
 COUNTS = (50, 75, 100, 125, 150, 200, 250, 300, 400, 500, 700, 1000, 1400)
 PAPER_COUNT = 1000
 SCALE, MEAN = 0.1, 1.0
-TRIALS, QUICK_TRIALS = 50, 5
+TRIALS = 50
 SURE = 0.95
 DASHES: tuple[str | tuple[float, float], ...] = ("", (4, 1.5), (1, 1))
 
@@ -172,10 +172,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.recovery", description=__doc__)
     parser.add_argument("--trials", type=int, default=TRIALS, help="polynomials for each point (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_TRIALS} polynomials for each point")
     parser.add_argument("--out", type=Path, default=Path("results/studies/recovery"), help="where results go")
     arguments = parser.parse_args()
-    trials = QUICK_TRIALS if arguments.quick else arguments.trials
+    trials: int = arguments.trials
     if trials < 1:
         parser.error(f"--trials {trials} (allowed: at least 1)")
     started = time.perf_counter()

@@ -11,6 +11,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     return make(tmp_path_factory.mktemp("tiny"), seeds=4)
 
 
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Three runs, undisturbed and not too short to be killed; two share a trained model."""
+    return make(tmp_path_factory.mktemp("few"), seeds=1, epochs=40)
+
+
 @pytest.fixture
 def store(tiny: Tiny, tmp_path: Path) -> Path:
     """An empty store."""

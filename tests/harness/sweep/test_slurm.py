@@ -12,7 +12,7 @@ from harness import status, sweep
 from harness.launch.slurm import minutes
 from harness.store import Store
 from tests.harness.sweep.cluster import NoSlurmError, slurm
-from tests.harness.sweep.runs import Tiny, attempts, make, results, running, states, wait_until
+from tests.harness.sweep.runs import Tiny, attempts, results, running, states, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             yield
     except NoSlurmError as error:
         pytest.skip(f"NO SLURM, NOTHING ABOUT SLURM IS TESTED: {error}")
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Three runs, undisturbed and not too short to be killed; two share a trained model."""
-    return make(tmp_path_factory.mktemp("few"), seeds=1, epochs=40)
 
 
 def jobs() -> dict[str, str]:
@@ -73,9 +67,7 @@ def test_cancelled_jobs_leave_the_queue_and_their_runs_go_on_later(cluster: None
     wait_until(lambda: running(store))
     assert status.main(["cancel", "tiny", "--store", str(store)]) == 0
     wait_until(lambda: not jobs() and not running(store))
-    ends = list(states(store).values())
-    assert set(ends) <= {"interrupted", "dead", "queued", "done"}
-    assert ends.count("done") < len(few), "what waited was never started"
+    assert set(states(store).values()) <= {"interrupted", "dead", "queued"}
     assert sweep.main(few.command(store)) == 0
     assert results(store) == few.expected
 
