@@ -11,8 +11,8 @@ SETTINGS = $(if $(SUBSET),--set allow_subset=true --set data_dir=$(DATA))
 
 # threads that spin while they wait stall a shared machine
 export OMP_WAIT_POLICY ?= PASSIVE
-# on a machine that does nothing else they are quicker, and so is memory in huge pages
-ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1
+# on a machine that does nothing else they are quicker, and so is memory in huge pages that is never given back
+ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow torture lint types contracts format bench data replicate tables missing scorecard report \

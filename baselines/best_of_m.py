@@ -66,8 +66,7 @@ METHOD = register(
         {
             "text": {"connect": True},
             "smoke": {"m": 30},
-            "laptop": {"m": 300},
-            "laptop/text": {"m": 100},
+            "laptop/text": {"m": 300},
         },
     )
 )

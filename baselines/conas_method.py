@@ -9,8 +9,7 @@ from conas.problem import Cost
 SIZES: dict[str, dict[str, Any]] = {
     "text": {"t": 2, "s": (10, 5), "connect": True},
     "smoke": {"m": 30},
-    "laptop": {"m": 300},
-    "laptop/text": {"m": 100},
+    "laptop/text": {"m": 300},
     "release": {"m": 3000, "s": 12, "lambda_": 20.0},
 }
 

@@ -105,7 +105,7 @@ METHOD = register(
         {
             **SIZES,
             "smoke": {**SIZES["smoke"], "flips": 20},
-            "laptop": {**SIZES["laptop"], "flips": 200},
+            "laptop": {"flips": 200},
             "laptop/text": {**SIZES["laptop/text"], "flips": 50},
         },
     )

@@ -65,7 +65,8 @@ def _sweep(options: argparse.Namespace) -> int:
         _describe(sweep, options.dry_run)
     for line in costs.unknown:
         print(f"no estimate: {line}")
-    jobs = [job for sweep in sweeps for job in sweep.jobs()]
+    # every row once before any row twice, so that a sweep which was stopped early has something to tell
+    jobs = sorted((job for sweep in sweeps for job in sweep.jobs()), key=lambda job: job.config["seed"])
     if options.dry_run:
         print(f"# {len(jobs)} runs to make; {_workers(jobs, options)[1]}")
         return 0
