@@ -1,6 +1,6 @@
-"""The runs as tables, from files or from MongoDB, equal either way: both give the same bytes to the same code.
+"""The runs as tables, from a store, a packed file or MongoDB, equal each way: all feed the same code.
 
-runs, metrics = results.load("runs")                           # or "mongodb://HOST:PORT/DATABASE"
+runs, metrics = results.load("runs")                           # or "runs.jsonl", "mongodb://HOST:PORT/DATABASE"
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ import orjson
 import pandas as pd
 from pydantic import ValidationError
 
+from harness.archive import SUFFIX, Archive
 from harness.metrics import Row, parse
 from harness.mongo.database import Database
 from harness.store import Record, Store
@@ -55,14 +56,21 @@ class Files:
                 continue
 
 
+def is_folder(address: str | Path) -> bool:
+    """Whether ``address`` is a store's root folder, where runs can also be made."""
+    return not str(address).startswith(("mongodb://", "mongodb+srv://")) and not str(address).endswith(SUFFIX)
+
+
 def source(address: str | Path) -> Source:
-    """The runs at ``address``: a store's root folder or a ``mongodb://`` address.
+    """The runs at ``address``: a store's root folder, a packed ``.jsonl`` file or a ``mongodb://`` address.
 
     Raises:
         DatabaseError: the address cannot be read.
+        ArchiveError: there is no such file.
     """
-    is_database = str(address).startswith(("mongodb://", "mongodb+srv://"))
-    return Database(str(address)) if is_database else Files(address)
+    if is_folder(address):
+        return Files(address)
+    return Archive(address) if str(address).endswith(SUFFIX) else Database(str(address))
 
 
 def load(address: str | Path) -> Results:

@@ -13,6 +13,7 @@ from harness.files import write_atomic
 from harness.launch.costs import Costs
 from harness.mongo.database import DatabaseError
 from harness.progress import duration
+from harness.results import is_folder
 from tables import scorecard
 from tables.build import Results, build
 from tables.missing import DAY, gaps
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         extra = [_setting(text) for text in options.set]
-        if options.command == "missing" and "://" not in options.store:
+        if options.command == "missing" and is_folder(options.store):
             extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         runs = Runs.read(options.store, options.profile, tuple(extra))
         for line in runs.damaged:
@@ -94,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
     parser.add_argument(
-        "--store", default="runs", help="the folder or mongodb:// address of the recorded runs (default: runs)"
+        "--store",
+        default="runs",
+        help="the folder, packed .jsonl file or mongodb:// address of the recorded runs (default: runs)",
     )
     parser.add_argument("--out", default="results", help="where results go (default: results)")
     parser.add_argument(

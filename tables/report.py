@@ -13,6 +13,7 @@ from markupsafe import Markup
 from harness import grid
 from harness.config import Config
 from harness.progress import duration
+from harness.results import is_folder
 from harness.store import Record, Store
 from tables import scorecard
 from tables.build import Picture, Results
@@ -85,8 +86,8 @@ def _run(record: Record, config: Config, path: str) -> dict[str, Any]:
 
 
 def _path(runs: Runs, record: Record, folder: Path) -> str:
-    """The run's record as seen from the page; nothing where it lies in a database."""
-    if "://" in runs.address:
+    """The run's record as seen from the page; nothing where it has no file of its own."""
+    if not is_folder(runs.address):
         return ""
     return Path(os.path.relpath(Store(runs.address).run(record.id).record_path, folder)).as_posix()
 

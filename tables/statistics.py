@@ -53,6 +53,12 @@ def summarise(values: Sequence[float]) -> Summary | None:
     return Summary(len(array), float(array.mean()), float(array.min()), sd)
 
 
+def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of ``values``, None for fewer than two."""
+    found = against(values, Figure(0.0)) if len(values) > 1 else None
+    return None if found is None or found.low is None or found.high is None else (found.low, found.high)
+
+
 def against(values: Sequence[float], paper: Figure) -> Difference:
     """Our mean of ``values`` minus the paper's figure."""
     seeds = paper.seeds if paper.sd is not None and paper.seeds else None

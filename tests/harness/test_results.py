@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import results
+from harness import archive, results
 from harness.metrics import parse
 from harness.mongo.database import Database
 from harness.store import Store
@@ -94,3 +94,26 @@ def test_metrics_agree_with_a_plain_reference(runs):
         for row in table.to_dict("records")
     ]
     assert found == [{key: value for key, value in row.items() if value is not None} for row in expected]
+
+
+def test_a_packed_file_gives_the_same_and_fills_a_store(runs, tmp_path):
+    store, path, other = Store(runs), tmp_path / "runs.jsonl", Store(tmp_path / "other")
+    ended = [record for record in store.read()[0] if record.status != "running"]
+    assert archive.pack(store, [record.id for record in ended] + ["never-made"], path) == len(ended) == 3
+    assert results.records(results.source(path)) == (ended, [])
+    assert archive.unpack(path, other) == 3
+    pd.testing.assert_frame_equal(results.load(path).runs, results.load(other.root).runs)
+    pd.testing.assert_frame_equal(results.load(path).metrics, results.load(other.root).metrics)
+    assert archive.unpack(path, other) == 0
+    assert archive.pack(other, [record.id for record in ended], tmp_path / "again.jsonl") == 3
+    assert (tmp_path / "again.jsonl").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "no such file"), ("{}", "line 1: not a packed run ('run')")])
+def test_a_file_that_is_no_archive_is_named(tmp_path, capsys, content, says):
+    path = tmp_path / "runs.jsonl"
+    if content is not None:
+        path.write_text(content)
+    assert archive.main(["unpack", str(path), "--store", str(tmp_path / "store")]) == 1
+    assert capsys.readouterr().err == f"error: {path}{', ' if content else ': '}{says}\n"
+    assert not (tmp_path / "store").exists()

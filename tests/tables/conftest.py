@@ -127,6 +127,11 @@ def _stages(config: Config, rng: np.random.Generator) -> list[dict[str, Any]]:
         return []
     means = 1.5 - 0.2 * np.arange(config.settings.t) + 0.02 * rng.normal(size=config.settings.t)
     return [
-        {"measurements": {"used": 30, "reused": 0, "dropped": 0, "mean": float(mean), "sd": 0.1, "least": 0.9}}
+        {
+            "measurements": {"used": 30, "reused": 0, "dropped": 0, "mean": float(mean), "sd": 0.1, "least": 0.9},
+            "fit_r2": 0.5,
+            "held_out_r2": 0.25,
+            "minimisers": 8,
+        }
         for mean in means
     ]

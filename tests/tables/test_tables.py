@@ -12,11 +12,13 @@ import pytest
 from harness import grid
 from harness.config import load
 from harness.store import Record, Store
+from tables import figure_prediction, figure_searches
 from tables.__main__ import main
 from tables.build import Results, build
 from tables.render import escape_latex
 from tables.runs import Runs
 from tables.sheet import caption
+from tables.statistics import interval_of_mean
 from tables.table1 import TABLE
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -121,3 +123,23 @@ def test_the_latex_compiles(results: tuple[Runs, Results], tmp_path: Path) -> No
     done = subprocess.run(command, cwd=tmp_path / "tex", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "tex/tables.pdf").stat().st_size > 10_000
+
+
+def test_the_figure_of_the_searches_has_one_point_for_each_finished_run(results: tuple[Runs, Results]) -> None:
+    runs, _ = results
+    points = figure_searches.rows(runs).groupby(["table", "name"])["value"]
+    rows = TABLE.rows(runs).set_index("name")
+    assert points.size()["table1"].to_dict() == rows.loc[rows["error.n"] > 0, "error.n"].to_dict()
+    assert points.mean()["table1"].to_dict() == pytest.approx(rows["error.mean"].dropna().to_dict())
+
+
+def test_the_figure_of_the_prediction_tells_ties_in_bits(results: tuple[Runs, Results]) -> None:
+    stages = figure_prediction.rows(results[0]).groupby("search")["stage"].max()
+    assert set(stages.index) <= set(figure_prediction.SEARCHES.values())
+    assert stages["CIFAR-10, t = 4"] == 4
+    assert set(figure_prediction.rows(results[0])["undecided_bits"]) == {3.0}
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    assert interval_of_mean([5.0]) is None
+    assert interval_of_mean([1.0, 3.0]) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-3)

@@ -1,0 +1,131 @@
+"""`python -m harness.archive pack SWEEP ... FILE`: the records of a sweep's runs as one file, `unpack` the way back.
+
+One line a run, sorted by name::
+
+    {"run": "cifar10-conas-s0-...", "record": {...record.json...}, "metrics": [...lines of metrics.jsonl...]}
+
+No weights, no pictures: small enough for a repository. Tables read such a file like a store
+(``python -m tables --store FILE.jsonl``); a sweep on a store that it was unpacked into makes only what it lacks.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harness import grid
+from harness.config import ConfigError, default_profile, summaries
+from harness.files import Lines, write_atomic
+from harness.store import DamagedRecord, Record, Store
+
+SUFFIX = ".jsonl"
+_ENDED = ("done", "failed", "diverged")
+
+
+class Archive:
+    """The runs in a packed file.
+
+    Raises:
+        ArchiveError: the file is missing, or a line of it is no run.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise ArchiveError(f"{path}: no such file")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Every run: ``run``, ``record`` and ``metrics``."""
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    packed = orjson.loads(line)
+                    yield {name: packed[name] for name in ("run", "record", "metrics")}
+                except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+                    raise ArchiveError(f"{self._path}, line {number}: not a packed run ({error})") from error
+
+    def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The content of ``record.json`` or ``metrics.jsonl`` of every run, by the run's name."""
+        for packed in self:
+            if name == "record.json":
+                yield packed["run"], orjson.dumps(packed["record"])
+            elif name == "metrics.jsonl":
+                yield packed["run"], b"".join(orjson.dumps(row) + b"\n" for row in packed["metrics"])
+
+
+class ArchiveError(OSError):
+    """A file that holds no packed runs."""
+
+
+def pack(store: Store, names: Iterable[str], path: Path) -> int:
+    """Write those of the runs ``names`` that have ended to ``path``; how many they are.
+
+    Raises:
+        DamagedRecord: a record cannot be read.
+    """
+    lines = []
+    for name in sorted(set(names)):
+        folder = store.run(name)
+        record = folder.record()
+        if record is not None and record.status in _ENDED:
+            told = {"run": name, "record": record.model_dump(mode="json"), "metrics": list(folder.metrics)}
+            lines.append(orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n")
+    write_atomic(path, b"".join(lines))
+    return len(lines)
+
+
+def unpack(path: Path, store: Store) -> int:
+    """Put every run in ``path`` that ``store`` does not have into it; how many they are.
+
+    Raises:
+        ArchiveError: the file is missing, or a line of it is no run.
+    """
+    new = [packed for packed in Archive(path) if not store.run(packed["run"]).record_path.exists()]
+    for packed in new:
+        folder = store.run(packed["run"])
+        folder.metrics.path.unlink(missing_ok=True)
+        Lines(folder.metrics.path).append(*packed["metrics"])
+        folder.save(Record.model_validate(packed["record"]))
+    return len(new)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    store = Store(options.store)
+    try:
+        if options.command == "unpack":
+            print(f"{unpack(options.file, store)} runs of {options.file} are new in {store.root}")
+        else:
+            print(f"{pack(store, _planned(options), options.file)} runs of {store.root} are packed in {options.file}")
+    except (ConfigError, DamagedRecord, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _planned(options: argparse.Namespace) -> list[str]:
+    extra = tuple(map(grid.setting, options.set))
+    names = [name for one in options.sweeps for name in (grid.sweeps() if one == "all" else [one])]
+    return [config.id for name in names for config in grid.runs(name, options.profile, extra)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness.archive", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    packing = commands.add_parser("pack", help="write the runs of sweeps to a file")
+    packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(grid.sweeps())}, all, or a FILE.yaml")
+    packing.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
+    unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")
+    for command in (packing, unpacking):
+        command.add_argument("file", type=Path, metavar="FILE.jsonl")
+        command.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Every search at a glance: each run of Tables 1 and 3 as a point, with the 95 % interval of the mean."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.picture import panels
+from tables.plot import Plot
+from tables.readers import last
+from tables.runs import Runs
+from tables.statistics import interval_of_mean
+from tables.table import Reader
+
+PANELS: dict[str, tuple[str, str, Reader]] = {
+    "table1": ("CIFAR-10", "Test error (%)", last("test_error")),
+    "table3": ("Penn Treebank", "Test perplexity", last("test_perplexity")),
+}
+_OURS, _OTHERS = "#0173b2", "0.35"
+
+
+def rows(runs: Runs) -> pd.DataFrame:
+    """One line a finished run."""
+    lines = [
+        (sweep, name, record.seed, value)
+        for sweep, (_, _, read) in PANELS.items()
+        for name in runs.planned(sweep)
+        for record in runs.sample(sweep, name).done
+        if (value := read(record, runs)) is not None
+    ]
+    return pd.DataFrame(lines, columns=["table", "name", "seed", "value"])
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """One panel a data set, the best mean on top; CoNAS in colour."""
+    shown = [sweep for sweep in PANELS if sweep in set(frame["table"])]
+    most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
+    figure, axes = panels(len(shown), width=5.0, height=1.0 + 0.27 * most)
+    for axis, sweep in zip(axes, shown, strict=True):
+        _draw_panel(axis, frame[frame["table"] == sweep])
+        axis.set(title=PANELS[sweep][0], xlabel=PANELS[sweep][1])
+    return figure
+
+
+def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
+    means = frame.groupby("name")["value"].mean().sort_values()
+    for y, (name, mean) in enumerate(means.items()):
+        values = frame.loc[frame["name"] == name, "value"]
+        style: dict[str, Any] = {"color": _OURS if str(name).startswith("CoNAS") else _OTHERS}
+        axis.plot(values, [y] * len(values), linestyle="", marker="o", markersize=4, alpha=0.5, **style)
+        if interval := interval_of_mean(list(values)):
+            axis.plot(interval, [y, y], linewidth=1.6, **style)
+        axis.plot([mean], [y], linestyle="", marker="D", markersize=7, markeredgecolor="white", **style)
+    axis.set_yticks(range(len(means)), list(means.index))
+    axis.invert_yaxis()
+
+
+PLOT = Plot(
+    "searches",
+    "Every search: its runs, their mean and its 95 % interval",
+    (("table1", None), ("table3", None)),
+    rows,
+    draw,
+    ("A point is a run, a diamond the mean, a line its 95 % interval (Student's t); the best mean is on top.",),
+)
