@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from conas.fourier import SparsePolynomial, hypercube, walsh_hadamard
 from conas.minimise import minimise
 from conas.recovery import lasso
+from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
@@ -79,21 +80,21 @@ def measure_all(config: Config, reporter: Reporter) -> Spectrum:
     return Spectrum.of(alphas, problem.one_shot(Bernoulli(0.5)).measure(alphas))
 
 
-def recover(truth: Spectrum, m: int, draw: int) -> dict[str, float]:
+def recover(truth: Spectrum, m: int, draw: int) -> dict[str, float | None]:
     """One run of Algorithm 1's stage on ``m`` random measurements, judged on all sub-networks."""
     chosen = generator(0, "spectrum", m, draw).choice(len(truth.losses), m, replace=False)
     g = lasso(truth.alphas[chosen], truth.losses[chosen], DEGREE, LAMBDA).polynomial.top(S, True)
-    answer = _answer(g, truth.alphas.shape[1])
+    found = answer(g, truth.alphas.shape[1])
     return {
         "m": m,
         "draw": draw,
-        "r2": _r2(truth.losses, g(truth.alphas)),
-        "CoNAS": _rank(truth, _value(truth, answer)),
+        "r2": r2(truth.losses, g(truth.alphas)),
+        "CoNAS": _rank(truth, _value(truth, found)),
         "best of m": _rank(truth, truth.losses[chosen].min()),
     }
 
 
-def _answer(g: SparsePolynomial, n: int) -> Alpha:
+def answer(g: SparsePolynomial, n: int) -> Alpha:
     """The encoder that CoNAS activates: the minimiser, with all other bits off."""
     alpha = np.full(n, -1, dtype=np.int8)
     for bit, sign in minimise(g).assignment.items():
@@ -108,10 +109,6 @@ def _value(truth: Spectrum, alpha: Alpha) -> float:
 def _rank(truth: Spectrum, loss: float) -> float:
     """The share of sub-networks that are better, in percent: 0 is the best of all."""
     return 100 * float((truth.losses < loss).mean())
-
-
-def _r2(values: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    return 1 - float(((values - predicted) ** 2).mean() / values.var())
 
 
 def draw(truth: Spectrum, runs: pd.DataFrame) -> Figure:

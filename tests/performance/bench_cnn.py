@@ -16,12 +16,16 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,6 +38,7 @@ from conas.space import Alpha, space
 from conas.supernet import OneShotCNN
 from conas.supernet_plain import PlainOneShotCNN
 from harness.files import write_json
+from harness.picture import panels, write_picture
 
 Work = Callable[[int], float]
 """Does the work of one round, given its number, and returns a loss."""
@@ -334,31 +339,32 @@ def peak_rate(size: int = 1024, repeats: int = 20) -> float:
 GROWTH = {"channels": (4, 8, 16, 24), "layers": (2, 4, 8, 12), "batch": (16, 32, 64, 128), "p": (0.1, 0.3, 0.5, 1.0)}
 
 
-def growth_rows(base: Size, picture: Path) -> list[dict[str, object]]:
-    """How a training step's time and memory grow, as a plot and as rows."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def growth_rows(base: Size, out: Path) -> list[dict[str, object]]:
+    """How a training step's time and memory grow, as rows and as a plot."""
     rows: list[dict[str, object]] = []
-    figure, axes = pyplot.subplots(2, len(GROWTH), figsize=(12, 5), sharey="row", layout="constrained")
-    for column, (quantity, values) in enumerate(GROWTH.items()):
-        sizes = [replace(base, **{quantity: value}) for value in values]
-        for version in ("plain", "fast"):
-            found = [alone(version, size) for size in sizes]
-            axes[0, column].plot(values, [seconds for seconds, _ in found], marker="o", label=version)
-            axes[1, column].plot(values, [memory for _, memory in found], marker="o")
-            rows += [
-                {"work": "growth", "version": version, **asdict(size), "cores_s": seconds, "gigabytes": memory}
-                for size, (seconds, memory) in zip(sizes, found, strict=True)
-            ]
-        axes[1, column].set_xlabel({"p": "active edges (p)", "layers": "cells"}.get(quantity, quantity))
-    axes[0, 0].set_ylabel("s of cores a step")
-    axes[1, 0].set_ylabel("GB")
-    axes[0, 0].legend()
-    figure.savefig(picture, dpi=120)
+    for (quantity, values), version in product(GROWTH.items(), ("plain", "fast")):
+        for value in values:
+            seconds, memory = alone(version, replace(base, **{quantity: value}))
+            at = {"work": "growth", "quantity": quantity, "value": value, "version": version}
+            rows.append(at | {"cores_s": seconds, "gigabytes": memory})
+    write_picture(lambda: draw_growth(pd.DataFrame(rows)), out / "cnn-growth")
     return rows
+
+
+def draw_growth(rows: pd.DataFrame) -> Figure:
+    """Time above, memory below, one column a quantity."""
+    figure, axes = panels(len(GROWTH), 2, width=2.8, height=2.3)
+    names = {"p": "active edges (p)", "layers": "cells"}
+    for place, (what, quantity) in enumerate(product(("cores_s", "gigabytes"), GROWTH)):
+        axis, shown = axes[place], rows[rows["quantity"] == quantity]
+        style = {"markers": ["s", "o"], "palette": "colorblind", "legend": place == 0}
+        sns.lineplot(shown, x="value", y=what, hue="version", style="version", ax=axis, **style)
+        axis.set(xlabel=names.get(quantity, quantity) if what == "gigabytes" else None, ylabel=None)
+        axis.set_ylim(0, 1.05 * rows[what].max())
+    axes[0].set_ylabel("s of cores a step")
+    axes[len(GROWTH)].set_ylabel("GB")
+    axes[0].legend(title=None, frameon=False)
+    return figure
 
 
 def main() -> None:
@@ -383,7 +389,7 @@ def _size(options: argparse.Namespace, space_name: str = "cnn") -> Size:
 ROWS: dict[str, Callable[[argparse.Namespace], list[dict[str, object]]]] = {
     # in processes of their own, and first: later this process's threads may spin
     "memory": lambda options: memory_rows(_size(options)),
-    "growth": lambda options: growth_rows(_size(options), options.out / "cnn-growth.png"),
+    "growth": lambda options: growth_rows(_size(options), options.out),
     "train": lambda options: train_rows(_size(options), options.rounds, None),
     "train-release": lambda options: train_rows(_size(options, "cnn-release"), options.rounds, options.release),
     "measure": lambda options: measure_rows(

@@ -1,0 +1,150 @@
+"""`make prediction`: how well does a polynomial predict the loss of sub-networks that it has not seen?
+
+Sub-networks of one trained one-shot model are measured; polynomials are recovered from m of them and judged on others:
+the s monomials that CoNAS keeps, all that its Lasso finds, and the Lasso of degree 1. The one-shot loss of CoNAS's
+answer is ranked among the others, beside the best of the same m measurements; and a measurement on its batches is held
+against one on the whole validation set, which bounds what any prediction can reach.
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from conas.algorithm import Settings
+from conas.problem import Oracle
+from conas.recovery import lasso
+from conas.report import r2
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, space
+from harness import tasks
+from harness.config import Config, ConfigError, load
+from harness.data import DataError
+from harness.environment import make_deterministic
+from harness.files import write_atomic, write_json
+from harness.picture import interval, panels, write_picture
+from harness.problem import TrainedProblem
+from harness.progress import Reporter
+from harness.store import Store
+from harness.studies.spectrum import answer
+
+COUNTS = (100, 200, 300, 500, 700, 1000)
+HELD_OUT = 500
+WHOLE = 100
+DRAWS = 10
+TOP, ALL, LINEAR = "the s largest (CoNAS)", "all of the Lasso", "Lasso of degree 1"
+CONAS, BEST = "CoNAS", "best of m"
+
+
+def study(config: Config, settings: Settings, reporter: Reporter) -> tuple[pd.DataFrame, dict[str, float]]:
+    """R² and ranks for every m and draw, and how one measurement agrees with the whole validation set."""
+    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    alphas = space(config.space).sample(generator(config.seed, "prediction"), max(COUNTS) + HELD_OUT, settings.p)
+    losses = oracle.measure(alphas)
+    rows = []
+    with reporter.bar("recovering", len(COUNTS) * DRAWS) as bar:
+        for m, draw_ in product(COUNTS, range(DRAWS)):
+            chosen = generator(0, "prediction", m, draw_).choice(max(COUNTS), m, replace=False)
+            judged = _judge(alphas[chosen], losses[chosen], alphas[-HELD_OUT:], losses[-HELD_OUT:], oracle, settings)
+            rows.append({"m": m, "draw": draw_, **judged})
+            bar.step()
+    return pd.DataFrame(rows), _noise(losses[-WHOLE:], oracle.measure(alphas[-WHOLE:], whole=True))
+
+
+def _judge(
+    alphas: Alpha,
+    losses: NDArray[np.float64],
+    others: Alpha,
+    truth: NDArray[np.float64],
+    oracle: Oracle,
+    settings: Settings,
+) -> dict[str, float | None]:
+    """R² on ``others``, whose losses are ``truth``, and the share of them that beats the answers, in percent."""
+    found = lasso(alphas, losses, settings.d, settings.lambda_).polynomial
+    top = found.top(settings.s if isinstance(settings.s, int) else settings.s[0], settings.constant_counts)
+    (loss,) = oracle.measure(answer(top, alphas.shape[1])[None])
+    return {
+        TOP: r2(truth, top(others)),
+        ALL: r2(truth, found(others)),
+        LINEAR: r2(truth, lasso(alphas, losses, 1, settings.lambda_).polynomial(others)),
+        CONAS: 100 * float((truth < loss).mean()),
+        BEST: 100 * float((truth < losses.min()).mean()),
+    }
+
+
+def _noise(measured: NDArray[np.float64], whole: NDArray[np.float64]) -> dict[str, float]:
+    """The SD of the losses of sub-networks, and of what the choice of images adds to it, in nats."""
+    return {
+        "sd_between_subnetworks": float(whole.std(ddof=1)),
+        "sd_of_a_measurement": float((measured - whole).std(ddof=1)),
+        "squared_correlation": float(np.corrcoef(measured, whole)[0, 1] ** 2),
+    }
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """R² against m, and the rank of the answers against m."""
+    figure, (fit, rank) = panels(2, width=4.2, height=3.4)
+    for axis, names, value in ((fit, [TOP, ALL, LINEAR], "R²"), (rank, [CONAS, BEST], "rank")):
+        long = rows.melt(["m", "draw"], names, "what", value)
+        style = {"markers": ["o", "s", "D"][: len(names)], "palette": "colorblind", "errorbar": ("ci", 95), "seed": 0}
+        sns.lineplot(long, x="m", y=value, hue="what", style="what", ax=axis, **style)
+        axis.set(xscale="log", xlabel="measurements m")
+        axis.set_xticks(COUNTS, [str(m) for m in COUNTS], minor=False)
+        axis.set_xticks([], minor=True)
+        axis.legend(title=None, frameon=False)
+    fit.axhline(0, color="0.2", linewidth=0.8)
+    fit.set(title="Prediction of others", ylabel=f"R² on {HELD_OUT} other sub-networks")
+    rank.set(title="One-shot loss of the answer", ylabel="random sub-networks that are better (%)")
+    return figure
+
+
+def summary(rows: pd.DataFrame, noise: dict[str, float]) -> dict[str, object]:
+    """The study's numbers: means with 95 % intervals over the draws."""
+    names = (TOP, ALL, LINEAR, CONAS, BEST)
+    return {
+        "one measurement against the whole validation set": noise,
+        "by m": {
+            str(m): {
+                name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(m))} for name in names
+            }
+            for m, group in rows.groupby("m")
+        },
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.studies.prediction", description=__doc__)
+    parser.add_argument("--dataset", default="cifar10", help="a data set of images (default: %(default)s)")
+    parser.add_argument("--profile", default="laptop", help="the sizes (default: %(default)s)")
+    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
+    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
+    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/studies/prediction"), help="where results go")
+    arguments = parser.parse_args()
+    updates = {"dataset": arguments.dataset, "profile": arguments.profile, "seed": arguments.seed}
+    updates |= {"data_dir": arguments.data_dir, "runs_dir": arguments.store, "allow_subset": arguments.allow_subset}
+    try:
+        config = load(updates)
+        make_deterministic(config.threads)
+        reporter = Reporter()
+        rows, noise = study(config, config.settings, reporter)
+    except (ConfigError, DataError) as error:
+        parser.error(str(error))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_json(arguments.out / "prediction.json", summary(rows, noise))
+    write_atomic(arguments.out / "prediction.csv", rows.to_csv(index=False, float_format="%.6g").encode())
+    for path in write_picture(lambda: draw(rows), arguments.out / "prediction"):
+        reporter.say(str(path))
+
+
+if __name__ == "__main__":
+    main()
