@@ -16,7 +16,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
-        recovery spectrum ranking race gpu-check paper-search-cpu sync dashboard clean
+        laptop-replication recovery spectrum prediction ranking race gpu-check paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -78,11 +78,21 @@ missing: ## the runs that the tables of PROFILE still need, with commands and de
 scorecard: ## every numeric claim of the paper with its status
 report: ## one self-contained HTML page of everything
 
+KEPT := docs/laptop-replication
+laptop-replication: install ## the records of profile laptop into docs/laptop-replication/, and everything that is built from them
+	$(BIN)/python -m harness.archive pack all --profile laptop --set allow_subset=true --store $(STORE) $(KEPT)/runs.jsonl
+	for what in tables scorecard; do \
+		$(BIN)/python -m tables $$what --profile laptop --set allow_subset=true --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
+	done
+
 recovery: install ## Theorem 3.2 in practice: the probability of exact recovery against m
 	$(BIN)/python -m harness.studies.recovery
 
 spectrum: install ## the true Fourier spectrum of a small one-shot model, by measuring all its sub-networks
 	$(BIN)/python -m harness.studies.spectrum --store $(STORE)
+
+prediction: install ## how well a polynomial predicts sub-networks that it has not seen (laptop size, CIFAR-10 in DATA)
+	$(BIN)/python -m harness.studies.prediction --store $(STORE) --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
 
 ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop size, CIFAR-10 in DATA)
 	$(BIN)/python -m harness.studies.ranking --store $(STORE) --data-dir $(DATA) $(if $(SUBSET),--allow-subset)

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.files import write_atomic
-from tables import render
+from tables import budgets, comparisons, render
 from tables.contents import CELLS, PLOTS, TABLES
 from tables.runs import Runs
 from tables.sheet import Sheet, sheet
+
+_LISTS = {
+    "comparisons": ("The paper's claims, seed by seed", comparisons.frame, comparisons.markdown),
+    "budgets": ("What every search spent", budgets.frame, budgets.markdown),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,10 @@ def build(runs: Runs, out: Path) -> Results:
     _write(results.folder / "tables.tex", render.latex_document([one.name for one in results.sheets]))
     results.plots.extend(_plots(runs, results.folder))
     results.cells.extend(_cells(runs, results.folder))
+    for name, (_, collect, markdown) in _LISTS.items():
+        lines = collect(runs)
+        _write(results.folder / f"{name}.csv", render.csv(lines))
+        _write(results.folder / f"{name}.md", markdown(lines, runs.profile))
     _write(results.folder / "README.md", _index(results))
     return results
 
@@ -87,6 +96,7 @@ def _index(results: Results) -> str:
         lines.append(
             f"- [Table {one.number}. {one.title}]({one.name}.md) ([LaTeX]({one.name}.tex), [CSV]({one.name}.csv))"
         )
+    lines += [f"- [{title}]({name}.md) ([CSV]({name}.csv))" for name, (title, _, _) in _LISTS.items()]
     for picture in [*results.plots, *results.cells]:
         shown = ", ".join(f"[{path.name}]({path.name})" for path in picture.files if path.suffix != ".pdf")
         lines.append(f"- {picture.title}: {shown or f'gap, {len(picture.missing)} runs missing'}")

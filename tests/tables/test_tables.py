@@ -12,7 +12,7 @@ import pytest
 from harness import grid
 from harness.config import load
 from harness.store import Record, Store
-from tables import figure_prediction, figure_searches
+from tables import budgets, figure_prediction, figure_searches
 from tables.__main__ import main
 from tables.build import Results, build
 from tables.render import escape_latex
@@ -143,3 +143,9 @@ def test_the_figure_of_the_prediction_tells_ties_in_bits(results: tuple[Runs, Re
 def test_the_interval_of_a_mean_is_students() -> None:
     assert interval_of_mean([5.0]) is None
     assert interval_of_mean([1.0, 3.0]) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-3)
+
+
+def test_the_budgets_are_those_of_the_finished_runs(results: tuple[Runs, Results]) -> None:
+    lines = budgets.frame(results[0]).set_index(["table", "name"])
+    assert lines.loc[(1, "RSWS"), "n"] == 1
+    assert lines.loc[(1, "CoNAS (t=1)"), ["n", "measurements", "minutes"]].tolist() == pytest.approx([3, 30, 57.6])
