@@ -10,24 +10,26 @@ from matplotlib.figure import Figure
 from harness.picture import panels
 from harness.store import SearchRecord
 from tables.plot import Plot, legend_below
+from tables.readers import title
 from tables.runs import Runs
 
 PANELS = {
-    "a": ("CIFAR-10", "table1", "CoNAS (t=4)"),
-    "b": ("Penn Treebank", "table3", "CoNAS"),
+    "a": ("table1", "CoNAS (t=4)"),
+    "b": ("table3", "CoNAS"),
 }
-_COLUMNS = ["panel", "seed", "quantity", "stage", "mean", "sd", "measurements"]
+_COLUMNS = ["panel", "dataset", "seed", "quantity", "stage", "mean", "sd", "measurements"]
 
 
 def rows(runs: Runs) -> pd.DataFrame:
     """One line a search and stage: the mean and the sample SD of its measurements."""
     lines = []
-    for panel, (_, sweep, row) in PANELS.items():
+    for panel, (sweep, row) in PANELS.items():
         for record in runs.sample(sweep, row).done:
             quantity = record.config["measure"].get("quantity", "loss")
             for stage, report in enumerate(_stages(record.search), start=1):
                 measured = report["measurements"]
-                lines.append((panel, record.seed, quantity, stage, measured["mean"], measured["sd"], measured["used"]))
+                figures = [measured["mean"], measured["sd"], measured["used"]]
+                lines.append((panel, record.dataset, record.seed, quantity, stage, *figures))
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 
@@ -38,8 +40,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     for axis, panel in zip(axes, shown, strict=True):
         shown_here = frame[frame["panel"] == panel]
         _draw_panel(axis, shown_here)
-        quantity = shown_here["quantity"].iloc[0]
-        axis.set(title=f"({panel}) {PANELS[panel][0]}", xlabel="Stage", ylabel=f"Measured {quantity}")
+        quantity, dataset = shown_here[["quantity", "dataset"]].iloc[0]
+        axis.set(title=f"({panel}) {title(dataset)}", xlabel="Stage", ylabel=f"Measured {quantity}")
     return figure
 
 

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from harness.picture import panels
 from tables.plot import Plot, legend_below
+from tables.readers import title
 from tables.runs import Runs
 
 SEARCHES = {
-    ("table1", "CoNAS (t=1)"): "CIFAR-10, t = 1",
-    ("table1", "CoNAS (t=4)"): "CIFAR-10, t = 4",
-    ("table3", "CoNAS"): "Penn Treebank",
+    ("table1", "CoNAS (t=1)"): ", t = 1",
+    ("table1", "CoNAS (t=4)"): ", t = 4",
+    ("table3", "CoNAS"): "",
 }
 _COLUMNS = ["search", "stage", "seed", "measurements", "fit_r2", "held_out_r2", "undecided_bits"]
 
@@ -26,12 +27,13 @@ def rows(runs: Runs) -> pd.DataFrame:
     do not vary, or with too few measurements to hold some out, have no R² and no line.
     """
     lines = []
-    for (sweep, name), title in SEARCHES.items():
+    for (sweep, name), stages in SEARCHES.items():
         for record in runs.sample(sweep, name).done:
             for number, stage in enumerate(record.search.details.get("stages", []) if record.search else [], start=1):
                 if None not in (fits := (stage.get("fit_r2"), stage.get("held_out_r2"))):
                     undecided = math.log2(stage["minimisers"])
-                    lines.append((title, number, record.seed, stage["measurements"]["used"], *fits, undecided))
+                    search = f"{title(record.dataset)}{stages}"
+                    lines.append((search, number, record.seed, stage["measurements"]["used"], *fits, undecided))
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from harness.picture import panels
 from tables.plot import Plot
-from tables.readers import last
+from tables.readers import last, title
 from tables.runs import Runs
 from tables.statistics import interval_of_mean
 from tables.table import Reader
 
-PANELS: dict[str, tuple[str, str, Reader]] = {
-    "table1": ("CIFAR-10", "Test error (%)", last("test_error")),
-    "table3": ("Penn Treebank", "Test perplexity", last("test_perplexity")),
+PANELS: dict[str, tuple[str, Reader]] = {
+    "table1": ("Test error (%)", last("test_error")),
+    "table3": ("Test perplexity", last("test_perplexity")),
 }
 _OURS, _OTHERS = "#0173b2", "0.35"
 
@@ -23,13 +23,13 @@ _OURS, _OTHERS = "#0173b2", "0.35"
 def rows(runs: Runs) -> pd.DataFrame:
     """One line a finished run."""
     lines = [
-        (sweep, name, record.seed, value)
-        for sweep, (_, _, read) in PANELS.items()
+        (sweep, record.dataset, name, record.seed, value)
+        for sweep, (_, read) in PANELS.items()
         for name in runs.planned(sweep)
         for record in runs.sample(sweep, name).done
         if (value := read(record, runs)) is not None
     ]
-    return pd.DataFrame(lines, columns=["table", "name", "seed", "value"])
+    return pd.DataFrame(lines, columns=["table", "dataset", "name", "seed", "value"])
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -38,8 +38,9 @@ def draw(frame: pd.DataFrame) -> Figure:
     most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
     figure, axes = panels(len(shown), width=5.0, height=1.0 + 0.27 * most)
     for axis, sweep in zip(axes, shown, strict=True):
-        _draw_panel(axis, frame[frame["table"] == sweep])
-        axis.set(title=PANELS[sweep][0], xlabel=PANELS[sweep][1])
+        shown_here = frame[frame["table"] == sweep]
+        _draw_panel(axis, shown_here)
+        axis.set(title=title(shown_here["dataset"].iloc[0]), xlabel=PANELS[sweep][0])
     return figure
 
 

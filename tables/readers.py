@@ -8,6 +8,12 @@ from tables.runs import Runs
 
 MILLION = 1e6
 REFERENCE_ROW = "λ = 1"
+_TITLES = {"cifar10": "CIFAR-10", "ptb": "Penn Treebank"}
+
+
+def title(dataset: str) -> str:
+    """The data set as a reader knows it; its name here where the paper has none."""
+    return _TITLES.get(dataset, dataset)
 
 
 def last(name: str) -> "Last":
