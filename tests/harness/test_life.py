@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,27 +86,33 @@ def test_runs_share_the_search(tiny: Configure) -> None:
 
 def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Configure, tmp_path: Path) -> None:
     start = time.monotonic()
-    expected = execute(tiny(), Reporter())
+    expected = result(execute(tiny(), Reporter()), tiny())
     undisturbed = time.monotonic() - start
     killed = tiny({"runs_dir": str(tmp_path / "killed")})
     moments = random.Random(0)
-    kill_many(killed, [moments.uniform(0, 1.2 * undisturbed) for _ in range(KILLS)])
-    assert result(execute(killed, Reporter()), killed) == result(expected, tiny())
-    record = Store(killed.runs_dir).run(killed.id).record()
-    assert record is not None
-    assert record.status == "done"
+    for _ in range(KILLS):
+        while (record := finished_before(killed, moments.uniform(0, undisturbed))) is not None:
+            assert result(record, killed) == expected
+            shutil.rmtree(killed.runs_dir)
+    last = execute(killed, Reporter())
+    assert result(last, killed) == expected
+    assert last.status == "done"
 
 
-def kill_many(config: Config, moments: list[float]) -> None:
-    """Start the run in a new process and kill it after each of ``moments`` seconds."""
+def finished_before(config: Config, moment: float) -> Record | None:
+    """Go on with the run in a new process; its record if it ends within ``moment`` seconds, None if it was killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harness.life"])
-    for moment in moments:
-        process = context.Process(target=work, args=(config.model_dump(mode="json"),))
-        process.start()
-        process.join(moment)
-        process.kill()
-        process.join()
+    process = context.Process(target=work, args=(config.model_dump(mode="json"),))
+    process.start()
+    process.join(moment)
+    is_killed = process.exitcode is None
+    process.kill()
+    process.join()
+    if is_killed:
+        return None
+    assert process.exitcode == 0
+    return Store(config.runs_dir).run(config.id).record()
 
 
 def work(values: dict[str, Any]) -> None:
