@@ -18,6 +18,7 @@ PANELS: dict[str, tuple[str, Reader]] = {
     "table3": ("Test perplexity", last("test_perplexity")),
 }
 _OURS, _OTHERS = "#0173b2", "0.35"
+_MARGIN = 0.25
 
 
 def rows(runs: Runs) -> pd.DataFrame:
@@ -53,6 +54,9 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
         if interval := interval_of_mean(list(values)):
             axis.plot(interval, [y, y], linewidth=1.6, **style)
         axis.plot([mean], [y], linestyle="", marker="D", markersize=7, markeredgecolor="white", **style)
+    low, high = frame["value"].min(), frame["value"].max()
+    margin = _MARGIN * (high - low) or 1.0
+    axis.set_xlim(low - margin, high + margin)  # two seeds' interval may be wider than everything else
     axis.set_yticks(range(len(means)), list(means.index))
     axis.invert_yaxis()
 
@@ -63,5 +67,7 @@ PLOT = Plot(
     (("table1", None), ("table3", None)),
     rows,
     draw,
-    ("A point is a run, a diamond the mean, a line its 95 % interval (Student's t); the best mean is on top.",),
+    (
+        "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame; the best mean is on top.",
+    ),
 )
