@@ -68,7 +68,7 @@ PLOT = Plot(
     rows,
     draw,
     (
-        "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame; the best mean is "
-        "on top.",
+        "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame.",
+        "The best mean is on top.",
     ),
 )
