@@ -1,11 +1,12 @@
-"""`python -m harness.archive pack SWEEP ... FILE`: the records of a sweep's runs as one file, `unpack` the way back.
+"""`python -m harness.archive pack SWEEP ... FILE`: the records of a sweep's runs as one file.
 
 One line a run, sorted by name::
 
     {"run": "cifar10-conas-s0-...", "record": {...record.json...}, "metrics": [...lines of metrics.jsonl...]}
 
 No weights, no pictures: small enough for a repository. Tables read such a file like a store
-(``python -m tables --store FILE.jsonl``); a sweep on a store that it was unpacked into makes only what it lacks.
+(``python -m tables --store FILE.jsonl``); a sweep on a store that it was unpacked into (``unpack``) makes only what it
+lacks; and ``compare`` tells whether runs made anew are the same to the bit.
 """
 
 import argparse
@@ -92,19 +93,60 @@ def unpack(path: Path, store: Store) -> int:
     return len(new)
 
 
+def compare(path: Path, store: Store) -> dict[str, list[str]]:
+    """What differs, for every run that ended both in ``path`` and in ``store``: all that must repeat to the bit.
+
+    Raises:
+        ArchiveError: the file is missing, or a line of it is no run.
+        DamagedRecord: a record cannot be read.
+    """
+    found = {}
+    for packed in Archive(path):
+        folder = store.run(packed["run"])
+        record = folder.record()
+        if record is not None and record.status in _ENDED:
+            theirs, ours = _bits(Record.model_validate(packed["record"])), _bits(record)
+            theirs["metrics of every epoch"], ours["metrics of every epoch"] = packed["metrics"], list(folder.metrics)
+            found[packed["run"]] = [name for name in theirs if theirs[name] != ours[name]]
+    return found
+
+
+def _bits(record: Record) -> dict[str, Any]:
+    """Everything in a record that the seed decides, and neither the clock nor the machine."""
+    told = record.model_dump(include={"status", "genotype", "counts", "metrics", "weights"})
+    return told | {"search": record.search and record.search.details}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit status."""
     options = _parser().parse_args(arguments)
     store = Store(options.store)
     try:
-        if options.command == "unpack":
-            print(f"{unpack(options.file, store)} runs of {options.file} are new in {store.root}")
-        else:
-            print(f"{pack(store, _planned(options), options.file)} runs of {store.root} are packed in {options.file}")
+        return COMMANDS[options.command](options, store)
     except (ConfigError, DamagedRecord, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _pack(options: argparse.Namespace, store: Store) -> int:
+    print(f"{pack(store, _planned(options), options.file)} runs of {store.root} are packed in {options.file}")
     return 0
+
+
+def _unpack(options: argparse.Namespace, store: Store) -> int:
+    print(f"{unpack(options.file, store)} runs of {options.file} are new in {store.root}")
+    return 0
+
+
+def _compare(options: argparse.Namespace, store: Store) -> int:
+    found = compare(options.file, store)
+    for name, differences in found.items():
+        print(f"{name}: {'differs in ' + ', '.join(differences) if differences else 'the same bits'}")
+    print(f"{len(found)} runs are in both {options.file} and {store.root}")
+    return int(any(found.values()))
+
+
+COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 
 def _planned(options: argparse.Namespace) -> list[str]:
@@ -121,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
     packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")
-    for command in (packing, unpacking):
+    comparing = commands.add_parser("compare", help="are runs of a store those of a file; status 1 if one differs")
+    for command in (packing, unpacking, comparing):
         command.add_argument("file", type=Path, metavar="FILE.jsonl")
         command.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
     return parser

@@ -107,6 +107,15 @@ def test_a_packed_file_gives_the_same_and_fills_a_store(runs, tmp_path):
     assert archive.unpack(path, other) == 0
     assert archive.pack(other, [record.id for record in ended], tmp_path / "again.jsonl") == 3
     assert (tmp_path / "again.jsonl").read_bytes() == path.read_bytes()
+    first, *others = (record.id for record in ended)
+    assert archive.compare(path, other) == {name: [] for name in (first, *others)}
+    record = other.run(first).record()
+    record.metrics["last"]["test_error"] += 1e-15
+    other.run(first).save(record)
+    other.run(first).metrics.append({"stage": "final", "epoch": 9})
+    differences = ["metrics", "metrics of every epoch"]
+    assert archive.compare(path, other) == {first: differences} | {name: [] for name in others}
+    assert archive.main(["compare", str(path), "--store", str(other.root)]) == 1
 
 
 @pytest.mark.parametrize(("content", "says"), [(None, "no such file"), ("{}", "line 1: not a packed run ('run')")])
