@@ -80,9 +80,9 @@ report: ## one self-contained HTML page of everything
 
 KEPT := docs/laptop-replication
 laptop-replication: install ## the records of profile laptop into docs/laptop-replication/, and everything that is built from them
-	$(BIN)/python -m harness.archive pack all --profile laptop --set allow_subset=true --store $(STORE) $(KEPT)/runs.jsonl
+	$(BIN)/python -m harness.archive pack all --profile laptop $(SETTINGS) --store $(STORE) $(KEPT)/runs.jsonl
 	for what in tables scorecard; do \
-		$(BIN)/python -m tables $$what --profile laptop --set allow_subset=true --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
+		$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
 	done
 
 recovery: install ## Theorem 3.2 in practice: the probability of exact recovery against m

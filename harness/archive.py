@@ -58,13 +58,14 @@ class Archive:
 
 
 class ArchiveError(OSError):
-    """A file that holds no packed runs."""
+    """A file that holds no packed runs, or none to put into one."""
 
 
 def pack(store: Store, names: Iterable[str], path: Path) -> int:
     """Write those of the runs ``names`` that have ended to ``path``; how many they are.
 
     Raises:
+        ArchiveError: none has ended; nothing is written then.
         DamagedRecord: a record cannot be read.
     """
     lines = []
@@ -74,6 +75,8 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
         if record is not None and record.status in _ENDED:
             told = {"run": name, "record": record.model_dump(mode="json"), "metrics": list(folder.metrics)}
             lines.append(orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n")
+    if not lines:
+        raise ArchiveError(f"none of the runs to be packed has ended in {store.root}; {path} is left as it is")
     write_atomic(path, b"".join(lines))
     return len(lines)
 
