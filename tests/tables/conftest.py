@@ -42,9 +42,9 @@ def record(config: Config, status: str = "done", error: float | None = None) -> 
     return _finished(made, config, rng, error) if status == "done" else made
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def small_sweeps() -> Iterator[None]:
-    """Every test of this folder sees the sweeps beside it."""
+    """Every test of this folder sees the sweeps beside it, and no other test does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grid, "SWEEPS", SWEEPS)
         grid.rows.cache_clear()
@@ -58,7 +58,7 @@ def make_record() -> MakeRecord:
     return record
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def records(small_sweeps: None) -> list[Record]:
     """A finished record of every planned run of the profile paper; two runs of RSWS in Table 1 end badly."""
     planned = {config.id: config for sweep in grid.sweeps() for config in grid.runs(sweep, "paper")}
@@ -72,7 +72,7 @@ def store(tmp_path: Path, records: list[Record]) -> Store:
     return _filled(tmp_path / "runs", records)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> tuple[Runs, Results]:
     """The runs of a store with ``records`` and all that is built from them. To be read only."""
     root = tmp_path_factory.mktemp("results")

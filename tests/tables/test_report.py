@@ -12,7 +12,7 @@ from tables.report import report
 from tables.runs import Runs
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def page(results: tuple[Runs, Results]) -> str:
     return report(*results, list(verdicts(results[0])))
 
