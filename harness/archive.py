@@ -154,8 +154,7 @@ COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 def _planned(options: argparse.Namespace) -> list[str]:
     extra = tuple(map(grid.setting, options.set))
-    names = [name for one in options.sweeps for name in (grid.sweeps() if one == "all" else [one])]
-    return [config.id for name in names for config in grid.runs(name, options.profile, extra)]
+    return [config.id for name in grid.named(options.sweeps) for config in grid.runs(name, options.profile, extra)]
 
 
 def _parser() -> argparse.ArgumentParser:

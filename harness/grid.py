@@ -17,7 +17,7 @@ Settings are laid over one another in this order: `set`, the row's own, the axes
 the profile's `set`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -56,6 +56,11 @@ class _Sweep(_Strict):
 def sweeps() -> dict[str, str]:
     """Every sweep with its one-line summary."""
     return {path.stem: _read(path).summary for path in sorted(SWEEPS.glob("*.yaml"))}
+
+
+def named(asked: Iterable[str]) -> list[str]:
+    """The sweeps that are asked for, each once; ``all`` stands for every one that comes with the project."""
+    return list(dict.fromkeys(name for one in asked for name in (sweeps() if one == "all" else [one])))
 
 
 @cache

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    names = list(dict.fromkeys(name for one in options.sweeps for name in (grid.sweeps() if one == "all" else [one])))
+    names = grid.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
     extra = (*map(grid.setting, options.set), *places)
     costs = Costs()

@@ -5,9 +5,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import yaml
 from pymongo.errors import PyMongoError
 
+from harness import grid
 from harness.config import ConfigError, default_profile, summaries
 from harness.files import write_atomic
 from harness.launch.costs import Costs
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        extra = [_setting(text) for text in options.set]
+        extra = [grid.setting(text) for text in options.set]
         if options.command == "missing" and is_folder(options.store):
             extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         runs = Runs.read(options.store, options.profile, tuple(extra))
@@ -104,13 +104,6 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"
     )
     return parser
-
-
-def _setting(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ConfigError(f"--set {text}: expected NAME=VALUE")
-    return name, yaml.safe_load(value)
 
 
 def _statuses(statuses: Counter[str]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
-from scipy import stats
 
 from conas.recovery import lasso
 from conas.seeds import generator
@@ -16,7 +15,7 @@ from tables.chance import PAIRS, random_distances
 from tables.published import Claim, claims
 from tables.readers import active_edges
 from tables.runs import Runs
-from tables.statistics import LEVEL, summarise
+from tables.statistics import interval_of_mean, summarise
 from tables.verdict import Status, Verdict
 
 Settled = tuple[Status, str, str]
@@ -80,15 +79,16 @@ def _training_cost(claim: Claim, runs: Runs) -> Settled:
 
 def _active_bits(claim: Claim, runs: Runs) -> Settled:
     done = runs.sample("table1", "CoNAS (t=1)").done
-    ours = summarise([value for record in done if (value := active_edges(record, runs)) is not None])
+    edges = [value for record in done if (value := active_edges(record, runs)) is not None]
+    ours, interval = summarise(edges), interval_of_mean(edges)
     if ours is None:
         return Status.NOT_RUN, "", "no finished search (make replicate TABLE=1)"
     shown = f"{ours.mean:.1f} (n = {ours.n})"
-    if runs.profile != "paper" or ours.sd is None:
+    if runs.profile != "paper" or interval is None:
         return Status.UNDECIDED, shown, "needs searches with the published settings, at least two"
-    half = float(stats.t.ppf((1 + LEVEL) / 2, ours.n - 1)) * ours.sd / math.sqrt(ours.n)
-    inside = abs(ours.mean - claim.value[0]) <= half
-    reason = f"95 % interval [{ours.mean - half:.1f}, {ours.mean + half:.1f}]"
+    low, high = interval
+    inside = low <= claim.value[0] <= high
+    reason = f"95 % interval [{low:.1f}, {high:.1f}]"
     return Status.REPRODUCED if inside else Status.DIFFERS, shown, reason
 
 

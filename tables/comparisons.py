@@ -102,9 +102,7 @@ def _by_seed(comparison: Comparison, row: str, runs: Runs) -> dict[int, float]:
 def _published(comparison: Comparison) -> float | None:
     rows = published("table1") | published(comparison.table)  # Table 5 compares with a row of Table 1
     figures = [
-        rows[name].figures.get(comparison.metric)
-        for name in (comparison.first, comparison.second)
-        if name in rows and rows[name].figures
+        rows[name].figures.get(comparison.metric) for name in (comparison.first, comparison.second) if name in rows
     ]
     found = [figure.mean for figure in figures if figure is not None]
     return found[0] - found[1] if len(found) == 2 else None

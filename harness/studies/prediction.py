@@ -6,9 +6,7 @@ answer is ranked among the others, beside the best of the same m measurements; a
 against one on the whole validation set, which bounds what any prediction can reach.
 """
 
-import argparse
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,14 +22,14 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
 from harness import tasks
-from harness.config import Config, ConfigError, load
+from harness.config import Config, ConfigError
 from harness.data import DataError
 from harness.environment import make_deterministic
-from harness.files import write_atomic, write_json
-from harness.picture import interval, panels, write_picture
+from harness.picture import interval, panels
 from harness.problem import TrainedProblem
 from harness.progress import Reporter
 from harness.store import Store
+from harness.studies.command import configuration, study_parser, write_results
 from harness.studies.spectrum import answer
 
 COUNTS = (100, 200, 300, 500, 700, 1000)
@@ -122,29 +120,16 @@ def summary(rows: pd.DataFrame, noise: dict[str, float]) -> dict[str, object]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m harness.studies.prediction", description=__doc__)
-    parser.add_argument("--dataset", default="cifar10", help="a data set of images (default: %(default)s)")
-    parser.add_argument("--profile", default="laptop", help="the sizes (default: %(default)s)")
-    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
-    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
-    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/studies/prediction"), help="where results go")
-    arguments = parser.parse_args()
-    updates = {"dataset": arguments.dataset, "profile": arguments.profile, "seed": arguments.seed}
-    updates |= {"data_dir": arguments.data_dir, "runs_dir": arguments.store, "allow_subset": arguments.allow_subset}
+    parser = study_parser("prediction", __doc__, dataset="cifar10", profile="laptop")
+    options = parser.parse_args()
+    reporter = Reporter()
     try:
-        config = load(updates)
+        config = configuration(options)
         make_deterministic(config.threads)
-        reporter = Reporter()
         rows, noise = study(config, config.settings, reporter)
     except (ConfigError, DataError) as error:
         parser.error(str(error))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.out / "prediction.json", summary(rows, noise))
-    write_atomic(arguments.out / "prediction.csv", rows.to_csv(index=False, float_format="%.6g").encode())
-    for path in write_picture(lambda: draw(rows), arguments.out / "prediction"):
-        reporter.say(str(path))
+    write_results(options.out, summary(rows, noise), rows, lambda: draw(rows), reporter)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,6 @@ The whole method stands on this. Random sub-networks are measured in one trained
 agreement of the two orders is Kendall's tau.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -17,13 +14,13 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import space
 from harness import tasks
-from harness.config import Config, ConfigError, load
+from harness.config import Config, ConfigError
 from harness.environment import make_deterministic
-from harness.files import write_atomic, write_json
-from harness.picture import RESAMPLES, panels, write_picture
+from harness.picture import RESAMPLES, panels
 from harness.problem import TrainedProblem
 from harness.progress import Reporter
 from harness.store import Store
+from harness.studies.command import configuration, study_parser, write_results
 
 ONE_SHOT, ALONE = "loss in the one-shot model", "loss trained alone"
 
@@ -61,23 +58,14 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m harness.studies.ranking", description=__doc__)
-    parser.add_argument("--dataset", default="cifar10", help="a data set of images (default: %(default)s)")
-    parser.add_argument("--profile", default="laptop", help="the sizes (default: %(default)s)")
-    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
-    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
-    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
+    parser = study_parser("ranking", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--count", type=int, default=24, help="sub-networks, at least 20 (default: %(default)s)")
     parser.add_argument("--p", type=float, default=0.25, help="probability of an edge (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/studies/ranking"), help="where results go")
     arguments = parser.parse_args()
     if arguments.count < 20:
         parser.error(f"argument --count: {arguments.count} (allowed: at least 20)")
-    updates = {"dataset": arguments.dataset, "profile": arguments.profile, "seed": arguments.seed}
-    updates |= {"data_dir": arguments.data_dir, "runs_dir": arguments.store, "allow_subset": arguments.allow_subset}
     try:
-        config = load(updates)
+        config = configuration(arguments)
     except ConfigError as error:
         parser.error(str(error))
     make_deterministic(config.threads)
@@ -87,11 +75,7 @@ def main() -> None:
         f"{first} ~ {second}": dict(zip(("tau", "low", "high"), tau(rows, first, second), strict=True))
         for first, second in ((ONE_SHOT, ALONE), ("active edges", ALONE), ("active edges", ONE_SHOT))
     }
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.out / "ranking.json", numbers)
-    write_atomic(arguments.out / "ranking.csv", rows.to_csv(index=False, float_format="%.6g").encode())
-    for path in write_picture(lambda: draw(rows), arguments.out / "ranking"):
-        reporter.say(str(path))
+    write_results(arguments.out, numbers, rows, lambda: draw(rows), reporter)
 
 
 if __name__ == "__main__":

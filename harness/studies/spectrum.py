@@ -5,10 +5,8 @@ loss: how much of it lies in low degrees and in few coefficients, how well the L
 where CoNAS's answer ranks among all sub-networks.
 """
 
-import argparse
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,13 +23,13 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
 from harness import tasks
-from harness.config import Config, load
+from harness.config import Config
 from harness.environment import make_deterministic
-from harness.files import write_atomic, write_json
-from harness.picture import interval, panels, write_picture
+from harness.picture import interval, panels
 from harness.problem import TrainedProblem
 from harness.progress import Reporter
 from harness.store import Store
+from harness.studies.command import configuration, study_parser, write_results
 
 SPACE = "cnn-tiny"
 S, DEGREE, LAMBDA = 10, 2, 1.0
@@ -174,25 +172,8 @@ def summary(truth: Spectrum, runs: pd.DataFrame) -> dict[str, object]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m harness.studies.spectrum", description=__doc__)
-    parser.add_argument("--dataset", default="digits", help="a data set of images (default: %(default)s)")
-    parser.add_argument("--profile", default="smoke", help="the sizes of the one-shot model (default: %(default)s)")
-    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
-    parser.add_argument("--store", default="runs", help="where the trained model is kept (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/studies/spectrum"), help="where results go")
-    arguments = parser.parse_args()
-    config = load(
-        {
-            "dataset": arguments.dataset,
-            "profile": arguments.profile,
-            "seed": arguments.seed,
-            "space": SPACE,
-            "data_dir": arguments.data_dir,
-            "runs_dir": arguments.store,
-            "oneshot": {"epochs": 30},
-        }
-    )
+    arguments = study_parser("spectrum", __doc__, dataset="digits", profile="smoke").parse_args()
+    config = configuration(arguments, space=SPACE, oneshot={"epochs": 30})
     make_deterministic(config.threads)
     reporter = Reporter()
     truth = measure_all(config, reporter)
@@ -202,11 +183,7 @@ def main() -> None:
             rows.append(recover(truth, m, number))
             bar.step()
     runs = pd.DataFrame(rows)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.out / "spectrum.json", summary(truth, runs))
-    write_atomic(arguments.out / "spectrum.csv", runs.to_csv(index=False, float_format="%.6g").encode())
-    for path in write_picture(lambda: draw(truth, runs), arguments.out / "spectrum"):
-        reporter.say(str(path))
+    write_results(arguments.out, summary(truth, runs), runs, lambda: draw(truth, runs), reporter)
 
 
 if __name__ == "__main__":
