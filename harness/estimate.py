@@ -8,23 +8,28 @@ from harness import tasks
 from harness.config import Config, digest
 from harness.environment import device
 from harness.files import read_json, write_json
-from harness.questions import Questions, questions
+from harness.questions import questions
 from harness.speed import Machine, machine
 
 _COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
 
 
 class Parts(NamedTuple):
-    """Seconds of a run's parts; runs may share the trainings and the measurements of a search, never the last part."""
+    """Seconds of a run's parts.
 
-    models: float
-    measurements: float
+    Attributes:
+        networks: of training and of measuring each network of the search, by its name; runs may share them.
+        final: of the final network, which is the run's own.
+    """
+
+    networks: dict[str, tuple[float, float]]
     final: float
 
 
 def estimate(config: Config) -> float:
     """Seconds that the run of ``config`` takes on this machine with nothing done before."""
-    return sum(parts(config))
+    of = parts(config)
+    return sum(training + measuring for training, measuring in of.networks.values()) + of.final
 
 
 def parts(config: Config) -> Parts:
@@ -32,10 +37,10 @@ def parts(config: Config) -> Parts:
 
     Reckoned once for runs that differ in their seeds only, and remembered in the store.
     """
-    path = Path(config.runs_dir) / "speeds" / f"run-{kind(config)}.json"
+    path = Path(config.runs_dir) / "speeds" / f"parts-{kind(config)}.json"
     if not path.exists():
-        write_json(path, _reckon(config))
-    return Parts(*read_json(path))
+        write_json(path, _reckon(config)._asdict())
+    return Parts(**read_json(path))
 
 
 def kind(config: Config) -> str:
@@ -43,12 +48,11 @@ def kind(config: Config) -> str:
     return digest([asdict(_here(config)), config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
 
 
-def _reckon(config: Config) -> list[float]:
+def _reckon(config: Config) -> Parts:
     search, here = config.for_search(), _here(config)
-    asked, task = questions(search), tasks.task(search)
-    measurements = task.search_seconds(Questions(measurements=asked.measurements, whole=asked.whole), here)
-    models = task.search_seconds(asked, here) - measurements
-    return [float(seconds) for seconds in (models, measurements, tasks.task(config).final_seconds(here))]
+    prices = tasks.task(search).prices(here)
+    asked = {name: (of.training(prices), of.measuring(prices)) for name, of in questions(search).items()}
+    return Parts(asked, float(tasks.task(config).final_seconds(here)))
 
 
 def _here(config: Config) -> Machine:

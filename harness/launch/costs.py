@@ -1,13 +1,11 @@
 """What runs will cost on this machine."""
 
-from typing import Any
-
 from baselines.registry import method
 from harness.config import Config, ConfigError, digest
 from harness.data import DataError
 from harness.estimate import Parts, kind, parts
 
-_DECIDES_MODEL = {"method", "space", "oneshot", "alone", "relaxed"}
+_DECIDES_NETWORK = {"space", "oneshot", "alone", "relaxed"}
 
 
 class Costs:
@@ -15,20 +13,28 @@ class Costs:
 
     def __init__(self) -> None:
         self._known: dict[str, Parts | None] = {}
-        self._counted: set[str] = set()
+        self._counted: dict[str, float] = {}
         self.unknown: dict[str, None] = {}
         """Why some runs have no estimate, each reason once."""
 
     def of(self, config: Config) -> float | None:
         """Device-seconds of the run of ``config``, None if they cannot be told."""
         parts = self._parts(config)
-        trains, measures = self._is_first(f"models {model(config)}"), self._is_first(f"search {_search(config)}")
-        return None if parts is None else trains * parts.models + measures * parts.measurements + parts.final
+        if parts is None:
+            return None
+        trained, asked = _search(config, _DECIDES_NETWORK), _search(config, _DECIDES_NETWORK | {"measure"})
+        searched = sum(
+            self._uncounted(f"training {name} {trained}", training)
+            + self._uncounted(f"asking {name} {asked}", measuring)
+            for name, (training, measuring) in parts.networks.items()
+        )
+        return searched + parts.final
 
-    def _is_first(self, shared: str) -> bool:
-        is_first = shared not in self._counted
-        self._counted.add(shared)
-        return is_first
+    def _uncounted(self, shared: str, seconds: float) -> float:
+        """What ``seconds`` of shared work add to those counted before: a longer question continues a shorter one."""
+        before = self._counted.get(shared, 0.0)
+        self._counted[shared] = max(before, seconds)
+        return self._counted[shared] - before
 
     def _parts(self, config: Config) -> Parts | None:
         try:
@@ -42,19 +48,11 @@ class Costs:
             return None
 
 
-def _search(config: Config) -> str:
-    """The same for runs that share their search."""
-    asked = {"search", "measure"} if config.search_dataset else {"search", "measure", "data"}
-    return digest([*_where(config), config.model_dump(mode="json", include=_DECIDES_MODEL | asked)])
+def _search(config: Config, sections: set[str]) -> str:
+    """The same for runs whose searches have the same data and seed and agree in ``sections``."""
+    return digest(config.for_search().model_dump(mode="json", include={"dataset", "data", "seed"} | sections))
 
 
 def model(config: Config) -> str:
     """The same for runs whose searches may share a trained model, though they ask it different questions."""
-    if not method(config.method).needs:
-        return config.id
-    return digest([*_where(config), config.model_dump(mode="json", include=_DECIDES_MODEL)])
-
-
-def _where(config: Config) -> list[Any]:
-    """The data set and the seed of the search."""
-    return [config.search_dataset or config.dataset, config.seed if config.search_seed is None else config.search_seed]
+    return _search(config, _DECIDES_NETWORK | {"method"}) if method(config.method).needs else config.id

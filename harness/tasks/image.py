@@ -26,15 +26,13 @@ from harness.config import ImageConfig
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
 from harness.environment import device
 from harness.progress import Row
-from harness.questions import Questions
+from harness.questions import Prices
 from harness.sections import ImageFinal, ImageOneShot
 from harness.sgd import Batch, SgdTraining, cosine
 from harness.speed import Machine, mult_adds
 
 _EVALUATION_BATCH = 256
 _SAMPLED_SUBNETWORKS = 8
-_RELAXED_STEPS = {1: 4, 2: 12}
-"""One step of DARTS in steps of the one-shot model: all edges instead of half, and one gradient or five more."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,8 @@ class ImageTask:
         counts["mult_adds_flopcounter"] = counts.pop("mult_adds_independent")
         return counts
 
-    def search_seconds(self, asked: Questions, here: Machine) -> float:
-        """The time that a search which asks ``asked`` takes here."""
+    def prices(self, here: Machine) -> Prices:
+        """What the questions of a search cost here."""
         config, half = self.config, len(self.weights_half)
         supernet, alone, measure = config.oneshot, config.alone, config.measure
         alpha = self.space.sample(generator(0, "speed"), 1)[0]
@@ -171,14 +169,7 @@ class ImageTask:
         alone_epoch = here.training(alone.layers, alone_image * alone.batch_size) * half / alone.batch_size
         measurement = here.forward(supernet.layers, one_image * measure.batch_size) * measure.batches
         whole = here.forward(supernet.layers, one_image * _EVALUATION_BATCH) * len(self.validation) / _EVALUATION_BATCH
-        return (
-            asked.one_shot * epoch * supernet.epochs
-            + asked.one_shot_seconds
-            + asked.measurements * measurement
-            + asked.whole * whole
-            + asked.stand_alone_epochs * alone_epoch
-            + sum(_RELAXED_STEPS[order] for order in asked.relaxed) * epoch * config.relaxed.epochs
-        )
+        return Prices(epoch * supernet.epochs, measurement, whole, alone_epoch, epoch * config.relaxed.epochs)
 
     def final_seconds(self, here: Machine) -> float:
         """The time that the final training takes here, for a cell of about the paper's size."""

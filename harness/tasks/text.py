@@ -21,15 +21,13 @@ from harness.bptt import BpttTraining
 from harness.config import ConfigError, TextConfig
 from harness.data import TextData, load_text
 from harness.environment import device
-from harness.questions import Questions
+from harness.questions import Prices
 from harness.sections import TextMeasure, TextTraining
 from harness.speed import Machine
 from harness.tasks.text_trainings import FinalTraining, RelaxedObjective, RelaxedTraining
 from harness.training import DivergedError
 
 _SAMPLED_SUBNETWORKS = 8
-_RELAXED_STEPS = {1: 4, 2: 12}
-"""One step of DARTS in steps of the one-shot model: all edges instead of half, and one gradient or five more."""
 
 
 @cache
@@ -148,21 +146,17 @@ class TextTask:
         params = sum(parameter.numel() for parameter in model.parameters())
         return {"params": params, "mult_adds": word_mult_adds(model, model.wiring)}
 
-    def search_seconds(self, asked: Questions, here: Machine) -> float:
-        """The time that a search which asks ``asked`` takes here."""
+    def prices(self, here: Machine) -> Prices:
+        """What the questions of a search cost here."""
         config = self.config
         cell = recurrent(self.space.decode(self.space.sample(generator(0, "speed"), 1)[0]))
         word = word_mult_adds(self._supernet("speed"), cell)
         epoch = self._epoch_seconds(here, config.oneshot, word)
         alone_epoch = self._epoch_seconds(here, config.alone, self._final_mult_adds(config.alone))
-        return (
-            asked.one_shot * epoch * config.oneshot.epochs
-            + asked.one_shot_seconds
-            + asked.measurements * _reading_seconds(here, self.cheap, word)
-            + asked.whole * _reading_seconds(here, self.whole, word)
-            + asked.stand_alone_epochs * (alone_epoch + _reading_seconds(here, self.whole, word))
-            + sum(_RELAXED_STEPS[order] for order in asked.relaxed) * epoch * config.relaxed.epochs
-        )
+        measurement, whole = (_reading_seconds(here, words, word) for words in (self.cheap, self.whole))
+        trainings = epoch * config.oneshot.epochs, alone_epoch + whole, epoch * config.relaxed.epochs
+        one_shot, stand_alone_epoch, relaxed = trainings
+        return Prices(one_shot, measurement, whole, stand_alone_epoch, relaxed)
 
     def final_seconds(self, here: Machine) -> float:
         """The time that the final training takes here, for a cell of about the paper's size."""
