@@ -1,6 +1,7 @@
 """Why CoNAS finds what it finds: how well its polynomial predicts, and how many bits it leaves undecided."""
 
 import math
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ SEARCHES = {
     ("table1", "CoNAS (t=4)"): ", t = 4",
     ("table3", "CoNAS"): "",
 }
+_LEAST_SHOWN = -0.5
+"""A worse R² is drawn here: with hardly any spread left in the losses it has no lower end."""
 _COLUMNS = ["search", "stage", "seed", "measurements", "fit_r2", "held_out_r2", "undecided_bits"]
 
 
@@ -51,16 +54,19 @@ def draw(frame: pd.DataFrame) -> Figure:
     _points(undecided, frame, "undecided_bits", "#0173b2", "o", "")
     undecided.set(title="Bits that the polynomial leaves undecided", ylabel="log₂(minimisers)")
     for axis in (fit, undecided):
-        axis.set_xticks(range(len(places)), [f"{search}\nstage {stage}" for search, stage in places], fontsize=6)
+        labels = [f"{textwrap.fill(search, width=9)}\nstage {stage}" for search, stage in places]
+        axis.set_xticks(range(len(places)), labels, fontsize=7)
     return figure
 
 
 def _points(axis: Axes, frame: pd.DataFrame, column: str, color: str, marker: str, label: str) -> None:
-    """Every search as a point and the mean as a bar."""
-    axis.plot(frame["position"], frame[column], linestyle="", marker=marker, color=color, alpha=0.6, label=label)
-    means = frame.groupby("position")[column].mean()
-    at = np.asarray(means.index)
-    axis.hlines(means, at - 0.25, at + 0.25, color=color, linewidth=2)
+    """Every search as a point and the median as a bar; what lies too low is a triangle at the lower end."""
+    shown, low = frame[frame[column] >= _LEAST_SHOWN], frame[frame[column] < _LEAST_SHOWN]
+    axis.plot(shown["position"], shown[column], linestyle="", marker=marker, color=color, alpha=0.6, label=label)
+    axis.plot(low["position"], [_LEAST_SHOWN] * len(low), linestyle="", marker="v", color=color, alpha=0.6)
+    medians = frame.groupby("position")[column].median()
+    at = np.asarray(medians.index)
+    axis.hlines(medians.clip(lower=_LEAST_SHOWN), at - 0.25, at + 0.25, color=color, linewidth=2)
 
 
 PLOT = Plot(
@@ -71,6 +77,6 @@ PLOT = Plot(
     draw,
     (
         "R² is 1 for a perfect prediction, 0 for the mean's, negative for a worse one; held out is the last fifth of "
-        "the measurements. A point is a search, a bar the mean.",
+        f"the measurements. A point is a search, a bar the median, a triangle an R² below {_LEAST_SHOWN}.",
     ),
 )
