@@ -154,9 +154,8 @@ class TextTask:
         epoch = self._epoch_seconds(here, config.oneshot, word)
         alone_epoch = self._epoch_seconds(here, config.alone, self._final_mult_adds(config.alone))
         measurement, whole = (_reading_seconds(here, words, word) for words in (self.cheap, self.whole))
-        trainings = epoch * config.oneshot.epochs, alone_epoch + whole, epoch * config.relaxed.epochs
-        one_shot, stand_alone_epoch, relaxed = trainings
-        return Prices(one_shot, measurement, whole, stand_alone_epoch, relaxed)
+        one_shot, relaxed = epoch * config.oneshot.epochs, epoch * config.relaxed.epochs
+        return Prices(one_shot, measurement, whole, alone_epoch + whole, relaxed)
 
     def final_seconds(self, here: Machine) -> float:
         """The time that the final training takes here, for a cell of about the paper's size."""
