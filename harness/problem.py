@@ -48,7 +48,8 @@ class Measurer(Protocol):
 class Task(Protocol):
     """What is particular to images or to text: the networks and how they are trained."""
 
-    identity: dict[str, Any]
+    content: str
+    """A hash of all data."""
 
     def one_shot(self, sampler: Sampler) -> Trainee:
         """The training of a one-shot model."""
@@ -89,7 +90,7 @@ class TrainedProblem:
         Infinite if the training diverges: the network is bad, the search goes on.
         """
         genotype = self.space.build(alpha)
-        key = digest({"genotype": genotype.to_json(), "alone": self._section("alone"), **self._task.identity})
+        key = digest({"genotype": genotype.to_json(), "alone": self._section("alone"), **self._identity})
         folder = self._store.stage("alone", key)
         trained = self._train_alone(folder, key, genotype, epochs)
         unpaid = epochs - self._paid.get(key, 0)
@@ -130,7 +131,7 @@ class TrainedProblem:
         self, kind: str, chosen: Mapping[str, Any], trainee: Callable[[], Trainee], seconds: float | None
     ) -> tuple[Path, dict[str, Any]]:
         """The folder and the facts of a shared training, trained now if no run has trained it before."""
-        identity = {**chosen, "space": self.space.name, **self._task.identity}
+        identity = {**chosen, "space": self.space.name, **self._identity}
         key = digest(identity)
         folder = self._store.stage(kind, key)
         metrics = Lines(folder / "metrics.jsonl")
@@ -157,6 +158,13 @@ class TrainedProblem:
         Checkpoints(folder / "weights", key, self._reporter.say).save(trainee.state_dict()["model"])
         write_json(folder / "stage.json", facts)
         checkpoints.clear()
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What decides the result of every training of a search, beside its own settings."""
+        config = self._config
+        settings = {"seed": config.seed, "threads": config.threads, "data": self._section("data")}
+        return settings | {"content": self._task.content}
 
     def _section(self, name: str) -> dict[str, Any]:
         return getattr(self._config, name).model_dump(mode="json")

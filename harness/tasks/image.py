@@ -87,15 +87,9 @@ class ImageTask:
         return {**self.data.provenance.as_dict(), "used": used}
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What decides the result of every training of a search, beside its own settings."""
-        config = self.config
-        return {
-            "seed": config.seed,
-            "threads": config.threads,
-            "data": config.data.model_dump(),
-            "content": self.data.provenance.fingerprint,
-        }
+    def content(self) -> str:
+        """A hash of all data."""
+        return self.data.provenance.fingerprint
 
     def one_shot(self, sampler: Sampler) -> SgdTraining:
         """The training of the one-shot CNN: a new sub-network for every minibatch (Algorithm 1, stage 1)."""

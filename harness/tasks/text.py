@@ -63,15 +63,9 @@ class TextTask:
         return {**self.source.provenance.as_dict(), "used": used}
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What decides the result of every training of a search, beside its own settings."""
-        config = self.config
-        return {
-            "seed": config.seed,
-            "threads": config.threads,
-            "data": config.data.model_dump(),
-            "content": self.source.provenance.fingerprint,
-        }
+    def content(self) -> str:
+        """A hash of all data."""
+        return self.source.provenance.fingerprint
 
     def one_shot(self, sampler: Sampler) -> BpttTraining:
         """The training of the one-shot RNN: a new sub-network for every window (Algorithm 1, stage 1)."""
