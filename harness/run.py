@@ -1,6 +1,5 @@
 """`python harness/run.py with dataset=svhn seed=3`: search for a cell, train its network, record the run."""
 
-import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -10,8 +9,9 @@ from typing import Any, NoReturn
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait stall a shared machine
+import harness  # noqa: F401 - before torch and Sacred, which it quiets
 
+# isort: split
 from sacred import SETTINGS, Experiment
 from sacred.config.config_dict import ConfigDict
 from sacred.run import Run

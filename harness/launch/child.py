@@ -34,7 +34,6 @@ class Child:
     """A process that makes the run of ``config``, the plain data of a configuration, recorded in ``folder``."""
 
     def __init__(self, config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait stall a shared machine
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["harness.run"])
         with _ignored(_LAUNCHERS_SIGNALS):

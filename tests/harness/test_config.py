@@ -1,6 +1,12 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from harness.config import ConfigError, defaults, flatten, load, nest, summaries
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_paper_profile_holds_the_published_settings() -> None:
@@ -70,6 +76,14 @@ def test_a_bad_setting_is_refused_in_one_line(name: str, value: object, words: l
     message = str(error.value)
     assert "\n" not in message
     assert all(word in message for word in words), message
+
+
+def test_a_mistyped_command_is_answered_by_one_line() -> None:
+    command = [sys.executable, str(ROOT / "harness" / "run.py"), "with", "method=consa"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: unknown method 'consa'; did you mean 'conas'?")
 
 
 def test_the_key_is_of_what_decides_the_result() -> None:
