@@ -17,10 +17,13 @@ from typing import Any
 
 import orjson
 
+from conas.genotype import Genotype
 from harness import grid
 from harness.config import ConfigError, default_profile, summaries
 from harness.files import Lines, write_atomic
-from harness.store import DamagedRecord, Record, Store
+from harness.found import Found, kept, place
+from harness.metrics import Row
+from harness.store import DamagedRecord, Record, Store, claim
 
 SUFFIX = ".jsonl"
 _ENDED = ("done", "failed", "diverged")
@@ -84,16 +87,30 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
 def unpack(path: Path, store: Store) -> int:
     """Put every run in ``path`` that ``store`` does not have into it; how many they are.
 
+    What their searches found comes with them, so that a run which trains the same cell with other settings takes that
+    cell: on another kind of processor the same search may well find another one.
+
     Raises:
         ArchiveError: the file is missing, or a line of it is no run.
     """
     new = [packed for packed in Archive(path) if not store.run(packed["run"]).record_path.exists()]
     for packed in new:
-        folder = store.run(packed["run"])
+        folder, record = store.run(packed["run"]), Record.model_validate(packed["record"])
+        _keep_search(record, packed["metrics"], store)
         folder.metrics.path.unlink(missing_ok=True)
         Lines(folder.metrics.path).append(*packed["metrics"])
-        folder.save(Record.model_validate(packed["record"]))
+        folder.save(record)
     return len(new)
+
+
+def _keep_search(record: Record, metrics: list[Row], store: Store) -> None:
+    if record.search is None or record.genotype is None:
+        return
+    folder = place(store, record.search.key)
+    with claim(folder, wait=-1):
+        if kept(folder) is None:
+            rows = [row for row in metrics if row["stage"] != "final"]
+            Found(Genotype.from_json(record.genotype), record.search, rows).keep(folder)
 
 
 def compare(path: Path, store: Store) -> dict[str, list[str]]:

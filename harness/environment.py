@@ -1,4 +1,4 @@
-"""What a run ran on: recorded with every run, since bits are promised for the same machine and versions only."""
+"""What a run ran on, recorded with every run: bits repeat only on the same kind of machine, with the same versions."""
 
 import platform
 import subprocess
@@ -68,6 +68,11 @@ def _commit() -> str | None:
 
 @cache
 def _processor() -> str:
+    """The processor and the instructions that torch uses of it, on which the bits depend."""
+    return f"{_model()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def _model() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

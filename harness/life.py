@@ -5,22 +5,20 @@ Every stage can be killed at any instant; the same command continues it to the s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from os import getpid
-from pathlib import Path
 from platform import node
 from typing import Protocol
 
 import torch
 
 from baselines.registry import method
-from conas.genotype import Genotype
 from harness import tasks
 from harness.checkpoint import Checkpoints, encode, weights_sha256
 from harness.config import Config, digest
 from harness.draw import draw_cells
 from harness.environment import device, device_name, environment, make_deterministic
-from harness.files import Lines, read_json, write_atomic, write_json
+from harness.files import Lines, write_atomic, write_json
+from harness.found import Found, kept, place
 from harness.output import copied
 from harness.problem import TrainedProblem
 from harness.progress import Reporter, Row
@@ -37,15 +35,6 @@ class FinalTrainee(Trainee, Protocol):
 
     def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
         """The figures ``last`` and ``best`` of a finished training."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found: the genotype, its record and the metrics of its trainings."""
-
-    genotype: Genotype
-    record: SearchRecord
-    metrics: list[Row]
 
 
 def execute(config: Config, reporter: Reporter) -> Record:
@@ -143,16 +132,12 @@ def search(config: Config, reporter: Reporter) -> Found:
     """Run the search of ``config``, a search's own configuration, or take what it found before."""
     store = Store(config.runs_dir)
     key = digest(config.model_dump(mode="json", include=_DECIDES_SEARCH))
-    folder = store.stage("search", key)
+    folder = place(store, key)
     with claim(folder, wait=-1):
-        if not (folder / "stage.json").exists():
-            _search_now(config, store, folder, key, reporter)
-    facts = read_json(folder / "stage.json")
-    genotype = Genotype.from_json(facts["genotype"])
-    return Found(genotype, SearchRecord(**facts["record"]), list(Lines(folder / "metrics.jsonl")))
+        return kept(folder) or _search_now(config, store, key, reporter).keep(folder)
 
 
-def _search_now(config: Config, store: Store, folder: Path, key: str, reporter: Reporter) -> None:
+def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> Found:
     chosen = method(config.method)
     problem = TrainedProblem(config, tasks.task(config), store, reporter)
     reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
@@ -168,9 +153,4 @@ def _search_now(config: Config, store: Store, folder: Path, key: str, reporter: 
         stand_alone_epochs=cost.stand_alone_epochs,
         details=outcome.details,
     )
-    metrics = Lines(folder / "metrics.jsonl")
-    if problem.metrics and not metrics.path.exists():
-        metrics.append(*problem.metrics)
-    write_json(
-        folder / "stage.json", {"genotype": outcome.genotype.to_json(), "record": record.model_dump(mode="json")}
-    )
+    return Found(outcome.genotype, record, problem.metrics)

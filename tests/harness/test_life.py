@@ -14,7 +14,7 @@ import pytest
 
 from conas.genotype import Genotype
 from conas.seeds import generator
-from harness import tasks
+from harness import archive, tasks
 from harness.config import Config, load
 from harness.life import execute
 from harness.problem import TrainedProblem
@@ -82,6 +82,21 @@ def test_runs_share_the_search(tiny: Configure) -> None:
     assert first.key != second.key
     stages = Store(tiny().runs_dir).root / "stages"
     assert len(list(stages.glob("supernet-*"))) == len(list(stages.glob("search-*"))) == 1
+
+
+def test_an_archive_brings_the_search_along(tiny: Configure, tmp_path: Path) -> None:
+    here, packed, there = Store(tiny().runs_dir), tmp_path / "runs.jsonl", Store(tmp_path / "there")
+    first = execute(tiny(), Reporter())
+    archive.pack(here, [first.id], packed)
+    archive.unpack(packed, there)
+    elsewhere = tiny({"final": {"lr": 0.05}, "runs_dir": str(there.root)})
+    second = execute(elsewhere, Reporter())
+    assert (second.search, second.genotype) == (first.search, first.genotype)
+    assert not list((there.root / "stages").glob("supernet-*")), "nothing was searched anew"
+    rows = list(there.run(second.id).metrics)
+    assert [row["stage"] for row in rows] == ["supernet", "supernet", "final", "final"]
+    again = execute(tiny({"final": {"lr": 0.05}}), Reporter())
+    assert (again.weights, list(here.run(again.id).metrics)) == (second.weights, rows)
 
 
 def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Configure, tmp_path: Path) -> None:
