@@ -71,7 +71,7 @@ def _settle(
         return Status.NOT_RUN, "", "no finished run"
     shown = _shown(part, ours, metric)
     if metric.key == "search" and not all(PAPER_DEVICE in device for device in runs.devices):
-        return Status.NOT_CHECKABLE, shown, f"device time on {', '.join(runs.devices)}, the paper's on a {PAPER_DEVICE}"
+        return Status.NOT_CHECKABLE, shown, f"device time on {'; '.join(runs.devices)}, the paper's on a {PAPER_DEVICE}"
     if runs.profile != "paper":
         if part != "mean":
             return Status.NOT_CHECKABLE, shown, "says nothing at reduced scale"

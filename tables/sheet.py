@@ -71,7 +71,7 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
     return (
         f"Profile {runs.profile}"
         + ("." if runs.profile == "paper" else ": reduced scale, so only directions can be compared with the paper.")
-        + f" Device: {', '.join(runs.devices) or 'none yet'}.",
+        + f" Device: {'; '.join(runs.devices) or 'none yet'}.",
         f"Ours: best | mean ± sample SD (ddof = 1) of n runs that ended, each {table.selection}. "
         "Below: the paper's figure, then ours minus the paper's with its 95 % interval "
         f"(Student's t, Welch's where the paper gives SD and seeds; seeded bootstrap from n = {BOOTSTRAP_FROM}).",
