@@ -10,17 +10,20 @@ import yaml
 
 from harness import services
 from harness.mongo.database import Database
+from tests.debian import NotInstalledError, ensure
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = (["docker-compose"], ["docker", "compose"])
 
 
 @pytest.fixture(scope="module")
 def compose():
-    for command in COMMANDS:
-        if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True).returncode == 0:
-            return command
-    return pytest.skip("NO docker-compose: THE COMPOSE FILE IS NOT VALIDATED (apt-get install docker-compose)")
+    if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    try:
+        ensure(["docker-compose"], ["docker-compose"])
+    except NotInstalledError as error:
+        pytest.skip(f"NO docker-compose, THE COMPOSE FILE IS NOT VALIDATED: {error}")
+    return ["docker-compose"]
 
 
 def config(compose, environment):

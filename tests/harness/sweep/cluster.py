@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from platform import node
 
 from harness.services import free_port
+from tests.debian import ensure
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 _PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
@@ -19,24 +19,7 @@ _SECONDS_TO_START = 30.0
 
 
 class NoSlurmError(RuntimeError):
-    """Slurm is not installed and cannot be."""
-
-
-def install() -> None:
-    """Install Slurm from Debian's packages, if it is not there.
-
-    Raises:
-        NoSlurmError: this process may not, or it fails.
-    """
-    if not (missing := [name for name in _PROGRAMS if shutil.which(name) is None]):
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise NoSlurmError(f"{', '.join(missing)} not installed; as root: apt-get install {' '.join(_PACKAGES)}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *_PACKAGES]):
-        done = subprocess.run(["apt-get", "--quiet", *command], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise NoSlurmError(f"apt-get: {done.stderr.strip().splitlines()[-1:]}")
+    """There is no Slurm here, and there cannot be."""
 
 
 @contextmanager
@@ -44,9 +27,10 @@ def slurm(folder: Path) -> Iterator[Path]:
     """Munge, a controller and a node, keeping everything in ``folder``; the path of their configuration.
 
     Raises:
-        NoSlurmError: it is not installed, not run by root, or does not start.
+        NotInstalledError: it is not installed and cannot be.
+        NoSlurmError: this is not root, or it does not start.
     """
-    install()
+    ensure(_PROGRAMS, _PACKAGES)
     if os.geteuid() != 0:
         raise NoSlurmError("only root can run a node that starts jobs")
     config = _configure(folder)

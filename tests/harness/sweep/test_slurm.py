@@ -11,6 +11,7 @@ import pytest
 from harness import status, sweep
 from harness.launch.slurm import minutes
 from harness.store import Store
+from tests.debian import NotInstalledError
 from tests.harness.sweep.cluster import NoSlurmError, slurm
 from tests.harness.sweep.runs import Tiny, attempts, results, running, states, wait_until
 
@@ -22,7 +23,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         with slurm(tmp_path_factory.mktemp("slurm")) as config, pytest.MonkeyPatch.context() as patch:
             patch.setenv("SLURM_CONF", str(config))
             yield
-    except NoSlurmError as error:
+    except (NotInstalledError, NoSlurmError) as error:
         pytest.skip(f"NO SLURM, NOTHING ABOUT SLURM IS TESTED: {error}")
 
 
