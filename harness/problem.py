@@ -162,9 +162,12 @@ class TrainedProblem:
     @property
     def _identity(self) -> dict[str, Any]:
         """What decides the result of every training of a search, beside its own settings."""
-        config = self._config
-        settings = {"seed": config.seed, "threads": config.threads, "data": self._section("data")}
-        return settings | {"content": self._task.content}
+        return {
+            "seed": self._config.seed,
+            "threads": self._config.threads,
+            "data": self._section("data"),
+            "content": self._task.content,
+        }
 
     def _section(self, name: str) -> dict[str, Any]:
         return getattr(self._config, name).model_dump(mode="json")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from conas.genotype import Genotype
 from conas.seeds import generator
@@ -55,6 +56,7 @@ def test_a_run_records_what_a_table_needs(tiny: Configure) -> None:
     folder = Store(config.runs_dir).run(record.id)
     assert folder.record() == record
     assert record.status == "done"
+    assert torch.backends.cpu.get_cpu_capability() in record.environment["processor"]
     assert record.search is not None
     assert (record.search.measurements, record.search.one_shot_steps) == (12, 2 * 4)
     assert record.counts is not None
