@@ -2,11 +2,11 @@
 
 from baselines import asha as asha
 from baselines import best_of_m as best_of_m
-from baselines import conas_method as conas_method
-from baselines import darts as darts
+from baselines import conas as conas
 from baselines import fixed as fixed
 from baselines import harmonica as harmonica
 from baselines import local_search as local_search
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import rsws as rsws
+from baselines.darts import search as search

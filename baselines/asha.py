@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from baselines.checks import ASSUMPTION, LI, at_least
 from baselines.ranking import best, ranked
 from baselines.registry import Method, register
-from baselines.settings import ASSUMPTION, LI, at_least
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator

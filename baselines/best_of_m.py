@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.checks import at_least
 from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
-from baselines.settings import at_least
 from conas.measurements import Measurements, measure
 from conas.problem import Cost, Outcome, Problem
 from conas.sampling import Bernoulli

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from baselines.checks import ASSUMPTION, at_least
 from baselines.ranking import best
 from baselines.registry import Method, register
-from baselines.settings import ASSUMPTION, at_least
 from conas.measurements import Measurements, measure
-from conas.minimise import minimise
 from conas.problem import Cost, Oracle, Outcome, Problem
-from conas.recovery import lasso
+from conas.recovery.minimiser import minimise
+from conas.recovery.solve import lasso
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting

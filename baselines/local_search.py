@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.conas_method import SIZES, budget
+from baselines.checks import at_least
+from baselines.conas import SIZES, budget
 from baselines.registry import Method, register
-from baselines.settings import at_least
 from conas import algorithm
 from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.sampling import Bernoulli

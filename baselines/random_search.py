@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from baselines.checks import LIU, at_least
 from baselines.ranking import best, diverged
 from baselines.registry import Method, register
-from baselines.settings import LIU, at_least
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.checks import at_least
 from baselines.registry import Method, register
-from baselines.settings import at_least
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
 from conas.settings import setting

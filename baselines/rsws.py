@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.checks import LI, at_least
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
-from baselines.settings import LI, at_least
 from baselines.wiring import Wired, draw
 from conas.problem import Cost, Oracle, Outcome, Problem
 from conas.seeds import generator

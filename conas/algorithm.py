@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from conas.fourier import SparsePolynomial
 from conas.measurements import Measurements, StandAlone, measure
-from conas.minimise import TIE_RULE, minimise
 from conas.names import unknown
 from conas.problem import Oracle, Outcome, Problem
-from conas.recovery import Recovery, debias, iht, lasso, omp
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.minimiser import TIE_RULE, minimise
+from conas.recovery.solve import Recovery, debias, iht, lasso, omp
 from conas.report import describe, held_out_r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator

@@ -25,10 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from conas.cnn.network import FinalNetwork
+from conas.cnn.operations import Zero
 from conas.genotype import Cell
-from conas.language_model import LanguageModel
-from conas.network import FinalNetwork
-from conas.operations import Zero
+from conas.rnn.language_model import LanguageModel
 
 Rule = Callable[[Any, tuple[Tensor, ...], Tensor], None]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.fourier import SparsePolynomial
 from conas.measurements import Measurements
-from conas.minimise import Minimum
-from conas.recovery import Recovery
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.minimiser import Minimum
+from conas.recovery.solve import Recovery
 from conas.space import Space
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.fourier import SparsePolynomial
-from conas.parities import Parities
 from conas.problem import Cost, Oracle
+from conas.recovery.design import Parities
+from conas.recovery.fourier import SparsePolynomial
 from conas.sampling import Sampler
 from conas.seeds import generator
 from conas.space import Alpha, Space

@@ -18,12 +18,12 @@ from typing import Any
 import orjson
 
 from conas.genotype import Genotype
-from harness import grid
-from harness.config import ConfigError, default_profile, summaries
-from harness.files import Lines, write_atomic
-from harness.found import Found, kept, place
-from harness.metrics import Row
-from harness.store import DamagedRecord, Record, Store, claim
+from harness.config import sweeps
+from harness.config.load import ConfigError, default_profile, summaries
+from harness.records.files import Lines, write_atomic
+from harness.records.metrics import Row
+from harness.records.search_results import Found, kept, place
+from harness.records.store import DamagedRecord, Record, Store, claim
 
 SUFFIX = ".jsonl"
 _ENDED = ("done", "failed", "diverged")
@@ -170,15 +170,15 @@ COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 
 def _planned(options: argparse.Namespace) -> list[str]:
-    extra = tuple(map(grid.setting, options.set))
-    return [config.id for name in grid.named(options.sweeps) for config in grid.runs(name, options.profile, extra)]
+    extra = tuple(map(sweeps.setting, options.set))
+    return [config.id for name in sweeps.named(options.sweeps) for config in sweeps.runs(name, options.profile, extra)]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.archive", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack", help="write the runs of sweeps to a file")
-    packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(grid.sweeps())}, all, or a FILE.yaml")
+    packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
     packing.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
     packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")

@@ -16,9 +16,9 @@ import pandas as pd
 from pydantic import ValidationError
 
 from harness.archive import SUFFIX, Archive
-from harness.metrics import Row, parse
 from harness.mongo.database import Database
-from harness.store import Record, Store
+from harness.records.metrics import Row, parse
+from harness.records.store import Record, Store
 
 _KINDS: dict[str, type] = {"run": np.int32, "stage": np.int32, "epoch": np.int32}
 

@@ -18,15 +18,15 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 
 from pymongo.errors import PyMongoError
 
+from harness.console.progress import duration
 from harness.launch import slurm
-from harness.launch.failure import queue_again
 from harness.launch.overview import Overview, others, overview
 from harness.launch.plan import Plan, PlanError, named
+from harness.launch.post_mortem import queue_again
 from harness.launch.queue import Queue
 from harness.launch.state import Standing, State, standing
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
-from harness.progress import duration
-from harness.store import Store, now
+from harness.records.store import Store, now
 
 _DAY = 86_400
 _SECONDS_BETWEEN_LOOKS = 5.0

@@ -18,10 +18,11 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 import torch
 from pymongo.errors import PyMongoError
 
-from harness import grid
-from harness.config import ConfigError, default_profile, summaries
+from harness.config import sweeps
+from harness.config.load import ConfigError, default_profile, summaries
+from harness.console.progress import duration
+from harness.estimates.shared import Costs
 from harness.launch.console import INTERRUPTED, interrupt, say
-from harness.launch.costs import Costs
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
 from harness.launch.prepare import Prepared, prepare
@@ -29,8 +30,7 @@ from harness.launch.queue import Queue
 from harness.launch.slurm import Resources, SlurmError, Submitter, minutes
 from harness.launch.state import FINAL
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
-from harness.progress import duration
-from harness.store import Store
+from harness.records.store import Store
 
 EXPECTED = (ConfigError, DatabaseError, SlurmError, OSError)
 
@@ -56,23 +56,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    names = grid.named(options.sweeps)
+    names = sweeps.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
-    extra = (*map(grid.setting, options.set), *places)
+    extra = (*map(sweeps.setting, options.set), *places)
     costs = Costs()
-    sweeps = prepare(Store(options.store), names, options.profile, extra, costs)
-    for sweep in sweeps:
+    prepared = prepare(Store(options.store), names, options.profile, extra, costs)
+    for sweep in prepared:
         _describe(sweep, options.dry_run)
     for line in costs.unknown:
         print(f"no estimate: {line}")
     # every row once before any row twice, so that a sweep which was stopped early has something to tell
-    jobs = sorted((job for sweep in sweeps for job in sweep.jobs()), key=lambda job: job.config["seed"])
+    jobs = sorted((job for sweep in prepared for job in sweep.jobs()), key=lambda job: job.config["seed"])
     if options.dry_run:
         print(f"# {len(jobs)} runs to make; {_workers(jobs, options)[1]}")
         return 0
-    for sweep in sweeps:
+    for sweep in prepared:
         sweep.save()
-    return LAUNCHERS["queue" if options.queue else options.launcher](sweeps, jobs, options)
+    return LAUNCHERS["queue" if options.queue else options.launcher](prepared, jobs, options)
 
 
 def _describe(sweep: Prepared, with_commands: bool) -> None:
@@ -93,35 +93,35 @@ def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
     return workers(options.workers, max((job.config["threads"] for job in jobs), default=1))
 
 
-def _local(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
     number, why = _workers(jobs, options)
     print(f"# {why}", flush=True)
-    for sweep in sweeps:
+    for sweep in prepared:
         sweep.plan.launched("local", options.command)
-    source = JobList(jobs, [sweep.plan for sweep in sweeps], options.retries, say)
+    source = JobList(jobs, [sweep.plan for sweep in prepared], options.retries, say)
     Pool(source, slots(number, torch.cuda.device_count())).run()
-    before = Counter(state for sweep in sweeps for state in sweep.states.elements() if state in FINAL)
+    before = Counter(state for sweep in prepared for state in sweep.states.elements() if state in FINAL)
     states = before + source.states
     print(f"# {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}")
     return 1 if states["failed"] + states["diverged"] else 0
 
 
-def _slurm(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
-    others = {name.replace("_", "-"): str(value) for name, value in map(grid.setting, options.sbatch)}
+def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+    others = {name.replace("_", "-"): str(value) for name, value in map(sweeps.setting, options.sbatch)}
     resources = Resources(
         options.time, options.partition, options.gpus, options.mem, at_once=options.workers, others=others
     )
-    plans = [sweep.plan for sweep in sweeps]
+    plans = [sweep.plan for sweep in prepared]
     submitter = Submitter(plans, resources, options.retries, Path(options.store) / "slurm", options.command)
     number = submitter.submit(jobs)
     print(f"# {number} jobs submitted, {len(jobs) - number} runs have one already; python harness/status.py tells more")
     return 0
 
 
-def _queue(sweeps: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
+def _queue(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
     queue = Queue(Database(options.mongo_url))
     number = queue.put(jobs, options.retries)
-    for sweep in sweeps:
+    for sweep in prepared:
         sweep.plan.launched("queue", options.command, database=queue.name)
     there = len(jobs) - number
     print(f"# {number} runs queued in {queue.name}, {there} were there already; python harness/worker.py makes them")
@@ -133,7 +133,7 @@ LAUNCHERS = {"local": _local, "slurm": _slurm, "queue": _queue}
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__)
-    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(grid.sweeps())}, all, or a FILE.yaml")
+    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
     parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local")

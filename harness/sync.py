@@ -12,8 +12,8 @@ from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
-from harness.mongo.image import signature
-from harness.store import RunFolder, Store
+from harness.mongo.snapshot import signature
+from harness.records.store import RunFolder, Store
 
 _RUNS_AT_ONCE = 25
 

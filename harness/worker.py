@@ -19,13 +19,13 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 
 from pymongo.errors import PyMongoError
 
-from harness.config import ConfigError, load
+from harness.config.load import ConfigError, load
 from harness.launch.console import INTERRUPTED, interrupt, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
-from harness.pulse import LAPSE
+from harness.records.heartbeat import LAPSE
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
-from harness import grid
-from harness.config import ConfigError, default_profile, summaries
-from harness.files import write_atomic
-from harness.launch.costs import Costs
+from harness.config import sweeps
+from harness.config.load import ConfigError, default_profile, summaries
+from harness.console.progress import duration
+from harness.estimates.shared import Costs
 from harness.mongo.database import DatabaseError
-from harness.progress import duration
+from harness.records.files import write_atomic
 from harness.results import is_folder
-from tables import scorecard
 from tables.build import Results, build
+from tables.claims import scorecard
 from tables.missing import DAY, gaps
 from tables.render import csv
 from tables.report import report
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        extra = [grid.setting(text) for text in options.set]
+        extra = [sweeps.setting(text) for text in options.set]
         if options.command == "missing" and is_folder(options.store):
             extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         runs = Runs.read(options.store, options.profile, tuple(extra))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from harness.store import SearchRecord
+from harness.records.store import SearchRecord
 from tables.render import escape_markdown, markdown_row
 from tables.runs import Runs
 

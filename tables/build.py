@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.files import write_atomic
-from tables import budgets, comparisons, render
-from tables.contents import CELLS, PLOTS, TABLES
+from harness.records.files import write_atomic
+from tables import budgets, render
+from tables.claims import comparisons
+from tables.paper.contents import CELLS, PLOTS, TABLES
 from tables.runs import Runs
-from tables.sheet import Sheet, sheet
+from tables.wording import Sheet, sheet
 
 _LISTS = {
     "comparisons": ("The paper's claims, seed by seed", comparisons.frame, comparisons.markdown),

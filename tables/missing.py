@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness import grid
-from harness.config import Config
-from harness.launch.costs import Costs
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.estimates.shared import Costs
 from tables.runs import Runs
 
 DAY = 86_400
@@ -24,7 +24,7 @@ class Gap:
 def gaps(runs: Runs, costs: Costs) -> Iterator[Gap]:
     """A gap for every row with missing runs; a run or a search that several rows need is counted in the first."""
     counted: set[str] = set()
-    for sweep in grid.sweeps():
+    for sweep in sweeps.names():
         for row in runs.planned(sweep):
             missing = tuple(config for config in runs.sample(sweep, row).missing if config.id not in counted)
             counted |= {config.id for config in missing}

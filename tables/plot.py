@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.picture import MARKERS, write_picture
+from harness.pictures.plots import MARKERS, write_picture
 from tables.runs import Runs, Sample
 
 

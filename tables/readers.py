@@ -2,8 +2,8 @@
 
 from conas.genotype import Genotype
 from conas.space import hamming, space
-from harness.config import Config
-from harness.store import Record
+from harness.config.load import Config
+from harness.records.store import Record
 from tables.runs import Runs
 
 MILLION = 1e6

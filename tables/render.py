@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tables.sheet import Cell, Sheet
+from tables.wording import Cell, Sheet
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LATEX = {

@@ -10,17 +10,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness import grid
-from harness.config import Config
-from harness.progress import duration
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.console.progress import duration
+from harness.records.store import Record, Store
 from harness.results import is_folder
-from harness.store import Record, Store
-from tables import scorecard
 from tables.build import Picture, Results
+from tables.claims import scorecard
+from tables.claims.verdict import Verdict
 from tables.render import TEMPLATES
 from tables.runs import Runs
-from tables.sheet import number
-from tables.verdict import Verdict
+from tables.wording import number
 
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 _SHOWN = {"test_error": "test error {} %", "test_perplexity": "test perplexity {}"}
@@ -32,7 +32,7 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
     Raises:
         OSError: a picture cannot be read.
     """
-    planned = {config.id: config for sweep in grid.sweeps() for config in grid.runs(sweep, runs.profile, runs.extra)}
+    planned = {config.id: config for sweep in sweeps.names() for config in sweeps.runs(sweep, runs.profile, runs.extra)}
     records = [runs.records[run] for run in planned if run in runs.records]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from harness import grid, results
-from harness.config import Config
-from harness.store import Record
+from harness import results
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.records.store import Record
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Runs:
     """The records of ``profile``, by run id.
 
     Attributes:
-        extra: settings of every planned run beyond the profile's, as in `harness.grid.rows`.
+        extra: settings of every planned run beyond the profile's, as in `harness.config.sweeps.rows`.
         foreign: how many records of other profiles were left out.
         damaged: one line for every record that cannot be read.
         address: where they were read.
@@ -40,13 +41,13 @@ class Runs:
 
     profile: str
     records: Mapping[str, Record]
-    extra: grid.Extra = ()
+    extra: sweeps.Extra = ()
     foreign: int = 0
     damaged: tuple[str, ...] = ()
     address: str = "runs"
 
     @classmethod
-    def read(cls, address: str | Path, profile: str, extra: grid.Extra = ()) -> "Runs":
+    def read(cls, address: str | Path, profile: str, extra: sweeps.Extra = ()) -> "Runs":
         """All runs of ``profile`` at ``address``: a store's root folder or a ``mongodb://`` address.
 
         Raises:
@@ -56,7 +57,7 @@ class Runs:
         return replace(cls.of(records, profile, extra), damaged=tuple(damaged), address=str(address))
 
     @classmethod
-    def of(cls, records: Iterable[Record], profile: str, extra: grid.Extra = ()) -> "Runs":
+    def of(cls, records: Iterable[Record], profile: str, extra: sweeps.Extra = ()) -> "Runs":
         """The runs of ``profile`` among ``records``."""
         everything = list(records)
         mine = {record.id: record for record in everything if record.profile == profile}
@@ -64,7 +65,7 @@ class Runs:
 
     def planned(self, sweep: str) -> Mapping[str, tuple[Config, ...]]:
         """The planned runs of every row of ``sweep``."""
-        return grid.rows(sweep, self.profile, self.extra)
+        return sweeps.rows(sweep, self.profile, self.extra)
 
     def sample(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
         """The runs of a row of ``sweep``, on ``dataset`` only, unless the profile puts another set in its place."""

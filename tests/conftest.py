@@ -17,10 +17,10 @@ import pytest
 from baselines.genotypes import fixed
 from conas.seeds import generator
 from conas.space import space
-from harness import services
-from harness.draw import draw_cells
-from harness.files import write_json
-from harness.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Status, Store
+from harness.dashboard import services
+from harness.pictures.cells import draw_cells
+from harness.records.files import write_json
+from harness.records.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Status, Store
 
 # a shell starts background jobs deaf to Ctrl-C, and what the tests start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)

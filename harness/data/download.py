@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from harness.data.content import is_web_page, one_line
-from harness.files import write_atomic
+from harness.records.files import write_atomic
 
 ROUNDS = 3
 SECONDS_BETWEEN_ROUNDS = 2.0

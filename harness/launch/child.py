@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from harness.launch.console import INTERRUPTED
-from harness.launch.failure import refuse
-from harness.store import AlreadyRunning, RunFolder
+from harness.launch.post_mortem import refuse
+from harness.records.store import AlreadyRunning, RunFolder
 
 BUSY = os.EX_TEMPFAIL
 Ending = Literal["done", "failed", "busy", "killed"]

@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
+from harness.console.progress import duration
 from harness.launch.child import Ending
-from harness.launch.failure import give_up
 from harness.launch.plan import Plan
 from harness.launch.pool import Job
+from harness.launch.post_mortem import give_up
 from harness.launch.state import FINAL, standing
-from harness.progress import duration
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.launch.plan import Plan, PlannedRun
 from harness.launch.state import FINAL, Standing, State, standing
-from harness.store import Store
+from harness.records.store import Store
 
 Entry = Mapping[str, Any]
 

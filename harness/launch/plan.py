@@ -18,8 +18,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from conas.names import unknown
-from harness.files import Lines, read_json, write_json
-from harness.store import Store, now
+from harness.records.files import Lines, read_json, write_json
+from harness.records.store import Store, now
 
 
 class PlannedRun(BaseModel):

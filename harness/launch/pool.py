@@ -7,7 +7,7 @@ from multiprocessing import connection
 from typing import Any, Protocol
 
 from harness.launch.child import Child, Ending
-from harness.store import RunFolder, Store
+from harness.records.store import RunFolder, Store
 
 _SECONDS_BETWEEN_BEATS = 1.0
 _SECONDS_TO_END = 30.0

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness import grid
-from harness.config import Config
-from harness.launch.costs import Costs, model
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.estimates.shared import Costs, model
 from harness.launch.plan import Plan, PlannedRun
 from harness.launch.pool import Job
 from harness.launch.state import FINAL, Standing, standing
-from harness.store import Store
+from harness.records.store import Store
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Prepared:
         self.plan.save(PlannedRun(id=c.id, command=c.command, seconds=self.seconds[c.id]) for c in self.configs)
 
 
-def prepare(store: Store, sweeps: Iterable[str], profile: str, extra: grid.Extra, costs: Costs) -> list[Prepared]:
+def prepare(store: Store, sweeps: Iterable[str], profile: str, extra: sweeps.Extra, costs: Costs) -> list[Prepared]:
     """The sweeps with everything that is known of their runs; a run that several need belongs to the first.
 
     Raises:
@@ -50,8 +50,8 @@ def prepare(store: Store, sweeps: Iterable[str], profile: str, extra: grid.Extra
     return [_prepare(store, sweep, profile, extra, costs, taken) for sweep in sweeps]
 
 
-def _prepare(store: Store, sweep: str, profile: str, extra: grid.Extra, costs: Costs, taken: set[str]) -> Prepared:
-    configs = [config for config in grid.runs(sweep, profile, extra) if config.id not in taken]
+def _prepare(store: Store, sweep: str, profile: str, extra: sweeps.Extra, costs: Costs, taken: set[str]) -> Prepared:
+    configs = [config for config in sweeps.runs(sweep, profile, extra) if config.id not in taken]
     taken.update(config.id for config in configs)
     standings = {config.id: standing(store.run(config.id)) for config in configs}
     seconds = {config.id: costs.of(config) for config in configs}

@@ -18,8 +18,8 @@ from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.errors import PyMongoError
 
 from harness.launch.child import Ending
-from harness.launch.failure import give_up
 from harness.launch.pool import Job
+from harness.launch.post_mortem import give_up
 from harness.launch.state import standing
 from harness.mongo.database import Database, reason
 

@@ -21,7 +21,7 @@ from harness.launch.console import interrupt, say
 from harness.launch.local import JobList
 from harness.launch.plan import Plan
 from harness.launch.pool import Job, Pool
-from harness.pulse import LAPSE
+from harness.records.heartbeat import LAPSE
 
 _SECONDS_BEFORE_THE_LIMIT = 90
 _SECONDS_UNTIL_SLURM_SAYS_WHY = 60.0

@@ -7,8 +7,8 @@ from datetime import datetime
 from platform import node
 from typing import Any, Literal
 
-from harness.pulse import LAPSE, Pulse, pulse
-from harness.store import Attempt, DamagedRecord, RunFolder
+from harness.records.heartbeat import LAPSE, Pulse, pulse
+from harness.records.store import Attempt, DamagedRecord, RunFolder
 
 State = Literal["queued", "running", "done", "failed", "diverged", "interrupted", "dead"]
 FINAL = frozenset({"done", "failed", "diverged"})

@@ -17,8 +17,8 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
 
 from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
-from harness.mongo.image import Image, read_image
-from harness.store import DamagedRecord, RunFolder
+from harness.mongo.snapshot import Image, read_image
+from harness.records.store import DamagedRecord, RunFolder
 
 T = TypeVar("T")
 

@@ -14,13 +14,13 @@ from typing import Any
 from bson import ObjectId
 from sacred.observers.mongo import MongoObserver, force_bson_encodeable
 
-from harness.metrics import parse, series
-from harness.mongo.image import KINDS, File, Image
-from harness.store import Record
+from harness.mongo.snapshot import KINDS, File, Image
+from harness.records.metrics import parse, series
+from harness.records.store import Record
 
 Document = dict[str, Any]
 
-COLUMNS: Document = json.loads((Path(__file__).parent.parent / "omniboard" / "columns.json").read_text())
+COLUMNS: Document = json.loads((Path(__file__).parent.parent / "dashboard" / "assets" / "columns.json").read_text())
 """Omniboard's columns: ``custom`` names the value of a run document that each shows."""
 
 _CHUNK = 255 * 2**10

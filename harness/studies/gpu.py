@@ -18,11 +18,11 @@ from baselines.genotypes import fixed
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import space
-from harness.config import Config, load
-from harness.environment import make_deterministic
-from harness.life import execute
-from harness.progress import Reporter, duration
-from harness.tasks import task
+from harness.config.load import Config, load
+from harness.console.progress import Reporter, duration
+from harness.execution.execute import execute
+from harness.training.environment import make_deterministic
+from harness.training.task import load_task
 
 _STEPS, _TOGETHER = 20, 8
 _DAY = 86_400
@@ -41,7 +41,7 @@ def repeats(reporter: Reporter) -> bool:
 def timings(config: Config) -> dict[str, float]:
     """Seconds of the parts of the paper's CIFAR-10 experiment at full size, from a few steps of each."""
     paper: Any = config
-    images = task(config)
+    images = load_task(config)
     one_shot = images.one_shot(Bernoulli(0.5))
     final = images.final(fixed("conas"))
     measurer = images.measurer(one_shot.state_dict()["model"])

@@ -7,11 +7,11 @@ continues where it stopped, and says how long the rest will take. The cell that 
 import argparse
 import sys
 
-from harness.config import ConfigError, load
+from harness.config.load import ConfigError, load
+from harness.console.progress import Reporter, duration
 from harness.data import DataError
-from harness.environment import make_deterministic
-from harness.life import search
-from harness.progress import Reporter, duration
+from harness.execution.execute import search
+from harness.training.environment import make_deterministic
 
 
 def main() -> None:

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 
 from conas.algorithm import Settings
 from conas.problem import Oracle
-from conas.recovery import lasso
+from conas.recovery.solve import lasso
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
-from harness import tasks
-from harness.config import Config, ConfigError
+from harness.config.load import Config, ConfigError
+from harness.console.progress import Reporter
 from harness.data import DataError
-from harness.environment import make_deterministic
-from harness.picture import interval, panels
-from harness.problem import TrainedProblem
-from harness.progress import Reporter
-from harness.store import Store
-from harness.studies.command import configuration, study_parser, write_results
+from harness.pictures.plots import interval, panels
+from harness.problems.trained import TrainedProblem
+from harness.records.store import Store
+from harness.studies.cli import configuration, study_parser, write_results
 from harness.studies.spectrum import answer
+from harness.training.environment import make_deterministic
+from harness.training.task import load_task
 
 COUNTS = (100, 200, 300, 500, 700, 1000)
 HELD_OUT = 500
@@ -42,7 +42,7 @@ CONAS, BEST = "CoNAS", "best of m"
 
 def study(config: Config, settings: Settings, reporter: Reporter) -> tuple[pd.DataFrame, dict[str, float]]:
     """R² and ranks for every m and draw, and how one measurement agrees with the whole validation set."""
-    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
     alphas = space(config.space).sample(generator(config.seed, "prediction"), max(COUNTS) + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)

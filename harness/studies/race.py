@@ -25,9 +25,9 @@ from typing import Any
 import pandas as pd
 
 from baselines.registry import method
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.problems.tabular import Table, TableError, TableProblem, read_tables
 from harness.studies.race_report import write_report
-from harness.tabular import Table, TableError, TableProblem, read_tables
 
 BUDGETS = (50, 100, 200, 500, 1000)
 _SEEDS_A_JOB = 20

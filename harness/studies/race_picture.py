@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from harness.picture import panels
+from harness.pictures.plots import panels
 
 
 def draw(rows: pd.DataFrame) -> Figure:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.files import write_atomic
-from harness.picture import interval, write_picture
+from harness.pictures.plots import interval, write_picture
+from harness.records.files import write_atomic
 from harness.studies.race_picture import draw
 
 SUBJECT, CONTROL = "CoNAS", "best of m"

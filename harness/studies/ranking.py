@@ -13,21 +13,21 @@ from scipy.stats import kendalltau
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import space
-from harness import tasks
-from harness.config import Config, ConfigError
-from harness.environment import make_deterministic
-from harness.picture import RESAMPLES, panels
-from harness.problem import TrainedProblem
-from harness.progress import Reporter
-from harness.store import Store
-from harness.studies.command import configuration, study_parser, write_results
+from harness.config.load import Config, ConfigError
+from harness.console.progress import Reporter
+from harness.pictures.plots import RESAMPLES, panels
+from harness.problems.trained import TrainedProblem
+from harness.records.store import Store
+from harness.studies.cli import configuration, study_parser, write_results
+from harness.training.environment import make_deterministic
+from harness.training.task import load_task
 
 ONE_SHOT, ALONE = "loss in the one-shot model", "loss trained alone"
 
 
 def compare(config: Config, count: int, p: float, reporter: Reporter) -> pd.DataFrame:
     """Both losses and the number of active edges of ``count`` random sub-networks; remembered in the store."""
-    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     alphas = space(config.space).sample(generator(config.seed, "ranking"), count, p)
     one_shot = problem.one_shot(Bernoulli(0.5)).measure(alphas)
     alone = []

@@ -22,14 +22,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
-from conas.fourier import SparsePolynomial, basis_size
-from conas.recovery import lasso
+from conas.recovery.fourier import SparsePolynomial, basis_size
+from conas.recovery.solve import lasso
+from conas.recovery.theory import necessary_measurements, sufficient_measurements
 from conas.seeds import generator
 from conas.synthetic import random_polynomial
-from conas.theory import necessary_measurements, sufficient_measurements
-from harness.files import write_atomic, write_json
-from harness.picture import MARKERS, panels, write_picture
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.pictures.plots import MARKERS, panels, write_picture
+from harness.records.files import write_atomic, write_json
 
 N, D = 140, 2
 SPARSITIES = (5, 10, 20)

@@ -15,21 +15,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from conas.fourier import SparsePolynomial, hypercube, walsh_hadamard
-from conas.minimise import minimise
-from conas.recovery import lasso
+from conas.recovery.fourier import SparsePolynomial, hypercube, walsh_hadamard
+from conas.recovery.minimiser import minimise
+from conas.recovery.solve import lasso
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
-from harness import tasks
-from harness.config import Config
-from harness.environment import make_deterministic
-from harness.picture import interval, panels
-from harness.problem import TrainedProblem
-from harness.progress import Reporter
-from harness.store import Store
-from harness.studies.command import configuration, study_parser, write_results
+from harness.config.load import Config
+from harness.console.progress import Reporter
+from harness.pictures.plots import interval, panels
+from harness.problems.trained import TrainedProblem
+from harness.records.store import Store
+from harness.studies.cli import configuration, study_parser, write_results
+from harness.training.environment import make_deterministic
+from harness.training.task import load_task
 
 SPACE = "cnn-tiny"
 S, DEGREE, LAMBDA = 10, 2, 1.0
@@ -47,7 +47,7 @@ class Spectrum:
 
     @classmethod
     def of(cls, alphas: Alpha, losses: NDArray[np.float64]) -> "Spectrum":
-        """The spectrum of ``losses``, in the order of `conas.fourier.hypercube`."""
+        """The spectrum of ``losses``, in the order of `conas.recovery.fourier.hypercube`."""
         return cls(alphas, losses, walsh_hadamard(losses))
 
     @property
@@ -73,7 +73,7 @@ class Spectrum:
 
 def measure_all(config: Config, reporter: Reporter) -> Spectrum:
     """Train the one-shot model of ``config`` and measure all its sub-networks, or take what was measured before."""
-    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), reporter)
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     alphas = hypercube(space(config.space).n)
     return Spectrum.of(alphas, problem.one_shot(Bernoulli(0.5)).measure(alphas))
 

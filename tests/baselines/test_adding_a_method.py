@@ -7,11 +7,11 @@ from types import ModuleType
 import pytest
 
 from baselines.registry import METHODS
-from conas.minimise import minimise
+from conas.recovery.minimiser import minimise
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
-from harness.tabular import TableProblem, nasbench201
+from harness.problems.tabular import TableProblem, nasbench201
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-method.md"
 FILE, LINE = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.bilevel import Loss, Parameters, WeightStep, call, first_order, second_order, split
-from baselines.relaxed import RelaxedCNN, RelaxedRNN
-from conas.language_model import Dropout
+from baselines.darts.bilevel import Loss, Parameters, WeightStep, call, first_order, second_order, split
+from baselines.darts.relaxed import RelaxedCNN, RelaxedRNN
+from conas.rnn.language_model import Dropout
 from conas.space import space
 
 FIGURE2 = space("cnn-figure2")

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.darts import OPERATION_SETS, DARTSSettings, derive, search
-from baselines.relaxed import pairs
+from baselines.darts.relaxed import pairs
+from baselines.darts.search import OPERATION_SETS, DARTSSettings, derive, search
 from conas.genotype import Choice
 from conas.problem import Cost
 from conas.space import space

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from baselines import genotypes
+from conas.cnn.network import FinalNetwork
 from conas.genotype import Genotype
-from conas.network import FinalNetwork
 from conas.space import ACTIVATIONS, space
 
 IMAGE = [name for name in genotypes.names() if not name.endswith("_rnn")]

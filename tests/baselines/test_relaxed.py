@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.relaxed import MixedCell, RelaxedCNN, RelaxedRNN, pairs
-from conas.recurrent_plain import highway
+from baselines.darts.relaxed import MixedCell, RelaxedCNN, RelaxedRNN, pairs
+from conas.rnn.cell_plain import highway
 from conas.space import space
 
 FIGURE2 = space("cnn-figure2")

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines import asha, best_of_m, conas_method, fixed, harmonica, local_search, random_search, random_wiring, rsws
+from baselines import asha, best_of_m, fixed, harmonica, local_search, random_search, random_wiring, rsws
+from baselines import conas as conas_method
 from baselines.ranking import NothingFinite, ranked
 from baselines.registry import METHODS, Method, register
 from baselines.wiring import Wired, draw
-from conas.minimise import minimise
+from conas.recovery.minimiser import minimise
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from conas.algorithm import Settings, search, search_on
-from conas.fourier import SparsePolynomial
 from conas.measurements import Measurements, measure
-from conas.minimise import minimise
 from conas.problem import Cost
-from conas.recovery import lasso
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.minimiser import minimise
+from conas.recovery.solve import lasso
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, Space, space

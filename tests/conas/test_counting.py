@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from baselines.genotypes import fixed
+from conas.cnn.network import FinalNetwork
 from conas.counting import count
-from conas.network import FinalNetwork
 
 # Genotype, channels, batch norm behind pools, parameters, multiply-adds: convolutions and linear, thop, ptflops (M)
 PUBLISHED = [

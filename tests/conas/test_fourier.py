@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conas.fourier import Monomial, SparsePolynomial, basis_size, hypercube, walsh_hadamard
+from conas.recovery.fourier import Monomial, SparsePolynomial, basis_size, hypercube, walsh_hadamard
 
 BITS = 6
 monomials = st.lists(st.integers(0, BITS - 1), max_size=3).map(tuple)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from conas import kernels
+from conas.cnn import kernels
 from conas.seeds import torch_generator
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conas import minimise as module
-from conas.fourier import SparsePolynomial
-from conas.minimise import Minimum, minimise
+from conas.recovery import minimiser as module
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.minimiser import Minimum, minimise
 
 BITS = 8
 eighths = st.integers(-12, 12).map(lambda k: k / 8)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baselines.genotypes import fixed
+from conas.cnn.network import FinalNetwork
+from conas.cnn.sharing import Node
 from conas.genotype import Cell, Choice, Genotype, GenotypeError
-from conas.network import FinalNetwork
 from conas.seeds import generator, torch_generator
-from conas.sharing import Node
 from conas.space import space
 
 

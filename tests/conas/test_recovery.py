@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 from threadpoolctl import threadpool_limits
 
-from conas import parities
-from conas.fourier import SparsePolynomial
-from conas.parities import Parities
-from conas.recovery import Penalty, Recovery, debias, iht, lasso, omp
+from conas.recovery import design
+from conas.recovery.design import Parities
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.solve import Penalty, Recovery, debias, iht, lasso, omp
 from conas.space import Alpha, space
 from conas.synthetic import random_polynomial
 
@@ -193,6 +193,6 @@ def test_entries_other_than_signs_are_refused() -> None:
 
 
 def test_a_basis_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parities, "MAX_COLUMNS", 50)
+    monkeypatch.setattr(design, "MAX_COLUMNS", 50)
     with pytest.raises(ValueError, match=r"56 monomials of degree <= 2 over 10 bits \(at most 50\)"):
         lasso(encoders(np.random.default_rng(0), 30, 10), np.ones(30), 2, 1.0)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from conas.genotype import Cell, Choice, GenotypeError
-from conas.recurrent import RecurrentCell
-from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell
+from conas.rnn.cell import RecurrentCell
+from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell
 from conas.seeds import generator, torch_generator
 from conas.space import space
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conas.genotype import Cell, Choice, Genotype, GenotypeError
-from conas.language_model import Dropout, FinalRNN, OneShotRNN
-from conas.language_training import (
+from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN
+from conas.rnn.measuring import RecurrentMeasurer, evaluate, perplexity
+from conas.rnn.text_windows import (
     Lengths,
     averaged_weights,
     averaging_starts,
@@ -20,7 +21,6 @@ from conas.language_training import (
     window,
     windows,
 )
-from conas.perplexity import RecurrentMeasurer, evaluate, perplexity
 from conas.seeds import generator, torch_generator
 from conas.space import space
 

@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conas.measuring import Measurer
+from conas.cnn.measuring import Measurer
+from conas.cnn.one_shot import OneShotCNN
+from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.cnn.sharing import entry
 from conas.seeds import generator, torch_generator
-from conas.sharing import entry
 from conas.space import space
-from conas.supernet import OneShotCNN
-from conas.supernet_plain import PlainOneShotCNN
 
 
 def pair(name="cnn", layers=3, channels=4, classes=5, in_channels=2):

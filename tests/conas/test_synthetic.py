@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from conas.fourier import SparsePolynomial
 from conas.problem import Cost
+from conas.recovery.fourier import SparsePolynomial
 from conas.sampling import Bernoulli
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial

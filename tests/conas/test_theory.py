@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from conas.theory import RECOVERY_DELTA, necessary_measurements, sufficient_measurements
+from conas.recovery.theory import RECOVERY_DELTA, necessary_measurements, sufficient_measurements
 
 
 def test_the_papers_thousand_lies_between_what_is_needed_and_what_is_proven_enough() -> None:

@@ -12,19 +12,19 @@ import pytest
 import torch
 
 from baselines.registry import METHODS, Method, UnsupportedError
+from conas.cnn.network import FinalNetwork
 from conas.genotype import Genotype
-from conas.language_model import FinalRNN
-from conas.network import FinalNetwork
 from conas.problem import Cost, Oracle, Outcome, Problem
+from conas.rnn.language_model import FinalRNN
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
-from harness import tasks
-from harness.config import load
-from harness.problem import TrainedProblem
-from harness.progress import Reporter
-from harness.store import Store
-from harness.tabular import TableProblem, nasbench201, nasbench_macro
+from harness.config.load import load
+from harness.console.progress import Reporter
+from harness.problems.tabular import TableProblem, nasbench201, nasbench_macro
+from harness.problems.trained import TrainedProblem
+from harness.records.store import Store
+from harness.training.task import load_task
 
 SMALL = {
     "conas": {"m": 14},
@@ -75,7 +75,7 @@ def synthetic(name: str, folder: Path) -> Problem:
 
 def trained(settings: Mapping[str, Any], folder: Path) -> Problem:
     config = load({**settings, "runs_dir": str(folder), "data_dir": str(folder / "data")})
-    return TrainedProblem(config, tasks.task(config), Store(folder), Reporter())
+    return TrainedProblem(config, load_task(config), Store(folder), Reporter())
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import services
-from harness.store import Store
+from harness.dashboard import services
+from harness.records.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ class Dashboard:
     def __init__(self, root, *options, port=None):
         self.port = port or services.free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-W", "ignore", "-m", "harness.dashboard", "--store", str(root)]
+        command = [sys.executable, "-W", "ignore", "-m", "harness.dashboard.__main__", "--store", str(root)]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *options],
             stdout=subprocess.PIPE,

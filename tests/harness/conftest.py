@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.config import Config, load, merge
+from harness.config.load import Config, load, merge
 
 TINY: dict[str, Any] = {
     "dataset": "digits",

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.checkpoint import CheckpointError, Checkpoints, weights_sha256
+from harness.records.checkpoint import CheckpointError, Checkpoints, weights_sha256
 
 
 @pytest.fixture

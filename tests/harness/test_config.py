@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import ConfigError, defaults, flatten, load, nest, summaries
+from harness.config.load import ConfigError, defaults, flatten, load, nest, summaries
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from harness.config import Config
-from harness.estimate import estimate, parts
-from harness.launch.costs import Costs
+from harness.config.load import Config
+from harness.estimates.run import estimate, parts
+from harness.estimates.shared import Costs
 
 Configure = Callable[..., Config]
 BEST_OF_M: dict[str, Any] = {"method": "best_of_m", "search": {"m": 12}}

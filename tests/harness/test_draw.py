@@ -9,8 +9,8 @@ from matplotlib.transforms import Bbox
 
 from conas.genotype import Genotype
 from conas.space import space
-from harness import draw
-from harness.layered import Link, Spacing, arrange
+from harness.pictures import cells
+from harness.pictures.layout import Link, Spacing, arrange
 
 CHAIN = Genotype.from_json(
     {
@@ -28,7 +28,7 @@ CHAIN = Genotype.from_json(
 
 def boxes(genotype: Genotype, cell: str) -> tuple[list[Bbox], list[Polyline], list[Bbox]]:
     """The boxes of the edge labels, the curves of the arrows and the boxes of the nodes, in pixels."""
-    figure = draw._figure(genotype, cell)
+    figure = cells._figure(genotype, cell)
     figure.canvas.draw()
     axes = figure.axes[0]
     edge_labels = [text.get_window_extent() for text in axes.texts if text.get_bbox_patch()]
@@ -60,20 +60,20 @@ def test_every_edge_has_a_label_of_its_own_even_between_the_same_two_nodes() -> 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
 def test_the_same_cell_gives_the_same_bytes(tmp_path, kind: str) -> None:
-    first, second = (draw.draw_cells(CHAIN, tmp_path / folder, (kind,)) for folder in "ab")
+    first, second = (cells.draw_cells(CHAIN, tmp_path / folder, (kind,)) for folder in "ab")
     assert [path.name for path in first] == [f"cell_normal.{kind}", f"cell_reduce.{kind}"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_a_cell_that_does_not_exist_is_refused_with_the_nearest_name(tmp_path) -> None:
     with pytest.raises(ValueError, match="did you mean 'normal'"):
-        draw.draw_cell(CHAIN, "norml", tmp_path / "x")
+        cells.draw_cell(CHAIN, "norml", tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_recurrent_cell_has_the_papers_inputs_and_eight_nodes() -> None:
     cells = space("rnn")
-    roles, links = draw._graph(cells.build(np.full(cells.n, -1)), "recurrent")
+    roles, links = cells._graph(cells.build(np.full(cells.n, -1)), "recurrent")
     assert list(roles.values()) == ["input", "input", *["node"] * 9, "output"]
     assert [link for link in links if link[2]] == [(str(i), str(i + 1), "relu") for i in range(8)]
 

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from harness import grid
-from harness.config import ConfigError
+from harness.config import sweeps
+from harness.config.load import ConfigError
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
 def test_every_sweep_plans_valid_distinct_runs(profile: str) -> None:
-    for sweep, summary in grid.sweeps().items():
+    for sweep, summary in sweeps.names().items():
         assert "\n" not in summary
-        runs = grid.runs(sweep, profile)
+        runs = sweeps.runs(sweep, profile)
         assert len({config.id for config in runs}) == len(runs) > 0
         assert {config.profile for config in runs} == {profile}
 
 
 def test_a_row_is_the_product_of_its_axes_and_the_seeds() -> None:
-    row = grid.rows("table2", "laptop")["CoNAS (t=1)"]
+    row = sweeps.rows("table2", "laptop")["CoNAS (t=1)"]
     assert {(config.dataset, config.seed) for config in row} == {
         (dataset, seed) for dataset in ("cifar100", "svhn", "fashion_mnist") for seed in range(5)
     }
@@ -26,33 +26,33 @@ def test_a_row_is_the_product_of_its_axes_and_the_seeds() -> None:
 
 
 def test_rows_of_table_4_share_the_searchs_measurements_and_differ_in_lambda() -> None:
-    rows = grid.rows("table4", "paper")
+    rows = sweeps.rows("table4", "paper")
     assert [rows[name][0].search["lambda"] for name in ("λ = 0.5", "λ = 1", "λ = 10")] == [0.5, 1.0, 10.0]
     assert all(config.variant == "short" for row in rows.values() for config in row)
 
 
 def test_a_profile_changes_or_leaves_out_rows() -> None:
-    assert "ENAS" in grid.rows("table3", "paper")
-    rows = grid.rows("table3", "laptop")
+    assert "ENAS" in sweeps.rows("table3", "paper")
+    rows = sweeps.rows("table3", "laptop")
     assert "ENAS" not in rows
     assert {config.search["seconds"] for config in rows["RSWS (equal search time)"]} == {120.0}
 
 
 def test_further_settings_reach_every_run() -> None:
-    runs = grid.runs("table1", "smoke", (("data_dir", "/elsewhere"), ("seed", 7)))
+    runs = sweeps.runs("table1", "smoke", (("data_dir", "/elsewhere"), ("seed", 7)))
     assert {(config.data_dir, config.seed) for config in runs} == {("/elsewhere", 7)}
 
 
 @pytest.mark.parametrize(("sweep", "profile"), [("tabel1", "paper"), ("table1", "papr")])
 def test_unknown_names_are_refused_with_the_nearest(sweep: str, profile: str) -> None:
     with pytest.raises(ConfigError, match="did you mean"):
-        grid.rows(sweep, profile)
+        sweeps.rows(sweep, profile)
 
 
 def test_a_users_own_file_is_a_sweep(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("rows: {one: {method: conas, axes: {search.s: [3, 4]}, seeds: [5, 6]}}\nset: {dataset: digits}")
-    runs = grid.runs(str(mine), "smoke")
+    runs = sweeps.runs(str(mine), "smoke")
     assert [(config.search["s"], config.seed) for config in runs] == [(3, 5), (3, 6), (4, 5), (4, 6)]
 
 
@@ -72,6 +72,6 @@ def test_a_users_file_that_is_wrong_is_refused_in_one_line(tmp_path: Path, conte
     if content is not None:
         mine.write_text(content)
     with pytest.raises(ConfigError) as refused:
-        grid.rows(str(mine), "smoke")
+        sweeps.rows(str(mine), "smoke")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)

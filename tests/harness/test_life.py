@@ -15,13 +15,14 @@ import torch
 
 from conas.genotype import Genotype
 from conas.seeds import generator
-from harness import archive, tasks
-from harness.config import Config, load
-from harness.life import execute
-from harness.problem import TrainedProblem
-from harness.progress import Reporter
-from harness.store import AlreadyRunning, Record, Store
-from harness.training import DivergedError
+from harness import archive
+from harness.config.load import Config, load
+from harness.console.progress import Reporter
+from harness.execution.execute import execute
+from harness.problems.trained import TrainedProblem
+from harness.records.store import AlreadyRunning, Record, Store
+from harness.training.loop import DivergedError
+from harness.training.task import load_task
 
 Configure = Callable[..., Config]
 
@@ -119,7 +120,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Confi
 def finished_before(config: Config, moment: float) -> Record | None:
     """Go on with the run in a new process; its record if it ends within ``moment`` seconds, None if it was killed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.life"])
+    context.set_forkserver_preload(["harness.execution.execute"])
     process = context.Process(target=work, args=(config.model_dump(mode="json"),))
     process.start()
     process.join(moment)
@@ -151,7 +152,7 @@ def test_a_diverging_run_says_where(tiny: Configure) -> None:
 
 def test_a_network_that_diverges_alone_is_a_bad_network_and_ends_no_search(tiny: Configure) -> None:
     config = tiny({"method": "random_search", "alone": {"lr": 1e30, "clip": 1e30}})
-    problem = TrainedProblem(config, tasks.task(config), Store(config.runs_dir), Reporter())
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
     alpha = problem.space.sample(generator(0, "alpha"), 1)[0]
     assert problem.stand_alone(alpha, 2) == math.inf
     (facts,) = Store(config.runs_dir).root.glob("stages/alone-*/stage.json")

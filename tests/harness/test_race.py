@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from baselines.registry import METHODS
-from harness.picture import interval
+from harness.pictures.plots import interval
+from harness.problems.tabular import read_tables
 from harness.studies import race
 from harness.studies.race_report import duels, findings, summary, verdict, write_report
-from harness.tabular import read_tables
 
 
 @pytest.fixture(scope="module")

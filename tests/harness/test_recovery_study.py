@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conas.theory import sufficient_measurements
-from harness.files import read_json
+from conas.recovery.theory import sufficient_measurements
+from harness.records.files import read_json
 from harness.studies import recovery
 
 

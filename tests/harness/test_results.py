@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import archive, results
-from harness.metrics import parse
 from harness.mongo.database import Database
-from harness.store import Store
+from harness.records.metrics import parse
+from harness.records.store import Store
 from harness.sync import Sync
 
 

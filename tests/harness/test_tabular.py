@@ -7,7 +7,7 @@ import pytest
 
 from conas.genotype import Genotype
 from conas.sampling import Bernoulli
-from harness.tabular import TableError, TableProblem, nasbench201, nasbench_macro, read_tables
+from harness.problems.tabular import TableError, TableProblem, nasbench201, nasbench_macro, read_tables
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from baselines.genotypes import fixed
-from conas.language_training import batchify
-from conas.perplexity import RecurrentMeasurer, evaluate, perplexity
+from conas.rnn.measuring import RecurrentMeasurer, evaluate, perplexity
+from conas.rnn.text_windows import batchify
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from harness import tasks
-from harness.checkpoint import Checkpoints
-from harness.config import Config, ConfigError, load, merge, nest
-from harness.estimate import estimate
-from harness.files import Lines
-from harness.life import execute
-from harness.progress import Reporter
-from harness.store import Record, Store
-from harness.training import DivergedError, fit
+from harness.config.load import Config, ConfigError, load, merge, nest
+from harness.console.progress import Reporter
+from harness.estimates.run import estimate
+from harness.execution.execute import execute
+from harness.records.checkpoint import Checkpoints
+from harness.records.files import Lines
+from harness.records.store import Record, Store
+from harness.training.loop import DivergedError, fit
+from harness.training.task import load_task
 
 Configure = Callable[..., Config]
 CELL = fixed("darts_v2_rnn")
@@ -98,7 +98,7 @@ def test_a_run_records_what_table_3_needs(tiny: Configure) -> None:
 
 
 def training(config: Config, name: str) -> Any:
-    task, operations = tasks.task(config), ("none", "tanh", "relu")
+    task, operations = load_task(config), ("none", "tanh", "relu")
     return {
         "oneshot": lambda: task.one_shot(Bernoulli(connect=True)),
         "alone": lambda: task.alone(CELL, 2),
@@ -171,21 +171,21 @@ class Poisoning(Reporter):
 def test_a_loss_that_is_not_finite_rolls_back_to_the_best_weights_and_is_recorded(
     tiny: Configure, tmp_path: Path
 ) -> None:
-    trainee = tasks.task(tiny()).final(CELL)
+    trainee = load_task(tiny()).final(CELL)
     rows = Lines(tmp_path / "metrics.jsonl")
     progress = fit(trainee, "final", Checkpoints(tmp_path, "test", print), rows, Poisoning(trainee, 1))
     assert [row["rolled_back"] for row in rows] == [0, 1, 0]
     assert all(np.isfinite(row["train_loss"]) and np.isfinite(row["valid_perplexity"]) for row in rows)
     assert trainee.results(progress.history)["last"]["rolled_back"] == 1
     # nothing but the hidden state, which starts at zero in every epoch, was lost
-    undisturbed = tasks.task(tiny()).final(CELL)
+    undisturbed = load_task(tiny()).final(CELL)
     for epoch in range(3):
         advance(undisturbed, epoch)
     assert bits(undisturbed.model.state_dict()) == bits(trainee.model.state_dict())
 
 
 def test_a_validation_loss_that_is_not_finite_rolls_back_too(tiny: Configure) -> None:
-    trainee = tasks.task(tiny()).final(CELL)
+    trainee = load_task(tiny()).final(CELL)
     advance(trainee, 0)
     best = bits(trainee.model.state_dict())
     advance(trainee, 1, 0, -1)
@@ -197,7 +197,7 @@ def test_a_validation_loss_that_is_not_finite_rolls_back_too(tiny: Configure) ->
 
 
 def test_a_training_without_anything_to_roll_back_to_says_where_it_diverged(tiny: Configure, tmp_path: Path) -> None:
-    trainee = tasks.task(tiny({"final": {"lr": 1e30, "clip": 1e30}})).final(CELL)
+    trainee = load_task(tiny({"final": {"lr": 1e30, "clip": 1e30}})).final(CELL)
     with pytest.raises(DivergedError, match=r"final: loss (nan|inf) at epoch 1, step \d"):
         fit(trainee, "final", Checkpoints(tmp_path, "test", print), Lines(tmp_path / "metrics.jsonl"), Reporter())
     trainee.model.bias.data[0] = torch.nan
@@ -207,7 +207,7 @@ def test_a_training_without_anything_to_roll_back_to_says_where_it_diverged(tiny
 
 def test_training_ends_with_the_averaged_weights_of_the_best_validation_epoch(tiny: Configure) -> None:
     config = tiny({"final": STEADY})
-    trainee = tasks.task(config).final(CELL)
+    trainee = load_task(config).final(CELL)
     figures = [(stall if epoch == 2 else advance)(trainee, epoch) for epoch in range(4)]
     trainee.model.bias.data[0] += 50  # of the last epoch's average, too
     figures.append(advance(trainee, 4))
@@ -216,7 +216,7 @@ def test_training_ends_with_the_averaged_weights_of_the_best_validation_epoch(ti
     results = trainee.results(history)
     assert results["last"] == results["best"]
     assert results["last"]["epoch"] == 4
-    data = tasks.task(config).data
+    data = load_task(config).data
     for split, name in ((data.valid, "valid"), (data.test, "test")):
         loss = evaluate(trainee.model, batchify(split, 4), config.final.bptt)
         assert results["last"][f"{name}_loss"] == loss
@@ -226,7 +226,7 @@ def test_training_ends_with_the_averaged_weights_of_the_best_validation_epoch(ti
 @pytest.mark.parametrize(("quantity", "ceiling"), [("perplexity", 1e5), ("loss", 1e5), ("loss", 1.0)])
 def test_a_measurement_is_the_perplexity_of_the_validation_text(tiny: Configure, quantity: str, ceiling: float) -> None:
     config = tiny({"measure": {"quantity": quantity, "ceiling": ceiling}})
-    task = tasks.task(config)
+    task = load_task(config)
     trainee = task.one_shot(Bernoulli())
     measurer = task.measurer(trainee.state_dict()["model"])
     alpha = task.space.sample(generator(0, "alpha"), 1)[0]
@@ -238,7 +238,7 @@ def test_a_measurement_is_the_perplexity_of_the_validation_text(tiny: Configure,
 
 
 def test_multiply_adds_of_a_word(tiny: Configure) -> None:
-    task = tasks.task(tiny())
+    task = load_task(tiny())
     counts = task.count(CELL)
     size, words = 8, task.words
     first, nodes = 2 * size * 2 * size, 8 * size * 2 * size
@@ -257,7 +257,7 @@ def test_a_setting_that_the_text_cannot_serve_is_refused_in_one_line(
     tiny: Configure, name: str, value: Any, words: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as error:
-        tasks.task(tiny(nest({name: value})))
+        load_task(tiny(nest({name: value})))
     assert "\n" not in str(error.value)
     assert all(word in str(error.value) for word in words), str(error.value)
 

@@ -20,7 +20,7 @@ from torchvision import transforms
 
 from conas.seeds import generator
 from harness.data import POLICIES, Augmenter, Images, load_images
-from harness.files import write_json
+from harness.records.files import write_json
 
 EPOCH = 50_000
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)

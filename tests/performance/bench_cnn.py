@@ -31,14 +31,14 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.genotypes import fixed
-from conas.measuring import Measurer
-from conas.network import FinalNetwork
+from conas.cnn.measuring import Measurer
+from conas.cnn.network import FinalNetwork
+from conas.cnn.one_shot import OneShotCNN
+from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
-from conas.supernet import OneShotCNN
-from conas.supernet_plain import PlainOneShotCNN
-from harness.files import write_json
-from harness.picture import panels, write_picture
+from harness.pictures.plots import panels, write_picture
+from harness.records.files import write_json
 
 Work = Callable[[int], float]
 """Does the work of one round, given its number, and returns a loss."""

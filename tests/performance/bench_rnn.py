@@ -20,13 +20,13 @@ from torch import Tensor
 
 from baselines.genotypes import fixed
 from conas.genotype import Cell, Node
-from conas.language_model import LanguageModel, OneShotRNN
-from conas.language_training import batchify, regularisation, window
-from conas.recurrent_plain import ACTIVATIONS, Masks, PlainRecurrentCell
+from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell
+from conas.rnn.language_model import LanguageModel, OneShotRNN
+from conas.rnn.text_windows import batchify, regularisation, window
 from conas.sampling import Bernoulli
 from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
-from harness.files import write_json
+from harness.records.files import write_json
 
 RNN = space("rnn")
 WORDS = 10_000

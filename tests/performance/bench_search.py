@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
-from conas.fourier import SparsePolynomial, basis_size, hypercube
-from conas.minimise import minimise
-from conas.parities import Parities
-from conas.recovery import lasso
+from conas.recovery.design import Parities
+from conas.recovery.fourier import SparsePolynomial, basis_size, hypercube
+from conas.recovery.minimiser import minimise
+from conas.recovery.solve import lasso
 from conas.seeds import generator
 from conas.space import Alpha
 from conas.synthetic import random_polynomial
-from harness.files import write_json
-from harness.picture import panels, write_picture
+from harness.pictures.plots import panels, write_picture
+from harness.records.files import write_json
 
 TOLERANCE = 1e-9
 SIZES = (50, 70, 100, 140, 200, 280, 400, 560, 750, 1000)

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from harness import results, services
-from harness.files import write_json
+from harness import results
+from harness.dashboard import services
 from harness.mongo.database import Database, upload
-from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.records.files import write_json
+from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
 from harness.sync import Sync
 
 GENOTYPE = {

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from conas.space import space
-from harness import grid
-from harness.config import Config
-from harness.files import write_json
-from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.records.files import write_json
+from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
 from tables.build import build
 from tables.runs import Runs
 
@@ -53,7 +53,7 @@ def record(config: Config, key: str) -> Record:
 
 def fill(store: Store, number: int) -> None:
     """Write ``number`` records."""
-    planned = [config for sweep in grid.sweeps() for config in grid.runs(sweep, PROFILE)]
+    planned = [config for sweep in sweeps.names() for config in sweeps.runs(sweep, PROFILE)]
     for i in range(number):
         config = planned[i % len(planned)]
         one = record(config, config.key if i < len(planned) else f"{i:012x}")

@@ -13,9 +13,9 @@ import pytest
 
 from conas.seeds import generator
 from conas.space import Alpha, Space, space
-from harness import grid
-from harness.config import Config
-from harness.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
 from tables.build import Results, build
 from tables.runs import Runs
 
@@ -46,10 +46,10 @@ def record(config: Config, status: str = "done", error: float | None = None) -> 
 def small_sweeps() -> Iterator[None]:
     """Every test of this folder sees the sweeps beside it, and no other test does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "SWEEPS", SWEEPS)
-        grid.rows.cache_clear()
+        patch.setattr(sweeps, "SWEEPS", SWEEPS)
+        sweeps.rows.cache_clear()
         yield
-    grid.rows.cache_clear()
+    sweeps.rows.cache_clear()
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def make_record() -> MakeRecord:
 @pytest.fixture(scope="module")
 def records(small_sweeps: None) -> list[Record]:
     """A finished record of every planned run of the profile paper; two runs of RSWS in Table 1 end badly."""
-    planned = {config.id: config for sweep in grid.sweeps() for config in grid.runs(sweep, "paper")}
-    bad = {config.id: status for status, config in zip(STATUSES, grid.rows("table1", "paper")["RSWS"], strict=False)}
+    planned = {config.id: config for sweep in sweeps.names() for config in sweeps.runs(sweep, "paper")}
+    bad = {config.id: status for status, config in zip(STATUSES, sweeps.rows("table1", "paper")["RSWS"], strict=False)}
     return [record(config, bad.get(run, "done")) for run, config in planned.items()]
 
 

@@ -1,23 +1,22 @@
 """Claims in words: what is compared, and when a claim holds."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
 
-from harness import grid
-from harness.store import Record
-from tables import comparisons
+from harness.config import sweeps
+from harness.records.store import Record
+from tables.claims import comparisons
 from tables.published import published
 from tables.runs import Runs
 
-SWEEPS = Path(grid.__file__).parent / "sweeps"
+SWEEPS = sweeps.SWEEPS
 
 
 def line(make_record: Callable[..., Record], first: list[float], second: list[float]) -> dict[str, object]:
     """The comparison of CoNAS with the best of m, with these test errors of seeds 0, 1, ..."""
-    planned = grid.rows("table1", "paper")
+    planned = sweeps.rows("table1", "paper")
     records = [
         make_record(config, error=error)
         for row, errors in (("CoNAS (t=1)", first), ("Best of m", second))

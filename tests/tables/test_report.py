@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tables.build import Results
-from tables.claims_text import verdicts
+from tables.claims.text import verdicts
 from tables.report import report
 from tables.runs import Runs
 

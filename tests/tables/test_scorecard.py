@@ -5,20 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from harness import grid
-from harness.store import Record
-from tables import claims_genotypes, claims_tables, claims_text
+from harness.config import sweeps
+from harness.records.store import Record
 from tables.__main__ import main
+from tables.claims import genotypes as claims_genotypes
+from tables.claims import tables as claims_tables
+from tables.claims import text as claims_text
+from tables.claims.verdict import Status, Verdict
 from tables.published import claims, published
 from tables.runs import Runs
-from tables.verdict import Status, Verdict
 
 Make = Callable[..., Record]
 EMPTY = Runs("paper", {})
 
 
 def conas(make_record: Make, profile: str, row: str, errors: list[float]) -> list[Record]:
-    planned = grid.rows("table1", profile)[row]
+    planned = sweeps.rows("table1", profile)[row]
     return [make_record(config, error=error) for config, error in zip(planned, errors, strict=True)]
 
 

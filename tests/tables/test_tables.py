@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from harness import grid
-from harness.config import load
-from harness.store import Record, Store
-from tables import budgets, figure_prediction, figure_searches
+from harness.config import sweeps
+from harness.config.load import load
+from harness.records.store import Record, Store
+from tables import budgets
 from tables.__main__ import main
 from tables.build import Results, build
+from tables.paper import figure_prediction, figure_searches
+from tables.paper.table1 import TABLE
 from tables.render import escape_latex
 from tables.runs import Runs
-from tables.sheet import caption
 from tables.statistics import interval_of_mean
-from tables.table1 import TABLE
+from tables.wording import caption
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -76,7 +77,7 @@ def test_an_empty_store_says_what_to_run_and_shows_every_gap(
     said = capsys.readouterr().out
     assert "make replicate PROFILE=laptop TABLE=1" in said
     text = (tmp_path / "out/laptop/table1.md").read_text(encoding="utf-8")
-    for row in grid.rows("table1", "laptop").values():
+    for row in sweeps.rows("table1", "laptop").values():
         assert all(config.command in text for config in row)
     assert "gap: 3 of 3 runs" in text
 
@@ -97,7 +98,7 @@ def test_a_damaged_and_an_older_record_are_named_and_skipped(
 
 
 def test_a_gap_is_filled_by_the_command_that_it_shows() -> None:
-    for config in grid.runs("table4", "paper"):
+    for config in sweeps.runs("table4", "paper"):
         _, _, settings = config.command.partition(" with ")
         values = dict(word.split("=", 1) for word in settings.split())
         assert values["dataset"] == "digits"

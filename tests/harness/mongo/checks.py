@@ -7,10 +7,10 @@ import gridfs
 import pymongo
 from pymongo.database import Database
 
-from harness.metrics import parse, series
 from harness.mongo.database import UNSYNCED
 from harness.mongo.documents import number
-from harness.store import Store
+from harness.records.metrics import parse, series
+from harness.records.store import Store
 
 STATUS = {"done": "COMPLETED", "diverged": "FAILED"}
 

@@ -6,10 +6,10 @@ import time
 
 from sacred import Experiment
 
-from harness import mirror
-from harness.progress import Reporter
-from harness.pulse import beating
-from harness.store import Attempt, Record, RunFolder, Store, now
+from harness.console.progress import Reporter
+from harness.mongo import mirror
+from harness.records.heartbeat import beating
+from harness.records.store import Attempt, Record, RunFolder, Store, now
 
 ex = Experiment("small", save_git_info=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import services
+from harness.dashboard import services
 from harness.mongo.database import Database
 from tests.debian import NotInstalledError, ensure
 
@@ -75,6 +75,6 @@ def test_omniboards_address_is_one_that_the_harness_reads(services_of):
 
 
 def test_the_image_holds_the_version_that_the_dashboard_installs():
-    recipe = (ROOT / "harness" / "omniboard" / "Dockerfile").read_text()
+    recipe = (ROOT / "harness" / "dashboard" / "assets" / "Dockerfile").read_text()
     assert f"npm install --no-audit --no-fund {services.OMNIBOARD} " in recipe
     assert services.OMNIBOARD.replace("@", ":") in (ROOT / "docker-compose.yml").read_text()

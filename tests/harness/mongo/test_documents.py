@@ -4,10 +4,10 @@ import bson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.metrics import parse, series
 from harness.mongo.documents import COLUMNS, documents, number
-from harness.mongo.image import read_image
-from harness.store import RunFolder, Store
+from harness.mongo.snapshot import read_image
+from harness.records.metrics import parse, series
+from harness.records.store import RunFolder, Store
 
 NAMES = st.text(min_size=1, max_size=20)
 

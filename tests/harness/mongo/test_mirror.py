@@ -14,10 +14,10 @@ import pytest
 from sacred import Experiment
 from sacred.observers import MongoObserver
 
-from harness import services
+from harness.dashboard import services
 from harness.mongo.database import UNSYNCED, Database
 from harness.mongo.documents import number
-from harness.store import RunFolder, Store
+from harness.records.store import RunFolder, Store
 from harness.sync import Sync
 from tests.harness.mongo.checks import assert_equal, collections, contents
 

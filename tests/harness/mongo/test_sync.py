@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from harness.mongo.database import UNSYNCED, Database
-from harness.store import Store
+from harness.records.store import Store
 from harness.sync import Sync, main
 from tests.harness.mongo.checks import assert_equal, collections, contents
 

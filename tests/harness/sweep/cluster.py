@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from platform import node
 
-from harness.services import free_port
+from harness.dashboard.services import free_port
 from tests.debian import ensure
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")

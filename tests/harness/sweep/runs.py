@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from harness import sweep
 from harness.launch.state import standing
-from harness.store import Store
+from harness.records.store import Store
 
 T = TypeVar("T")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from harness import status, sweep
-from harness.launch.costs import Costs
+from harness.estimates.shared import Costs
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Pool
 from harness.launch.prepare import prepare
-from harness.store import Store
+from harness.records.store import Store
 from tests.harness.sweep.runs import PROFILE, Tiny, attempts, make, results, running, states, wait_until
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import services, sweep, worker
+from harness import sweep, worker
+from harness.dashboard import services
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
 from harness.mongo.database import Database

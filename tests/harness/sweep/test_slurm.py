@@ -10,7 +10,7 @@ import pytest
 
 from harness import status, sweep
 from harness.launch.slurm import minutes
-from harness.store import Store
+from harness.records.store import Store
 from tests.debian import NotInstalledError
 from tests.harness.sweep.cluster import NoSlurmError, slurm
 from tests.harness.sweep.runs import Tiny, attempts, results, running, states, wait_until

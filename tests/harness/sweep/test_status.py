@@ -11,13 +11,13 @@ from platform import node
 import pytest
 
 from harness import status
+from harness.console.progress import Reporter
 from harness.launch.plan import Plan, PlannedRun
 from harness.launch.queue import Queue
 from harness.launch.state import standing
 from harness.mongo.database import Database
-from harness.progress import Reporter
-from harness.pulse import LAPSE, beating
-from harness.store import RunFolder, Store
+from harness.records.heartbeat import LAPSE, beating
+from harness.records.store import RunFolder, Store
 from tests.harness.sweep.test_queue import made_up
 
 WriteRun = Callable[..., RunFolder]

@@ -1,0 +1,1 @@
+"""DARTS: the continuous relaxation of a space, trained with its architecture."""

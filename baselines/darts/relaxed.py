@@ -1,0 +1,171 @@
+"""The continuous relaxation of DARTS (Liu et al., 2018b): every edge is a softmax mixture of all operations.
+
+Both models hold their parameters of the architecture in ``architecture``, one of shape (edges, operations) for each
+cell. Edges are ordered as in the space: by target node, then by source.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from conas.cnn.one_shot_plain import OneShotCell, PlainOneShotCNN
+from conas.cnn.operations import OPERATIONS
+from conas.cnn.sharing import Concatenation, Node, edge, entry, total
+from conas.genotype import Cell, Choice
+from conas.names import unknown
+from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
+from conas.rnn.language_model import Dropout, LanguageModel, Run
+from conas.seeds import torch_generator
+from conas.space import Space
+
+NONE = "none"
+_SPREAD = 1e-3
+"""Standard deviation of the architecture parameters at the start, as in the released code of DARTS."""
+
+
+def pairs(space: Space) -> list[tuple[int, int]]:
+    """The (source, target) of every row of a cell's architecture parameters."""
+    targets = range(space.inputs, space.inputs + space.nodes)
+    return [(source, target) for target in targets for source in range(target)]
+
+
+def _architecture(space: Space, operations: tuple[str, ...], seed: int) -> nn.ParameterDict:
+    shape = (len(pairs(space)), len(operations))
+    start = {cell: torch.randn(shape, generator=torch_generator(seed, "architecture", cell)) for cell in space.cells}
+    return nn.ParameterDict({cell: nn.Parameter(_SPREAD * values) for cell, values in start.items()})
+
+
+def _check(operations: tuple[str, ...], allowed: Mapping[str, object]) -> None:
+    for operation in operations:
+        if operation not in allowed and operation != NONE:
+            raise ValueError(unknown("operation", operation, [*allowed, NONE]))
+    if not set(operations) - {NONE}:
+        raise ValueError(f"a relaxation needs an operation other than {NONE!r} (allowed: {', '.join(allowed)})")
+
+
+class RelaxedCNN(nn.Module):
+    """The one-shot CNN with mixed edges; ``none`` among the operations takes its share of an edge and adds nothing.
+
+    Args:
+        space: which nodes and cells there are; its operations are not used.
+        operations: the operations mixed on every edge.
+        channels, layers, classes, in_channels: see `conas.cnn.one_shot_plain.PlainOneShotCNN`.
+        seed: decides the initial weights and architecture.
+
+    Raises:
+        ValueError: an operation that does not exist, or none at all.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        operations: tuple[str, ...],
+        channels: int,
+        layers: int,
+        classes: int,
+        in_channels: int = 3,
+        *,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        _check(operations, OPERATIONS)
+        mixed = dataclasses.replace(space, operations=operations)
+        self.network = PlainOneShotCNN(mixed, channels, layers, classes, in_channels, seed=seed)
+        self.architecture = _architecture(space, operations, seed)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, shape (N, classes), for images (N, in_channels, H, W)."""
+        shares = {cell: parameters.softmax(-1).flatten() for cell, parameters in self.architecture.items()}
+        before = last = entry(self.network.stem, images)
+        for cell in self.network.layers:
+            before, last = last, mixed_cell(cell, before, last, shares[cell.kind])
+        return self.network.classifier(last.value.mean(dim=(2, 3)))
+
+
+def mixed_cell(cell: OneShotCell, before: Node, last: Node, shares: Tensor) -> Node:
+    """c_k from c_{k-2} and c_{k-1}, each edge's operation weighted by its entry of ``shares``, shape (edges,)."""
+    nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
+    mixed = [part for part in zip(cell.edges, cell.operations, shares, strict=True) if part[0].operation != NONE]
+    for target in range(2, 2 + cell.nodes):
+        parts = [share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target]
+        nodes.append(Node(total(parts)))
+    return Concatenation(nodes[2:])
+
+
+@dataclass(frozen=True)
+class MixedCell(Cell):
+    """A recurrent cell with every choice, and the ``shares`` of the choices, shape (edges, operations).
+
+    ``operations`` are those of the columns.
+    """
+
+    shares: Tensor
+    operations: tuple[str, ...]
+
+
+class MixedRecurrentCell(PlainRecurrentCell):
+    """The recurrent cell with mixed edges: a node is the sum over all earlier nodes of the mixture on their edge."""
+
+    def recur(self, projected: Tensor, hidden: Tensor, cell: Cell, masks: Masks | None = None) -> tuple[Tensor, Tensor]:
+        """As `PlainRecurrentCell.recur`, for a `MixedCell`."""
+        assert isinstance(cell, MixedCell)
+        keep = torch.ones_like(hidden) if masks is None else masks.state
+        shares = cell.shares.split([len({choice.source for choice in node}) for node in cell.nodes])
+        outputs = []
+        for x in projected:
+            states = [self.norm(highway(x + (hidden * keep) @ self.hidden_weight, hidden, "tanh"))]
+            for weight, share in zip(self.weights, shares, strict=True):
+                states.append(self.norm(_mixed_node(torch.stack(states), keep, weight, share, cell.operations)))
+            hidden = torch.stack(states[1:]).mean(dim=0)
+            outputs.append(hidden)
+        return torch.stack(outputs), hidden
+
+
+def _mixed_node(states: Tensor, keep: Tensor, weight: Tensor, shares: Tensor, operations: tuple[str, ...]) -> Tensor:
+    """Node i from the ``states``, shape (i, B, size), of the nodes before it and their ``shares``, shape (i, k)."""
+    carry, update = ((states * keep) @ weight).split(states.shape[-1], dim=-1)
+    columns = [(name, shares[:, k, None, None]) for k, name in enumerate(operations) if name != NONE]
+    kept = torch.stack([share for _, share in columns]).sum(dim=0) * states
+    pooled = torch.stack([share * ACTIVATIONS[name](update) for name, share in columns]).sum(dim=0)
+    return (kept + torch.sigmoid(carry) * (pooled - kept)).sum(dim=0)
+
+
+class RelaxedRNN(LanguageModel):
+    """The language model with a mixed recurrent cell, batch-normalised as in the released code of DARTS.
+
+    Args:
+        space: a recurrent space; its operations are not used.
+        operations: the activations mixed on every edge; ``none`` takes its share and adds nothing.
+        words, size, dropout: see `conas.rnn.language_model.LanguageModel`.
+        seed: decides the initial weights and architecture.
+
+    Raises:
+        ValueError: an activation that does not exist, or none at all.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        operations: tuple[str, ...],
+        words: int,
+        size: int,
+        dropout: Dropout | None = None,
+        *,
+        seed: int,
+    ) -> None:
+        _check(operations, ACTIVATIONS)
+        super().__init__(words, size, space.nodes, seed, dropout, batch_norm=True)
+        self.cell = MixedRecurrentCell(size, space.nodes, seed, batch_norm=True)  # type: ignore[assignment]
+        self.architecture = _architecture(space, operations, seed)
+        self.operations = operations
+        sources = [range(target) for target in range(space.inputs, space.inputs + space.nodes)]
+        self._nodes = tuple(tuple(Choice(name, j) for j in before for name in operations) for before in sources)
+
+    def forward(self, tokens: Tensor, hidden: Tensor, generator: torch.Generator | None = None) -> Run:
+        """A pass over one window, tokens (T, B); see `LanguageModel.run`."""
+        shares = self.architecture["recurrent"].softmax(-1)
+        concat = tuple(range(1, len(self._nodes) + 1))
+        return self.run(tokens, hidden, MixedCell(self._nodes, concat, shares, self.operations), generator)

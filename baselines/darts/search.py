@@ -1,0 +1,90 @@
+"""DARTS (Liu et al., 2018b): train a softmax mixture of all operations, then keep the strongest ones.
+
+The problem trains the mixture (`baselines.darts.relaxed`, `baselines.darts.bilevel`); here a cell is derived from its
+weights by the published rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.checks import LIU, at_least, one_of
+from baselines.registry import Method, register
+from conas.genotype import Cell, Choice, Genotype
+from conas.problem import Cost, Outcome, Problem
+from conas.settings import setting
+from conas.space import ACTIVATIONS, FIVE_OPERATIONS, SEVEN_OPERATIONS, Space
+
+NONE = "none"
+OPERATION_SETS = {
+    "five": FIVE_OPERATIONS,
+    "eight": (NONE, *SEVEN_OPERATIONS),
+    "recurrent": (NONE, *ACTIVATIONS),
+}
+
+
+@dataclass(frozen=True)
+class DARTSSettings:
+    """What is mixed and how a cell is derived.
+
+    Attributes:
+        operations: ``five`` (the paper's own run), ``eight`` (the original, with ``none``) or ``recurrent``.
+        order: of the architecture's gradient, 1 or 2.
+        inputs: inputs a node.
+    """
+
+    operations: str = setting("five", "Table 1: DARTS in the search space of five operations")
+    order: int = setting(2, f"{LIU}, the better of its two")
+    inputs: int = setting(2, f"{LIU}: two inputs a node, one in the recurrent cell")
+
+    def __post_init__(self) -> None:
+        one_of(self, "operations", OPERATION_SETS)
+        one_of(self, "order", (1, 2))
+        at_least(1, self, "inputs")
+
+
+def search(problem: Problem, seed: int, settings: DARTSSettings) -> Outcome:
+    """The cell derived from the trained relaxation; ``seed`` acts through the problem's training alone."""
+    operations = OPERATION_SETS[settings.operations]
+    shares = problem.relaxed(operations, settings.order)
+    genotype = derive(problem.space, operations, shares, settings.inputs)
+    return Outcome(genotype, {"shares": {cell: np.round(rows, 4).tolist() for cell, rows in shares.items()}})
+
+
+def derive(
+    space: Space, operations: tuple[str, ...], shares: Mapping[str, NDArray[np.float64]], inputs: int
+) -> Genotype:
+    """The strongest operation other than ``none`` on the ``inputs`` strongest edges into every node.
+
+    Args:
+        shares: for every cell the softmax weights of its edges, shape (edges, operations), edges ordered by target,
+            then by source. Of equal edges the one from the earlier node wins, of equal operations the earlier one.
+    """
+    return Genotype(space.inputs, {cell: _cell(space, operations, shares[cell], inputs) for cell in space.cells})
+
+
+def _cell(space: Space, operations: tuple[str, ...], shares: NDArray[np.float64], inputs: int) -> Cell:
+    real = [k for k, name in enumerate(operations) if name != NONE]
+    targets = range(space.inputs, space.inputs + space.nodes)
+    nodes, first = [], 0
+    for target in targets:
+        into = shares[first : first + target, real]
+        sources = np.sort(np.argsort(-into.max(axis=1), kind="stable")[:inputs])
+        nodes.append(tuple(Choice(operations[real[into[source].argmax()]], int(source)) for source in sources))
+        first += target
+    return Cell(tuple(nodes), tuple(targets))
+
+
+METHOD = register(
+    Method(
+        "darts",
+        "differentiable architecture search (Liu et al., 2018b)",
+        search,
+        DARTSSettings,
+        frozenset({"relaxed"}),
+        lambda s: Cost(),
+        {"text": {"operations": "recurrent", "inputs": 1}},
+    )
+)

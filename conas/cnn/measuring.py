@@ -1,0 +1,65 @@
+"""f of section 3: the loss of sub-networks of a trained one-shot CNN, on the same images for all of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conas.cnn.folding import FoldedCNN
+from conas.cnn.one_shot import OneShotCNN
+from conas.cnn.operations import batch_statistics
+from conas.names import unknown
+from conas.space import Alpha
+
+MODES = ("running", "batch")
+_CHUNK = 64
+"""Images at a time where they do not influence each other: few enough for the caches, enough to be worth a call."""
+
+
+class Measurer:
+    """The mean cross-entropy of sub-networks over the same batches. The model stays as it is.
+
+    Args:
+        model: a trained one-shot model.
+        batches: (images, labels) pairs.
+        bn: what batch norms normalise by: the ``running`` statistics gathered in training, which are read here and
+            now, or those of each ``batch`` as it was passed.
+
+    Raises:
+        ValueError: no batches, or no such ``bn``.
+    """
+
+    def __init__(self, model: OneShotCNN, batches: Sequence[tuple[Tensor, Tensor]], bn: str = "running") -> None:
+        if bn not in MODES:
+            raise ValueError(unknown("batch-norm mode", bn, MODES))
+        if not batches:
+            raise ValueError("measuring needs at least one batch")
+        self._model = model
+        self._folded = FoldedCNN(model) if bn == "running" else None
+        self._batches = [part for batch in batches for part in _chunks(batch)] if self._folded else list(batches)
+
+    @torch.no_grad()
+    def losses(self, alphas: Alpha) -> NDArray[np.float64]:
+        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n).
+
+        One call for several costs less than several calls, and gives the same losses.
+        """
+        sums = np.zeros(len(alphas))
+        for images, labels in self._batches:
+            for i, logits in enumerate(self._logits(images, alphas)):
+                sums[i] += F.cross_entropy(logits, labels, reduction="sum").item()
+        return sums / sum(len(labels) for _, labels in self._batches)
+
+    def _logits(self, images: Tensor, alphas: Alpha) -> Iterable[Tensor]:
+        if self._folded is not None:
+            return self._folded.logits(images, alphas)
+        with batch_statistics(self._model):
+            return [self._model(images, alpha) for alpha in alphas]
+
+
+def _chunks(batch: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    images, labels = batch
+    return zip(images.split(_CHUNK), labels.split(_CHUNK), strict=True)

@@ -1,0 +1,141 @@
+"""The edges of a cell, computed quickly: whatever several edges out of one node need is computed once.
+
+The numbers are those of calling the modules of `conas.cnn.operations` one by one, up to rounding.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from conas.cnn.kernels import average_pool, corners, depthwise, max_pool
+from conas.cnn.operations import FactorizedReduce, NormalisedPool, Pool, ReLUConvNorm, Separable, SeparableTwice
+
+
+class Node:
+    """A node of a cell (N, C, H, W) and the tensors made from it that its edges share."""
+
+    def __init__(self, value: Tensor) -> None:
+        self._value = value
+        self._pooled: dict[tuple[type[Pool], int], Tensor] = {}
+        self._normalised: dict[tuple[type[Pool], int], tuple[Tensor, Tensor, Tensor]] = {}
+
+    @property
+    def value(self) -> Tensor:
+        """The node itself."""
+        return self._value
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        """Behind a ReLU."""
+        return F.relu(self.value)
+
+    @cached_property
+    def corners(self) -> tuple[Tensor, Tensor]:
+        """Behind a ReLU, the pixels of even rows and columns, and those of odd rows and columns."""
+        return corners(self.rectified)
+
+    def pooled(self, pool: Pool) -> Tensor:
+        """Behind a 3x3 pool."""
+        kind = _kind(pool)
+        if kind not in self._pooled:
+            quick = average_pool if isinstance(pool, nn.AvgPool2d) else max_pool
+            self._pooled[kind] = quick(self.value, kind[1])
+        return self._pooled[kind]
+
+    def normalised(self, pool: Pool) -> tuple[Tensor, Tensor, Tensor]:
+        """Behind a 3x3 pool and a batch norm without weights; with the batch's mean and unbiased variance."""
+        kind = _kind(pool)
+        if kind not in self._normalised:
+            x = self.pooled(pool)
+            precise = torch.promote_types(x.dtype, torch.float32)
+            mean, variance = x.new_zeros(x.shape[1], dtype=precise), x.new_ones(x.shape[1], dtype=precise)
+            y = F.batch_norm(x, mean, variance, training=True, momentum=1.0)  # momentum 1 keeps this batch's only
+            self._normalised[kind] = y, mean, variance
+        return self._normalised[kind]
+
+
+def entry(stem: Callable[[Tensor], Tensor], images: Tensor) -> Node:
+    """The stem's output, channels-last whatever the images are: with one channel, they have no format to follow."""
+    last = torch.channels_last
+    return Node(stem(images.contiguous(memory_format=last)).contiguous(memory_format=last))
+
+
+def _kind(pool: Pool) -> tuple[type[Pool], int]:
+    assert isinstance(pool.stride, int)
+    return type(pool), pool.stride
+
+
+class Concatenation(Node):
+    """A cell's output: some of its nodes side by side."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._nodes = list(nodes)
+
+    @cached_property
+    def value(self) -> Tensor:
+        """The nodes' channels, in order."""
+        return torch.cat([node.value for node in self._nodes], dim=1)
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        """Behind a ReLU, which the nodes' own edges mostly have computed."""
+        return torch.cat([node.rectified for node in self._nodes], dim=1)
+
+
+def edge(module: nn.Module, node: Node) -> Tensor:
+    """``module(node.value)``, for an operation or the preprocessing of a cell."""
+    match module:
+        case Separable():
+            return _separable(module, node.rectified)
+        case SeparableTwice():
+            return _separable(module.second, _separable(module.first, node.rectified).relu_())
+        case NormalisedPool():
+            return _normalised_pool(module, node)
+        case nn.MaxPool2d() | nn.AvgPool2d():
+            return node.pooled(module)
+        case FactorizedReduce():
+            even, odd = node.corners
+            halves = [F.conv2d(even, module.even.weight), F.conv2d(odd, module.odd.weight)]
+            return module.norm(torch.cat(halves, dim=1))
+        case ReLUConvNorm():
+            return module.norm(module.convolution(node.rectified))
+        case _:
+            return module(node.value)
+
+
+def _separable(module: Separable, rectified: Tensor) -> Tensor:
+    return module.norm(module.pointwise(depthwise(rectified, module.depthwise)))
+
+
+def _normalised_pool(module: NormalisedPool, node: Node) -> Tensor:
+    norm = module.norm
+    if norm.affine or not norm.training:
+        return norm(node.pooled(module.pool))
+    y, mean, variance = node.normalised(module.pool)
+    if norm.track_running_stats:
+        _track(norm, mean, variance)
+    return y
+
+
+def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    """What the batch norm does to its running statistics when it sees a batch."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    assert norm.momentum is not None
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance, norm.momentum)
+    norm.num_batches_tracked.add_(1)
+
+
+def total(parts: list[Tensor]) -> Tensor:
+    """The sum of ``parts``, at least one; none of them is changed."""
+    if len(parts) == 1:
+        return parts[0]
+    result = parts[0] + parts[1]
+    for part in parts[2:]:
+        result += part
+    return result

@@ -1,0 +1,1 @@
+"""Sparse polynomials over bits: recovered from measurements, evaluated, minimised. Needs no torch."""

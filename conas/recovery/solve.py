@@ -1,0 +1,165 @@
+"""Sparse recovery: from measured losses to a sparse polynomial (Algorithm 1, line 11).
+
+Bits that are the same in all measured encoders cannot be told from constants: they are left out of the basis, as
+definition 2.2 does with the bits that earlier stages have fixed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from conas.recovery import greedy
+from conas.recovery import working_set as working_set
+from conas.recovery.design import Parities
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.sign_columns import Floats, Indexes
+from conas.recovery.threads import one_thread
+from conas.space import Alpha
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The weight of the l1 norm for ``m`` measurements, in three scalings of the same problem."""
+
+    lambda_: float
+    m: int
+
+    @property
+    def release(self) -> float:
+        """alpha of 1/2 ||y - Ax||^2 + alpha ||x||_1, as in the authors' released code."""
+        return self.lambda_ / 2
+
+    @property
+    def sklearn(self) -> float:
+        """alpha of 1/(2m) ||y - Ax||^2 + alpha ||x||_1, as in scikit-learn."""
+        return self.lambda_ / (2 * self.m)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a solver found: all its non-zero coefficients, and how it came to its end.
+
+    Attributes:
+        stopped: why the solver stopped, in words.
+        seconds: what it took; never part of a result that must be repeatable.
+        objective, gap: for the Lasso, ||y - Ax||^2 + lambda ||x||_1 and how far at most it is above the minimum.
+    """
+
+    polynomial: SparsePolynomial
+    stopped: str
+    iterations: int
+    seconds: float
+    penalty: Penalty | None = None
+    objective: float | None = None
+    gap: float | None = None
+
+
+def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, tolerance: float = 1e-8) -> Recovery:
+    """The Lasso in the paper's scaling, min ||y - Ax||^2 + lambda ||x||_1 (equation 3.2).
+
+    The constant is penalised like every other monomial, as in the paper and the released code.
+
+    Args:
+        alphas: encoders, shape (m, n), entries -1 and +1.
+        losses: y, shape (m,).
+        d: the largest degree of a monomial.
+        lambda_: the penalty.
+        tolerance: the duality gap to stop at, relative to the objective.
+
+    Raises:
+        ValueError: lambda_ is not positive, or the measurements are not usable (see `check_measurements`).
+    """
+    if not lambda_ > 0:
+        raise ValueError(f"lambda = {lambda_} (allowed: any positive number)")
+    signs, y = check_measurements(alphas, losses)
+    penalty = Penalty(lambda_, len(y))
+    started = time.perf_counter()
+    with one_thread():
+        design, bits = _design(signs, d)
+        found = working_set.solve(design, y, penalty.release, tolerance)
+    return Recovery(
+        _polynomial(design, bits, found.indexes, found.coefficients),
+        found.stopped,
+        found.iterations,
+        time.perf_counter() - started,
+        penalty,
+        float(2 * found.objective),
+        float(2 * found.gap),
+    )
+
+
+def iht(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:
+    """Iterative hard thresholding (the remark after theorem 3.2) for ``s`` monomials; else as `lasso`."""
+    return _greedy(greedy.iht, alphas, losses, d, s)
+
+
+def omp(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:
+    """Orthogonal matching pursuit for ``s`` monomials; else as `lasso`."""
+    return _greedy(greedy.omp, alphas, losses, d, s)
+
+
+def _greedy(
+    method: Callable[[Parities, Floats, int], greedy.GreedySolution],
+    alphas: ArrayLike,
+    losses: ArrayLike,
+    d: int,
+    s: int,
+) -> Recovery:
+    signs, y = check_measurements(alphas, losses)
+    if not 1 <= s <= len(y):
+        raise ValueError(f"s = {s} monomials from {len(y)} measurements (allowed: 1 to {len(y)})")
+    started = time.perf_counter()
+    with one_thread():
+        design, bits = _design(signs, d)
+        found = method(design, y, s)
+    polynomial = _polynomial(design, bits, found.indexes, found.coefficients)
+    return Recovery(polynomial, found.stopped, found.iterations, time.perf_counter() - started)
+
+
+def debias(polynomial: SparsePolynomial, alphas: ArrayLike, losses: ArrayLike) -> SparsePolynomial:
+    """The least-squares coefficients of the polynomial's own monomials (footnote 2 of the paper).
+
+    Raises:
+        ValueError: more monomials than measurements, or measurements that are not usable.
+    """
+    signs, y = check_measurements(alphas, losses)
+    if len(polynomial) > len(y):
+        raise ValueError(f"least squares for {len(polynomial)} monomials from {len(y)} measurements")
+    with one_thread():
+        coefficients = polynomial.parities(signs).fit(y)
+    return SparsePolynomial(dict(zip(polynomial.terms, coefficients.tolist(), strict=True)))
+
+
+def check_measurements(alphas: ArrayLike, losses: ArrayLike) -> tuple[Alpha, NDArray[np.float64]]:
+    """Encoders and losses as arrays.
+
+    Raises:
+        ValueError: their shapes do not fit, there are fewer than 2, a loss is NaN or infinite, or an encoder has
+            entries other than -1 and +1.
+    """
+    signs, y = np.asarray(alphas), np.asarray(losses, dtype=np.float64)
+    if signs.ndim != 2 or y.shape != (len(signs),):
+        raise ValueError(f"{y.shape} losses for encoders of shape {signs.shape} (expected: (m,) and (m, n))")
+    if len(y) < 2:
+        raise ValueError(f"{len(y)} measurement (allowed: at least 2)")
+    if not np.isfinite(y).all():
+        bad = np.count_nonzero(~np.isfinite(y))
+        raise ValueError(f"{bad} of {len(y)} losses are NaN or infinite (drop these measurements first)")
+    if not np.isin(signs, (-1, 1)).all():
+        raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
+    return signs.astype(np.int8), y
+
+
+def _design(signs: Alpha, d: int) -> tuple[Parities, Indexes]:
+    if not 1 <= d <= signs.shape[1]:
+        raise ValueError(f"degree d = {d} over {signs.shape[1]} bits (allowed: 1 to {signs.shape[1]})")
+    bits = np.flatnonzero((signs != signs[0]).any(axis=0))
+    return Parities(signs[:, bits], min(d, bits.size)), bits
+
+
+def _polynomial(design: Parities, bits: Indexes, indexes: Indexes, coefficients: Floats) -> SparsePolynomial:
+    monomials = [tuple(bits[list(monomial)].tolist()) for monomial in design.monomials(indexes)]
+    return SparsePolynomial(dict(zip(monomials, coefficients.tolist(), strict=True)))

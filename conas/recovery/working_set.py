@@ -1,0 +1,152 @@
+"""The Lasso of equation 3.2 for parities that are never stored.
+
+Few coefficients are non-zero, so the problem is solved on a working set of columns. All columns are looked at
+only to find those that are missing, and for the duality gap: how far the objective is above the minimum at most.
+The penalty comes down in steps, each solved roughly, so that the working set never gets much larger than the
+solution. Where the solution gets nearly as many non-zero coefficients as there are measurements, the rest of the
+way down follows the exact path of solutions.
+"""
+
+import contextlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError
+
+from conas.recovery.design import Parities
+from conas.recovery.homotopy import follow
+from conas.recovery.newton import GramLasso
+from conas.recovery.sign_columns import Floats, Indexes
+
+MAX_ITERATIONS = 100
+"""Looks at all columns, before and after the exact path."""
+
+PENALTY_STEP = 0.5
+"""The next penalty, relative to the largest correlation of a column that is not in the working set."""
+
+ROUGH = 0.1
+"""Precision of an intermediate solution."""
+
+CROWDED = 0.95
+"""Non-zero coefficients for each measurement from which on the exact path is followed."""
+
+
+@dataclass(frozen=True)
+class LassoSolution:
+    """The non-zero ``coefficients``, those of the columns ``indexes``, and how the solver came to its end.
+
+    ``objective`` is at most ``gap`` above the minimum for ``alpha``; ``iterations`` counts the looks at all columns.
+    """
+
+    indexes: Indexes
+    coefficients: Floats
+    alpha: float
+    objective: float
+    gap: float
+    iterations: int
+    stopped: str
+
+
+def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) -> LassoSolution:
+    """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1`` until the gap is ``tolerance`` times the objective."""
+    working = _WorkingSet(parities, y)
+    solution = _descend(working, alpha, tolerance, room=CROWDED * parities.m)
+    if solution.alpha > alpha:
+        with contextlib.suppress(LinAlgError):  # with dependent columns there is no single path; go on as before
+            working.restart(*follow(parities, y, working.indexes, working.x, solution.alpha, alpha))
+        solution = _descend(working, alpha, tolerance, room=math.inf)
+    return solution
+
+
+def _descend(working: "_WorkingSet", alpha: float, tolerance: float, room: float) -> LassoSolution:
+    """The solution for ``alpha``, or for the first penalty on the way at which it has more than ``room`` columns."""
+    penalty, last = math.inf, math.inf
+    for iteration in range(MAX_ITERATIONS):
+        correlations = working.correlate()
+        objective, gap = _duality_gap(working, correlations, alpha)
+        stopped = _verdict(gap <= tolerance * objective, penalty <= alpha and objective >= last, iteration)
+        if stopped:
+            break
+        last = objective
+        outside = np.abs(correlations)
+        outside[working.indexes] = 0
+        penalty = max(alpha, min(penalty, PENALTY_STEP * float(outside.max())))
+        working.add(outside, penalty)
+        working.minimise(penalty, precision=ROUGH if penalty > alpha else 0.5 * tolerance)
+        if len(working.x) > room:
+            alpha, last = penalty, math.inf
+    return LassoSolution(working.indexes, working.x, alpha, objective, gap, working.looks, stopped)
+
+
+def _verdict(close: bool, stuck: bool, iteration: int) -> str:
+    """Why to stop now; empty to go on."""
+    if close:
+        return "duality gap within the tolerance"
+    if stuck:
+        return "no further progress in double precision"
+    return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS - 1 else ""
+
+
+def _duality_gap(working: "_WorkingSet", correlations: Floats, alpha: float) -> tuple[float, float]:
+    """The objective, and its distance from the dual objective of the scaled residual."""
+    residual = working.residual
+    energy = float(residual @ residual)
+    objective = 0.5 * energy + alpha * float(np.abs(working.x).sum())
+    scale = alpha / max(alpha, float(np.abs(correlations).max()))
+    dual = scale * float(residual @ working.y) - 0.5 * scale**2 * energy
+    return objective, max(0.0, objective - dual)
+
+
+class _WorkingSet:
+    """The columns in play with their coefficients ``x``, and the residual ``y - A x``."""
+
+    def __init__(self, parities: Parities, y: Floats) -> None:
+        self._parities = parities
+        self.y = y
+        self.looks = 0
+        self.restart(np.empty(0, dtype=np.int64), np.empty(0))
+
+    def restart(self, indexes: Indexes, x: Floats) -> None:
+        """Take these columns and no others."""
+        self.indexes = indexes
+        self.x = x
+        self._columns = self._parities.columns(indexes)
+        self._gram: Floats = self._columns.gram(self._columns)
+        self._target: Floats = self._columns.project(self.y)
+        self.residual = self.y - self._columns.combine(x)
+
+    def correlate(self) -> Floats:
+        """The inner products of all columns with the residual."""
+        self.looks += 1
+        return self._parities.correlate(self.residual)
+
+    def add(self, scores: Floats, threshold: float) -> None:
+        """Take in the columns with the largest ``scores`` above ``threshold``, at most as many as are there."""
+        size, spare = len(self.indexes), self._parities.m - len(self.indexes)
+        new = _largest(scores, threshold, max(50, min(size, spare)))
+        columns = self._parities.columns(new)
+        cross = self._columns.gram(columns)
+        self._gram = np.block([[self._gram, cross], [cross.T, columns.gram(columns)]])
+        self._target = np.concatenate([self._target, columns.project(self.y)])
+        self._columns += columns
+        self.indexes = np.concatenate([self.indexes, new])
+        self.x = np.concatenate([self.x, np.zeros(len(new))])
+
+    def minimise(self, alpha: float, precision: float) -> None:
+        """Solve the Lasso on these columns and drop those whose coefficient is zero."""
+        x = GramLasso(self._gram, self._target, alpha).minimise(self.x, precision)
+        kept = np.flatnonzero(x)
+        if len(kept) < len(x):
+            self._gram = self._gram[np.ix_(kept, kept)]
+            self._columns = self._columns[kept]
+        self.x, self.indexes, self._target = x[kept], self.indexes[kept], self._target[kept]
+        self.residual = self.y - self._columns.combine(self.x)
+
+
+def _largest(scores: Floats, threshold: float, size: int) -> Indexes:
+    """The indexes of the at most ``size`` largest scores above ``threshold``, increasing."""
+    above = np.flatnonzero(scores > threshold)
+    if len(above) <= size:
+        return above
+    return np.sort(above[np.argpartition(-scores[above], size - 1)[:size]])

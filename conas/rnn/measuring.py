@@ -1,0 +1,78 @@
+"""The validation loss of recurrent language models, and of many sub-networks of a one-shot model at a time."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from conas.genotype import Cell
+from conas.rnn.language_model import FinalRNN, LanguageModel, OneShotRNN, recurrent
+from conas.rnn.text_windows import windows
+from conas.space import Alpha
+
+
+def perplexity(loss: float) -> float:
+    """exp of a mean cross-entropy in nats; infinite where that overflows."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
+def evaluate(model: FinalRNN, text: Tensor, bptt: int = 35) -> float:
+    """The mean cross-entropy, in nats a predicted word, over a `batchify`-ed text, shape (rows, B).
+
+    The hidden state starts at zero and is carried from one window of ``bptt`` rows to the next. The DARTS
+    recipe validates with B = 10 and tests with B = 1. A model that diverges gives NaN or an infinite loss,
+    returned as it is.
+    """
+    return mean_losses(model, text, [model.wiring], bptt)[0]
+
+
+class RecurrentMeasurer:
+    """f of section 3 on one fixed text: the mean cross-entropy of sub-networks, without repair or heuristic.
+
+    A sub-network whose states overflow has the loss NaN or infinity, returned as it is and never clamped:
+    whoever asks decides what a divergence counts for.
+
+    Args:
+        model: a trained one-shot model.
+        text: a `batchify`-ed text, shape (rows, B). RSWS takes the whole validation set with B = 1024.
+        bptt: rows in a window. It changes the speed, not the loss, as the hidden state is carried on.
+    """
+
+    def __init__(self, model: OneShotRNN, text: Tensor, bptt: int = 35) -> None:
+        self.model = model
+        self.text = text
+        self.bptt = bptt
+
+    def losses(self, alphas: Alpha) -> list[float]:
+        """The loss of every encoder of ``alphas``, shape (k, n), in nats a predicted word."""
+        cells = [recurrent(self.model.space.decode(alpha)) for alpha in alphas]
+        return mean_losses(self.model, self.text, cells, self.bptt)
+
+
+@torch.no_grad()
+def mean_losses(model: LanguageModel, text: Tensor, cells: Sequence[Cell], bptt: int) -> list[float]:
+    """The mean cross-entropy of every cell over a text, the input products being shared by all of them."""
+    hidden = [model.initial_hidden(text.shape[1])] * len(cells)
+    totals = [0.0] * len(cells)
+    with _evaluating(model):
+        for tokens, targets in windows(text, bptt):
+            projected = model.project(tokens)
+            for i, cell in enumerate(cells):
+                outputs, hidden[i] = model.cell.recur(projected, hidden[i], cell)
+                totals[i] += float(model.cross_entropy(outputs, targets)) * targets.numel()
+    return [total / text[1:].numel() for total in totals]
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

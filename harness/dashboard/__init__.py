@@ -1,0 +1,1 @@
+"""`python -m harness.dashboard`: Omniboard and the services it needs."""

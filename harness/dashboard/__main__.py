@@ -1,0 +1,84 @@
+"""`python -m harness.dashboard`: the runs in the browser, in Omniboard. Ctrl-C ends all of it.
+
+Without --mongo-url a database server is started beside it, filled from the files and kept up to date; its directory may
+be deleted at any time. Both listen on loopback only. With --mongo-url an existing MongoDB is used instead.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from pymongo.errors import PyMongoError
+
+from harness.dashboard import services
+from harness.mongo.database import Database, DatabaseError, reason
+from harness.records.store import Store
+from harness.sync import Sync
+
+_SECONDS_BETWEEN_SYNCS = 5.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.dashboard", description=__doc__)
+    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: %(default)s)")
+    parser.add_argument("--mongo-url", metavar="URL", help="an existing MongoDB, such as mongodb://HOST:PORT/DATABASE")
+    parser.add_argument("--port", type=int, default=9000, help="Omniboard's port (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        serve(Path(chosen.store), chosen.mongo_url, chosen.port)
+    except KeyboardInterrupt:
+        print("dashboard ended", flush=True)
+        return 0
+    except (services.ServiceError, DatabaseError, PyMongoError) as error:
+        print(reason(error), file=sys.stderr)
+        return 1
+
+
+def serve(root: Path, url: str | None, port: int) -> NoReturn:
+    """Show the runs below ``root`` until interrupted.
+
+    Raises:
+        ServiceError: a program cannot be installed or started.
+        DatabaseError: the address cannot be read.
+        PyMongoError: the database is away or refuses.
+    """
+    with _database(root, url) as address:
+        sync = Sync(Database(address), Store(root))
+        outcome = sync(show_progress=sys.stderr.isatty())
+        for line in outcome.refused:
+            print(line, file=sys.stderr)
+        log = root / "omniboard.log"
+        with services.omniboard(address, port, log) as omniboard:
+            runs = outcome.uploaded + outcome.equal
+            print(f"{runs} runs at http://{services.LOOPBACK}:{port} (Ctrl-C ends)", flush=True)
+            while omniboard.poll() is None:
+                time.sleep(_SECONDS_BETWEEN_SYNCS)
+                sync()
+            raise services.ServiceError(f"Omniboard ended by itself (see {log})")
+
+
+@contextmanager
+def _database(root: Path, url: str | None) -> Iterator[str]:
+    """The address of the database: ``url``, or that of a server of our own."""
+    if url:
+        yield Database(url).url
+        return
+    port = services.free_port()
+    with services.server(root / "database", port):
+        yield f"mongodb://{services.LOOPBACK}:{port}/conas"
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How long a run takes on this machine, before it starts."""

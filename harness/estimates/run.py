@@ -1,0 +1,59 @@
+"""How long a run will take on this machine."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.config.load import Config, digest
+from harness.estimates.asking import questions
+from harness.estimates.machine import Machine, machine
+from harness.records.files import read_json, write_json
+from harness.training.environment import device
+from harness.training.task import load_task
+
+_COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
+
+
+class Parts(NamedTuple):
+    """Seconds of a run's parts.
+
+    Attributes:
+        networks: of training and of measuring each network of the search, by its name; runs may share them.
+        final: of the final network, which is the run's own.
+    """
+
+    networks: dict[str, tuple[float, float]]
+    final: float
+
+
+def estimate(config: Config) -> float:
+    """Seconds that the run of ``config`` takes on this machine with nothing done before."""
+    of = parts(config)
+    return sum(training + measuring for training, measuring in of.networks.values()) + of.final
+
+
+def parts(config: Config) -> Parts:
+    """Seconds of the parts of the run of ``config`` on this machine, with nothing done before.
+
+    Reckoned once for runs that differ in their seeds only, and remembered in the store.
+    """
+    path = Path(config.runs_dir) / "speeds" / f"parts-{kind(config)}.json"
+    if not path.exists():
+        write_json(path, _reckon(config)._asdict())
+    return Parts(**read_json(path))
+
+
+def kind(config: Config) -> str:
+    """The same for runs that take as long on this machine."""
+    return digest([asdict(_here(config)), config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
+
+
+def _reckon(config: Config) -> Parts:
+    search, here = config.for_search(), _here(config)
+    prices = load_task(search).prices(here)
+    asked = {name: (of.training(prices), of.measuring(prices)) for name, of in questions(search).items()}
+    return Parts(asked, float(load_task(config).final_seconds(here)))
+
+
+def _here(config: Config) -> Machine:
+    return machine(config.runs_dir, device(config.device), config.threads, config.task)

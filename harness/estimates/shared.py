@@ -1,0 +1,58 @@
+"""What runs will cost on this machine."""
+
+from baselines.registry import method
+from harness.config.load import Config, ConfigError, digest
+from harness.data import DataError
+from harness.estimates.run import Parts, kind, parts
+
+_DECIDES_NETWORK = {"space", "oneshot", "alone", "relaxed"}
+
+
+class Costs:
+    """Estimates of runs; what several runs share is counted in the first that is asked about."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Parts | None] = {}
+        self._counted: dict[str, float] = {}
+        self.unknown: dict[str, None] = {}
+        """Why some runs have no estimate, each reason once."""
+
+    def of(self, config: Config) -> float | None:
+        """Device-seconds of the run of ``config``, None if they cannot be told."""
+        parts = self._parts(config)
+        if parts is None:
+            return None
+        trained, asked = _search(config, _DECIDES_NETWORK), _search(config, _DECIDES_NETWORK | {"measure"})
+        searched = sum(
+            self._uncounted(f"training {name} {trained}", training)
+            + self._uncounted(f"asking {name} {asked}", measuring)
+            for name, (training, measuring) in parts.networks.items()
+        )
+        return searched + parts.final
+
+    def _uncounted(self, shared: str, seconds: float) -> float:
+        """What ``seconds`` of shared work add to those counted before: a longer question continues a shorter one."""
+        before = self._counted.get(shared, 0.0)
+        self._counted[shared] = max(before, seconds)
+        return self._counted[shared] - before
+
+    def _parts(self, config: Config) -> Parts | None:
+        try:
+            name = kind(config)
+            if name not in self._known:
+                self._known[name] = None
+                self._known[name] = parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
+            return self._known[name]
+        except (DataError, ConfigError) as error:
+            self.unknown[str(error)] = None
+            return None
+
+
+def _search(config: Config, sections: set[str]) -> str:
+    """The same for runs whose searches have the same data and seed and agree in ``sections``."""
+    return digest(config.for_search().model_dump(mode="json", include={"dataset", "data", "seed"} | sections))
+
+
+def model(config: Config) -> str:
+    """The same for runs whose searches may share a trained model, though they ask it different questions."""
+    return _search(config, _DECIDES_NETWORK | {"method"}) if method(config.method).needs else config.id

@@ -1,0 +1,156 @@
+"""The life of a run: search (or take the cell another run found), build, count, train, test, record.
+
+Every stage can be killed at any instant; the same command continues it to the same bits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import getpid
+from platform import node
+from typing import Protocol
+
+import torch
+
+from baselines.registry import method
+from harness.config.load import Config, digest
+from harness.console.output import copied
+from harness.console.progress import Reporter, Row
+from harness.pictures.cells import draw_cells
+from harness.problems.trained import TrainedProblem
+from harness.records.checkpoint import Checkpoints, encode, weights_sha256
+from harness.records.files import Lines, write_atomic, write_json
+from harness.records.heartbeat import beating
+from harness.records.search_results import Found, kept, place
+from harness.records.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Store, claim, now
+from harness.training.environment import device, device_name, environment, make_deterministic
+from harness.training.loop import DivergedError, Trainee, fit
+from harness.training.task import load_task
+
+_DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "allow_subset", "data", "search"}
+_DECIDES_SEARCH |= {"oneshot", "measure", "alone", "relaxed"}
+
+
+class FinalTrainee(Trainee, Protocol):
+    """The training of the network that is reported."""
+
+    def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
+        """The figures ``last`` and ``best`` of a finished training."""
+
+
+def execute(config: Config, reporter: Reporter) -> Record:
+    """Make the run of ``config``, or take it from the store if it is done; its record.
+
+    Raises:
+        AlreadyRunning: another process is making it.
+        DivergedError: training diverged; the record says so too.
+        KeyboardInterrupt: stopped by the user; the record says so too.
+    """
+    folder = Store(config.runs_dir).run(config.id)
+    with folder.claim():
+        earlier = folder.record()
+        if earlier is not None and earlier.status == "done":
+            reporter.say(f"{config.id} is done already; this is its record")
+            return earlier
+        make_deterministic(config.threads)
+        record = _started(config, earlier)
+        with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record):
+            _make(config, folder, record, reporter)
+        return record
+
+
+def _started(config: Config, earlier: Record | None) -> Record:
+    attempt = Attempt(
+        started=now(), host=node(), pid=getpid(), device=device_name(device(config.device), config.threads)
+    )
+    return Record(
+        key=config.key,
+        method=config.method,
+        dataset=config.dataset,
+        seed=config.seed,
+        profile=config.profile,
+        status="running",
+        config=config.model_dump(mode="json"),
+        environment=environment(),
+        attempts=[*(earlier.attempts if earlier else []), attempt],
+    )
+
+
+@contextmanager
+def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
+    """Write into the record how the work inside ends."""
+    try:
+        folder.save(record)
+        yield
+        record.status = "done"
+    except DivergedError as error:
+        record.status, record.reason = "diverged", str(error)
+        raise
+    except KeyboardInterrupt:
+        record.status, record.reason = "interrupted", "stopped by the user or the scheduler"
+        raise
+    except BaseException as error:
+        record.status, record.reason = "failed", f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        record.attempts[-1].ended, record.attempts[-1].status = now(), record.status
+        folder.save(record)
+
+
+def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter) -> None:
+    """Fill the record, stage by stage, saving it after each."""
+    found = search(config.for_search(), reporter)
+    for row in found.metrics:
+        _record_once(folder.metrics, row, reporter)
+    record.genotype, record.search = found.genotype.to_json(), found.record
+    write_json(folder.path / "genotype.json", record.genotype)
+    draw_cells(found.genotype, folder.path)
+    task = load_task(config)
+    record.data, record.counts = task.provenance, CountsRecord(**task.count(found.genotype))
+    folder.save(record)
+    _train_final(config, folder, record, task.final(found.genotype), reporter)
+
+
+def _record_once(metrics: Lines, row: Row, reporter: Reporter) -> None:
+    if (row["stage"], row["epoch"]) not in {(old["stage"], old["epoch"]) for old in metrics}:
+        metrics.append(row)
+    reporter.replay(row)
+
+
+def _train_final(config: Config, folder: RunFolder, record: Record, trainee: FinalTrainee, reporter: Reporter) -> None:
+    checkpoints = Checkpoints(folder.path, config.key, reporter.say)
+    progress = fit(trainee, "final", checkpoints, folder.metrics, reporter)
+    weights: dict[str, torch.Tensor] = trainee.state_dict()["model"]
+    write_atomic(folder.path / "weights.pt", encode(weights, config.key))
+    record.metrics = trainee.results(progress.history)
+    record.training_seconds = progress.seconds
+    record.weights = {"path": "weights.pt", "sha256": weights_sha256(weights)}
+    folder.save(record)
+    checkpoints.clear()
+
+
+def search(config: Config, reporter: Reporter) -> Found:
+    """Run the search of ``config``, a search's own configuration, or take what it found before."""
+    store = Store(config.runs_dir)
+    key = digest(config.model_dump(mode="json", include=_DECIDES_SEARCH))
+    folder = place(store, key)
+    with claim(folder, wait=-1):
+        return kept(folder) or _search_now(config, store, key, reporter).keep(folder)
+
+
+def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> Found:
+    chosen = method(config.method)
+    problem = TrainedProblem(config, load_task(config), store, reporter)
+    reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
+    outcome = chosen.search(problem, config.seed, config.settings)
+    cost = problem.cost
+    record = SearchRecord(
+        key=key,
+        dataset=config.dataset,
+        seconds=cost.seconds,
+        gpu_days=cost.gpu_days,
+        one_shot_steps=cost.one_shot_steps,
+        measurements=cost.measurements,
+        stand_alone_epochs=cost.stand_alone_epochs,
+        details=outcome.details,
+    )
+    return Found(outcome.genotype, record, problem.metrics)

@@ -1,0 +1,49 @@
+"""Failure is data: records of runs that could not say themselves how they ended."""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from platform import node
+from typing import Any
+
+from harness.records.store import AlreadyRunning, Attempt, Record, RunFolder, now
+
+
+def give_up(folder: RunFolder, reason: str) -> None:
+    """Record that a run whose processes were killed again and again has failed; its checkpoints stay."""
+    with suppress(AlreadyRunning), folder.claim():
+        record = folder.record()
+        if record is not None and record.status != "done":
+            record.status, record.reason = "failed", reason
+            for attempt in record.attempts[-1:]:
+                attempt.status, attempt.ended = "failed", attempt.ended or now()
+            folder.save(record)
+
+
+def queue_again(folder: RunFolder) -> None:
+    """Let launchers start a failed run again; its attempts stay in the record."""
+    with suppress(AlreadyRunning), folder.claim():
+        record = folder.record()
+        if record is not None and record.status in ("failed", "diverged"):
+            record.status, record.reason = "queued", None
+            folder.save(record)
+
+
+def refuse(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
+    """Record that this process refused the run of ``config``, unless the record says so already."""
+    with suppress(AlreadyRunning), folder.claim():
+        attempts = earlier.attempts if (earlier := folder.record()) else []
+        if any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in attempts[-1:]):
+            return
+        named = {name: config[name] for name in ("method", "dataset", "seed", "profile")}
+        mine = Attempt(started=now(), ended=now(), status="failed", host=node(), pid=os.getpid(), device="none")
+        folder.save(
+            Record(
+                key=folder.path.name.rpartition("-")[2],
+                status="failed",
+                reason=reason,
+                config=dict(config),
+                attempts=[*attempts, mine],
+                **named,
+            )
+        )

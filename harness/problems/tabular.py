@@ -1,0 +1,190 @@
+"""Tabular benchmarks as problems: NAS-Bench-201 and NAS-Bench-Macro, read from files that the user names.
+
+A table holds every architecture of an exclusive space, one operation an edge: 5 on 6 edges (30 bits), or 3 on 8 layers
+(24 bits). A string that has no or several operations on an edge is no architecture; it is refused, for every method
+alike, so methods draw, restrict and minimise over valid strings only.
+
+A loss is an error between 0 and 1, the order of magnitude of the cross-entropies that the Lasso penalty of section 4.1
+was chosen for. Methods see one column and are scored by another that they never see:
+
+=================  ====================================  ==========================================
+benchmark          seen                                  scored
+=================  ====================================  ==========================================
+NAS-Bench-201      validation error after 12 epochs      test error after 200 epochs, mean of seeds
+NAS-Bench-Macro    test error of the first of 3 runs     mean test error of the 3 runs
+=================  ====================================  ==========================================
+
+NAS-Bench-Macro has no validation errors, and the run that is seen is a third of the score.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from conas.genotype import Genotype
+from conas.names import unknown
+from conas.problem import Cost, Oracle
+from conas.sampling import Sampler
+from conas.space import Alpha, Space, space
+from harness.records.files import read_json
+
+NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
+_CELL = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+
+
+class TableError(ValueError):
+    """A table that cannot be used, or a question that it cannot answer."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Two losses for each architecture of an exclusive space.
+
+    Architectures are numbered by their operations, one an edge, the first edge changing slowest.
+
+    Attributes:
+        seen: what searches are told, shape (architectures,).
+        scored: what their answers are judged by.
+        epochs: of the trainings whose loss is seen.
+        caption: what the two columns are.
+    """
+
+    name: str
+    space: Space
+    seen: NDArray[np.float64]
+    scored: NDArray[np.float64]
+    epochs: int
+    caption: str
+
+    def index(self, alphas: Alpha) -> NDArray[np.int64]:
+        """The numbers of the architectures ``alphas``, shape (k, n).
+
+        Raises:
+            TableError: an encoder with no or several operations on an edge.
+        """
+        k = len(self.space.operations)
+        edges = self.space.check(alphas).reshape(len(alphas), -1, k) > 0
+        if not (edges.sum(axis=2) == 1).all():
+            raise TableError(f"an architecture of {self.name} has exactly one operation on every edge")
+        return edges.argmax(axis=2) @ k ** np.arange(edges.shape[1])[::-1]
+
+    def regret(self, genotype: Genotype) -> float:
+        """How much worse ``genotype`` scores than the best architecture, in percentage points."""
+        (number,) = self.index(self.space.encode(genotype)[None])
+        return 100 * float(self.scored[number] - self.scored.min())
+
+
+class TableProblem:
+    """A `conas.problem.Problem` that a table answers: nothing is trained, every question counts, also repeated ones."""
+
+    supports = frozenset({"one_shot", "stand_alone"})
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.space = table.space
+        self.cost = Cost()
+        self._trained: set[int] = set()
+
+    def one_shot(self, sampler: Sampler, seconds: float | None = None) -> Oracle:
+        """The table itself."""
+        return self
+
+    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
+        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n); a table knows but one validation set."""
+        numbers = self.table.index(alphas)
+        self.cost.measurements += len(numbers)
+        return self.table.seen[numbers]
+
+    def stand_alone(self, alpha: Alpha, epochs: int) -> float:
+        """The same loss, at the price of a training.
+
+        Raises:
+            TableError: another number of epochs than the table's networks were trained for.
+        """
+        if epochs != self.table.epochs:
+            raise TableError(f"{self.table.name} holds trainings of {self.table.epochs} epochs, not of {epochs}")
+        (number,) = self.table.index(alpha[None])
+        if number not in self._trained:
+            self._trained.add(int(number))
+            self.cost.stand_alone_epochs += epochs
+        return float(self.table.seen[number])
+
+    def relaxed(self, operations: tuple[str, ...], order: int) -> Mapping[str, NDArray[np.float64]]:
+        """No table has weights to relax.
+
+        Raises:
+            TableError: always.
+        """
+        raise TableError(f"{self.table.name} cannot be relaxed (it answers one_shot, stand_alone)")
+
+
+def nasbench201(path: Path, dataset: str) -> Table:
+    """NAS-Bench-201 on ``dataset`` from a CSV with the columns ``arch``, ``DATASET_val_12ep``, ``DATASET_test_200ep``.
+
+    Raises:
+        TableError: no such data set, or a column, an architecture or a value that is missing or makes no sense.
+    """
+    if dataset not in NASBENCH201_DATASETS:
+        raise TableError(unknown("NAS-Bench-201 data set", dataset, NASBENCH201_DATASETS))
+    columns = ["arch", f"{dataset}_val_12ep", f"{dataset}_test_200ep"]
+    try:
+        rows = pd.read_csv(path, usecols=columns, dtype=dict(zip(columns, (str, float, float), strict=True)))[columns]
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: not NAS-Bench-201's table ({error})") from error
+    cells = space("nasbench201")
+    every = [_CELL.format(*chosen) for chosen in itertools.product(cells.operations, repeat=6)]
+    errors = _errors(path, every, rows["arch"].tolist(), rows[columns[1:]].to_numpy())
+    caption = "seen: validation error after 12 epochs; regret: test error after 200 epochs"
+    return Table(f"NAS-Bench-201 {dataset}", cells, errors[:, 0], errors[:, 1], 12, caption)
+
+
+def nasbench_macro(path: Path) -> Table:
+    """NAS-Bench-Macro (CIFAR-10) from the benchmark's own JSON file.
+
+    Raises:
+        TableError: an architecture or a value that is missing or makes no sense.
+    """
+    try:
+        entries = read_json(path)
+        runs = np.array([entry["test_acc"] for entry in entries.values()], dtype=np.float64).reshape(len(entries), 3)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TableError(f"{path}: not NAS-Bench-Macro's file ({type(error).__name__}: {error})") from error
+    every = ["".join(digits) for digits in itertools.product("012", repeat=8)]
+    errors = _errors(path, every, list(entries), np.column_stack([runs[:, 0], runs.mean(axis=1)]))
+    caption = "seen: test error of the first of 3 runs; regret: mean test error of the 3 runs"
+    return Table("NAS-Bench-Macro", space("nasbench-macro"), errors[:, 0], errors[:, 1], 50, caption)
+
+
+def read_tables(folder: Path) -> list[Table]:
+    """The three data sets of ``nasbench201.csv`` and NAS-Bench-Macro's ``nas-bench-macro_cifar10.json`` in ``folder``.
+
+    Raises:
+        TableError: a file is missing or damaged.
+    """
+    rows = [nasbench201(folder / "nasbench201.csv", dataset) for dataset in NASBENCH201_DATASETS]
+    return [*rows, nasbench_macro(folder / "nas-bench-macro_cifar10.json")]
+
+
+def _errors(path: Path, every: list[str], names: list[str], accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Errors in the order of the names ``every``, from ``accuracies`` in percent of the ``names`` in a file."""
+    numbers = {name: number for number, name in enumerate(every)}
+    errors = np.full((len(every), accuracies.shape[1]), np.nan)
+    for name, row in zip(names, accuracies, strict=True):
+        if name not in numbers:
+            raise TableError(f"{path}: {name!r} is no architecture of this benchmark (expected such as {every[0]!r})")
+        if not ((row >= 0) & (row <= 100)).all():
+            raise TableError(f"{path}: {name!r} has the accuracies {row.tolist()} (expected: percent)")
+        errors[numbers[name]] = 1 - row / 100
+    missing = np.flatnonzero(np.isnan(errors[:, 0]))
+    if len(missing):
+        raise TableError(
+            f"{path}: {len(missing)} of {len(every)} architectures are missing, first {every[missing[0]]!r}"
+        )
+    if len(names) > len(every):
+        raise TableError(f"{path}: {len(names)} rows for {len(every)} architectures, some are listed twice")
+    return errors

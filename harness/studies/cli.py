@@ -1,0 +1,47 @@
+"""What the command lines of the studies of one trained one-shot model share."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.config.load import Config, load
+from harness.console.progress import Reporter
+from harness.pictures.plots import write_picture
+from harness.records.files import write_atomic, write_json
+
+
+def study_parser(name: str, about: str | None, dataset: str, profile: str) -> argparse.ArgumentParser:
+    """A parser with the options that say which model is studied, and where results go."""
+    parser = argparse.ArgumentParser(prog=f"python -m harness.studies.{name}", description=about)
+    parser.add_argument("--dataset", default=dataset, help="a data set of images (default: %(default)s)")
+    parser.add_argument("--profile", default=profile, help="the sizes (default: %(default)s)")
+    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
+    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
+    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/studies") / name, help="where results go")
+    return parser
+
+
+def configuration(options: argparse.Namespace, **updates: Any) -> Config:
+    """The configuration that the options of `study_parser` name.
+
+    Raises:
+        ConfigError: a setting is unknown or impossible.
+    """
+    named = {name: getattr(options, name) for name in ("dataset", "profile", "seed", "data_dir", "allow_subset")}
+    return load({**named, "runs_dir": options.store, **updates})
+
+
+def write_results(
+    out: Path, numbers: Mapping[str, object], rows: pd.DataFrame, draw: Callable[[], Figure], reporter: Reporter
+) -> None:
+    """Write what a study found to ``out``: JSON, CSV and the picture, each called as the folder is."""
+    write_json(out / f"{out.name}.json", numbers)
+    write_atomic(out / f"{out.name}.csv", rows.to_csv(index=False, float_format="%.6g").encode())
+    for path in write_picture(draw, out / out.name):
+        reporter.say(str(path))

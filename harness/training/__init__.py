@@ -1,0 +1,1 @@
+"""How networks are trained: one loop, the steps, and what is particular to images and to text."""

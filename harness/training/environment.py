@@ -1,0 +1,79 @@
+"""What a run ran on, recorded with every run: bits repeat only on the same kind of machine, with the same versions."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.config.load import ConfigError
+
+_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "sacred", "thop")
+
+
+def device(name: str) -> torch.device:
+    """The torch device for the setting ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+        there = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise ConfigError(f"device={name!r} is not on this machine (allowed: auto, {there})")
+    return torch.device(name)
+
+
+def device_name(chosen: torch.device, threads: int) -> str:
+    """The device as people call it, with the CPU ``threads`` that are used of it."""
+    if chosen.type == "cuda":
+        return torch.cuda.get_device_name(chosen)
+    return f"CPU {_processor()}, threads: {threads}"
+
+
+def make_deterministic(threads: int) -> None:
+    """Fix the number of CPU threads and refuse algorithms that do not repeat their bits."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    # with that, torch writes NaN into new memory, for programs that read what they never wrote: a sixth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions and machine, as plain data."""
+    return {
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "platform": platform.platform(),
+        "processor": _processor(),
+    }
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout, with ``+changes`` if files differ from it; None outside of a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+@cache
+def _processor() -> str:
+    """The processor and the instructions that torch uses of it, on which the bits depend."""
+    return f"{_model()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def _model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Language models: data, networks, trainings."""

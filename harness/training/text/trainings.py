@@ -1,0 +1,204 @@
+"""The trainings of language models that are more than SGD: the search of DARTS, and the final network."""
+
+import copy
+import math
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import ASGD, SGD
+
+from baselines.darts.bilevel import WeightStep, call, first_order, second_order, split
+from baselines.darts.relaxed import RelaxedRNN
+from conas.rnn.language_model import FinalRNN, Run
+from conas.rnn.measuring import evaluate, perplexity
+from conas.rnn.text_windows import averaged_weights, averaging_starts, batchify, window, windows
+from conas.seeds import torch_generator
+from harness.config.schema import TextFinal, TextRelaxed
+from harness.console.progress import Row
+from harness.data import TextData
+from harness.training.bptt import BpttTraining
+from harness.training.loop import DivergedError
+
+
+class RelaxedObjective(RelaxedRNN):
+    """A relaxed language model whose forward pass ends in its loss, so that it can be called with other parameters."""
+
+    def forward(  # type: ignore[override]
+        self, tokens: Tensor, targets: Tensor, hidden: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Run]:
+        """The mean cross-entropy in nats of one window, tokens and targets (T, B), and the pass."""
+        run = super().forward(tokens, hidden, generator)
+        return self.cross_entropy(run.dropped, targets), run
+
+
+class RelaxedTraining(BpttTraining):
+    """DARTS (Liu et al., 2018b): before each step of the weights, one of Adam on the architecture.
+
+    The architecture's loss is that of one window of the validation text, which is read again and again.
+    """
+
+    def __init__(self, model: RelaxedObjective, settings: TextRelaxed, data: TextData, seed: int, order: int) -> None:
+        weights, architecture = split(model)
+        super().__init__(
+            model,
+            settings,
+            data.train,
+            seed,
+            lambda epoch, step, tokens, hidden, dropping: RelaxedRNN.forward(model, tokens, hidden, dropping),
+            dict,
+            epochs=settings.epochs,
+            parameters=list(weights.values()),  # type: ignore[arg-type]
+        )
+        self._adam = torch.optim.Adam(
+            list(architecture.values()), lr=settings.lr_alpha, weight_decay=settings.weight_decay_alpha
+        )
+        self._order, self._clip = order, settings.clip
+        self._held_out = list(windows(batchify(data.valid, settings.batch_size).to(self._text.device), settings.bptt))
+        self._held_out_hidden = torch.zeros_like(self._hidden)
+
+    def step(self, epoch: int, step: int) -> float:
+        """One step of the architecture, then one of the weights."""
+        self._begin(epoch, step)
+        weights, architecture = split(self.model)
+        valid = partial(self._held_out_loss, epoch, step)
+        if self._order == 1:
+            gradients = first_order(valid, weights, architecture)
+        else:
+            train = partial(self._train_loss, epoch, step)
+            next_step = WeightStep.of(self._optimizer, weights, self._clip)  # type: ignore[arg-type]
+            gradients = second_order(train, valid, weights, architecture, next_step)
+        for name, parameter in architecture.items():
+            parameter.grad = gradients[name]
+        self._adam.step()
+        return super().step(epoch, step)
+
+    def _held_out_loss(self, epoch: int, step: int, parameters: dict[str, Tensor]) -> Tensor:
+        number = step % len(self._held_out)
+        hidden = self._held_out_hidden if number else torch.zeros_like(self._held_out_hidden)
+        dropping = torch_generator(self._seed, "held-out dropout", epoch, step, device=hidden.device.type)
+        loss, run = call(self.model, parameters, *self._held_out[number], hidden, dropping)
+        self._held_out_hidden = run.hidden
+        return loss
+
+    def _train_loss(self, epoch: int, step: int, parameters: dict[str, Tensor]) -> Tensor:
+        tokens, targets = window(self._text, *self._windows(epoch)[step])
+        return call(self.model, parameters, tokens, targets, self._hidden, self._dropping(epoch, step))[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, architecture, both optimisers and both hidden states."""
+        return super().state_dict() | {"adam": self._adam.state_dict(), "held_out_hidden": self._held_out_hidden}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        super().load_state_dict(state)
+        self._adam.load_state_dict(state["adam"])
+        self._held_out_hidden = state["held_out_hidden"].to(self._held_out_hidden)
+
+
+class FinalTraining(BpttTraining):
+    """The recipe of DARTS for the final network: SGD, then averaged SGD once the validation loss stops falling.
+
+    A loss that is not finite takes weights and optimiser back to the best validation epoch; the row of the epoch counts
+    such events as ``rolled_back``. While averaging (``averaged`` is 1) the averaged weights are validated. Training
+    ends with the weights of the best validation epoch.
+    """
+
+    def __init__(self, network: FinalRNN, settings: TextFinal, data: TextData, seed: int) -> None:
+        super().__init__(
+            network,
+            settings,
+            data.train,
+            seed,
+            lambda epoch, step, tokens, hidden, dropping: network(tokens, hidden, dropping),
+            dict,
+            epochs=settings.epochs,
+        )
+        device = self._text.device
+        self._network, self._final = network, settings
+        self._valid = batchify(data.valid, settings.valid_batch).to(device)
+        self._test = batchify(data.test, settings.test_batch).to(device)
+        self._best: dict[str, Any] = {}
+        self._losses: list[float] = []
+        self._rolled_back = 0
+
+    @property
+    def _averaging(self) -> bool:
+        return isinstance(self._optimizer, ASGD)
+
+    def step(self, epoch: int, step: int) -> float:
+        """Train on one window, if need be once more from the best weights; its mean loss before the update."""
+        loss = super().step(epoch, step)
+        if not math.isfinite(loss) and self._best:
+            self._roll_back()
+            loss = super().step(epoch, step)
+        return loss
+
+    def finish_epoch(self, epoch: int) -> dict[str, float]:
+        """Validate, keep the best weights, and start averaging if it is time to.
+
+        Raises:
+            DivergedError: the validation loss is not finite, and no earlier one was.
+        """
+        averaged = self._averaging
+        loss = self._validate(epoch)
+        if not self._averaging and averaging_starts(self._losses, loss, self._final.patience):
+            self._optimize(averaging=True)
+        self._losses.append(loss)
+        events, self._rolled_back = self._rolled_back, 0
+        if epoch + 1 == self.epochs:
+            self.model.load_state_dict(self._best["model"])
+        figures = {"valid_loss": loss, "valid_perplexity": perplexity(loss)}
+        return {**figures, "averaged": float(averaged), "rolled_back": float(events)}
+
+    def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
+        """The figures of the best validation epoch, whose weights training ended with, and their test perplexity."""
+        best = min(history, key=lambda row: row["valid_loss"])
+        figures = {name: best[name] for name in ("epoch", "train_loss", "valid_loss", "valid_perplexity")}
+        loss = evaluate(self._network, self._test, self._final.bptt)
+        figures |= {"test_loss": loss, "test_perplexity": perplexity(loss)}
+        figures["rolled_back"] = sum(row["rolled_back"] for row in history)
+        return {"last": figures, "best": figures}
+
+    def _validate(self, epoch: int) -> float:
+        """The validation loss. Weights that are the best yet are kept, those without a finite loss are given up."""
+        with averaged_weights(self._optimizer) if isinstance(self._optimizer, ASGD) else nullcontext():
+            loss = evaluate(self._network, self._valid, self._final.bptt)
+            finite = math.isfinite(perplexity(loss))
+            if finite and loss < self._best.get("loss", math.inf):
+                self._best = copy.deepcopy({"loss": loss, **self._snapshot()})
+        if finite:
+            return loss
+        if not self._best:
+            raise DivergedError(f"final: validation loss {loss} after epoch {epoch + 1}")
+        self._roll_back()
+        return self._best["loss"]
+
+    def _roll_back(self) -> None:
+        """Go on from the best weights and the optimiser of that time, with a new hidden state."""
+        best = copy.deepcopy(self._best)  # an optimiser changes the state that it loads
+        self._optimize(best["averaging"])
+        self._optimizer.load_state_dict(best["optimizer"])
+        self.model.load_state_dict(best["model"])
+        self._hidden = torch.zeros_like(self._hidden)
+        self._rolled_back += 1
+
+    def _optimize(self, averaging: bool) -> None:
+        kind = partial(ASGD, t0=0, lambd=0) if averaging else SGD
+        self._optimizer = kind(self._parameters, lr=self._final.lr, weight_decay=self._final.weight_decay)
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {**super().state_dict(), "averaging": self._averaging}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimiser and hidden state, now and at the best epoch, and all validation losses."""
+        memory = {"best": self._best, "losses": self._losses, "rolled_back": self._rolled_back}
+        return {**self._snapshot(), **memory}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self._optimize(state["averaging"])
+        super().load_state_dict(state)
+        self._best, self._losses, self._rolled_back = state["best"], state["losses"], state["rolled_back"]

@@ -1,0 +1,1 @@
+"""Every numeric claim of the paper with its verdict."""
