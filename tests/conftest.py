@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from baselines.genotypes import fixed
 from conas.seeds import generator
@@ -24,6 +25,9 @@ from harness.records.store import Attempt, CountsRecord, Record, RunFolder, Sear
 
 # a shell starts background jobs deaf to Ctrl-C, and what the tests start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 WriteRun = Callable[..., RunFolder]
 

@@ -159,7 +159,7 @@ def test_asha_promotes_the_best_half_as_soon_as_it_can() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 3), st.integers(2, 4), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_asha_promotes_whoever_is_in_the_top_fraction_and_else_takes_a_new_cell(budget, least, eta, seed) -> None:
     values = asha.ASHASettings(budget=max(budget, least), least=least, most=30, eta=eta)
     watched = Watched(problem(seed=seed))

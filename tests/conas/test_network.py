@@ -51,7 +51,7 @@ def genotype_called(name, seed):
     return fixed(name)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(name=NAMES, seed=st.integers(0, 100), pool_bn=st.booleans(), layers=st.sampled_from([2, 3]))
 def test_training_equals_calling_the_modules(name, seed, pool_bn, layers):
     fast = network(genotype_called(name, seed), layers, pool_bn=pool_bn)

@@ -53,7 +53,7 @@ def test_implicit_columns_are_the_stored_ones(seed: int, n: int, d: int) -> None
     np.testing.assert_array_equal(design.columns(every).gram(design.columns(every)), A.T @ A)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.integers(4, 12), st.integers(1, 3), st.floats(0.05, 20), st.floats(0, 1))
 def test_the_lasso_reaches_scikit_learns_optimum(seed: int, n: int, d: int, lambda_: float, noise: float) -> None:
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def test_the_lasso_reaches_the_optimum_where_it_is_not_unique(exclusive: bool) -
     assert found.objective == pytest.approx(reference_objective(alphas, y, 2, 0.2), rel=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seeds, st.floats(1e-4, 1e-2), st.booleans())
 def test_the_lasso_is_exact_where_it_nearly_interpolates(seed: int, lambda_: float, repeated: bool) -> None:
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_the_lasso_is_exact_where_it_nearly_interpolates(seed: int, lambda_: flo
     assert 0 <= found.gap <= 1e-6 * found.objective  # as far as double precision goes: |y| is a million times lambda
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds, st.sampled_from([lasso, iht, omp]), st.integers(1, 3))
 def test_sparse_functions_are_recovered_exactly(seed: int, solver: object, d: int) -> None:
     n, s = (40, 5) if d < 3 else (15, 4)

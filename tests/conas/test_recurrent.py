@@ -62,7 +62,7 @@ def assert_same(cell: Cell, dropout: bool = True, batch_norm: bool = False) -> N
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cells(), st.booleans())
 def test_any_genotype(cell: Cell, dropout: bool) -> None:
     assert_same(cell, dropout)

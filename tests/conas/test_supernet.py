@@ -36,7 +36,7 @@ def draw(name, p, seed):
     return space(name).sample(generator(seed, "alpha"), 1, p)[0]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     name=st.sampled_from(["cnn", "cnn-release", "cnn-figure2"]),
     p=st.sampled_from([0.0, 0.03, 0.2, 0.5, 1.0]),

@@ -38,7 +38,7 @@ def boxes(genotype: Genotype, cell: str) -> tuple[list[Bbox], list[Polyline], li
     return edge_labels, curves, nodes
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sampled_from(["cnn", "cnn-release", "rnn"]), st.integers(0, 10_000), st.floats(0.0, 0.3))
 def test_no_label_touches_another_label_a_node_or_a_foreign_arrow(name: str, seed: int, p: float) -> None:
     cells = space(name)

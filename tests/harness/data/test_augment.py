@@ -67,7 +67,7 @@ def _torchvision_policy(name: str, image: Tensor, numbers: list[float]) -> Tenso
     epoch=st.integers(0, 9),
     first=st.integers(0, 50),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_crop_flip_normalise_and_cutout_agree_with_torchvision(images, padding, flip, cutout, epoch, first):
     augmenter = Augmenter(MEAN, STD, padding, flip, cutout)
     part = images.select(slice(first, first + 10))

@@ -192,7 +192,7 @@ def labelled(labels: list[int]) -> Images:
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_part_is_balanced_in_order_and_contained_in_larger_parts(labels, limit, seed):
     everything = labelled(labels)
     part, larger = take(everything, limit, seed, "train"), take(everything, limit + 3, seed, "train")
