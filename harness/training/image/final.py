@@ -1,0 +1,52 @@
+"""The network that is reported: trained on the whole training set, tested on the test set."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from conas.genotype import Genotype
+from conas.seeds import torch_generator
+from harness.console.progress import Row
+from harness.training.sgd import SgdTraining
+
+if TYPE_CHECKING:
+    from harness.training.image.task import ImageTask
+
+
+class FinalTraining(SgdTraining):
+    """The recipe of DARTS: auxiliary head, drop-path rising linearly with the epoch, cutout; tested every epoch."""
+
+    def __init__(self, task: "ImageTask", genotype: Genotype) -> None:
+        settings = task.config.final
+        network = task.network(genotype, settings, "final")
+        seed = task.config.seed
+
+        def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
+            dropping = torch_generator(seed, "drop path", epoch, step, device=task.device.type)
+            logits, auxiliary = network(images, settings.drop_path * epoch / settings.epochs, dropping)
+            total = F.cross_entropy(logits, labels)
+            return total if auxiliary is None else total + settings.auxiliary * F.cross_entropy(auxiliary, labels)
+
+        super().__init__(
+            network,
+            settings,
+            task.batches(task.train, settings.batch_size, "final", settings.cutout, settings.auto_augment),
+            loss,
+            partial(task.evaluated, network, task.test, "test"),
+            accumulate=settings.accumulate,
+            precision=_precision(task.device, settings.bf16),
+        )
+
+    def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
+        """The figures of the last epoch, which count, and of the epoch with the lowest test error."""
+        figures = [{name: value for name, value in row.items() if name != "stage"} for row in history]
+        return {"last": figures[-1], "best": min(figures, key=lambda row: row["test_error"])}
+
+
+def _precision(device: torch.device, bf16: bool) -> Callable[[], AbstractContextManager[Any]]:
+    return partial(torch.autocast, device.type, torch.bfloat16, enabled=bf16)

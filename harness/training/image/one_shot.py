@@ -1,0 +1,74 @@
+"""The one-shot CNN: its training, and measurements on it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conas.cnn.measuring import Measurer
+from conas.cnn.one_shot import OneShotCNN
+from conas.sampling import Sampler
+from conas.seeds import generator
+from conas.space import Alpha
+from harness.training.sgd import Batch, SgdTraining
+
+if TYPE_CHECKING:
+    from harness.training.image.task import ImageTask
+
+_SAMPLED_SUBNETWORKS = 8
+
+
+class OneShotTraining(SgdTraining):
+    """A new sub-network for every minibatch of the weights' half (Algorithm 1, stage 1)."""
+
+    def __init__(self, task: "ImageTask", sampler: Sampler) -> None:
+        settings, seed = task.config.oneshot, task.config.seed
+        model = task.one_shot_model("oneshot")
+
+        def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
+            alpha = sampler(task.space, generator(seed, "subgraph", epoch, step))
+            return F.cross_entropy(model(images, alpha), labels)
+
+        batches = task.batches(task.weights_half, settings.batch_size, "oneshot")
+        super().__init__(model, settings, batches, loss, self._sampled)
+        self._task, self._model, self._sampler = task, model, sampler
+
+    def _sampled(self) -> dict[str, float]:
+        """Mean figures of a few sub-networks, always the same, on one batch of validation images."""
+        task, model = self._task, self._model
+        rng = generator(task.config.seed, "sampled sub-networks")
+        images, labels = next(task.evaluation_batches(task.validation))
+        model.eval()
+        logits = [model(images, self._sampler(task.space, rng)) for _ in range(_SAMPLED_SUBNETWORKS)]
+        wrong = [(out.argmax(1) != labels).float().mean().item() for out in logits]
+        losses = [F.cross_entropy(out, labels).item() for out in logits]
+        return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
+
+
+class ImageMeasurer:
+    """The mean cross-entropy of sub-networks of one trained one-shot CNN on validation images, without augmentation.
+
+    Draw 0 is the batches that ``common`` measurements share; ``fresh`` ones have a draw each.
+    """
+
+    def __init__(self, task: "ImageTask", model: OneShotCNN) -> None:
+        self._task, self._model = task, model
+        self._measurers: dict[int | None, Measurer] = {}
+
+    def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
+        """The losses of ``alphas`` on the batches number ``draw``, or on the whole validation set."""
+        number = None if whole else draw
+        if number not in self._measurers:
+            self._measurers = {kept: old for kept, old in self._measurers.items() if kept in (None, 0)}
+            self._measurers[number] = Measurer(self._model, self._batches(number), self._task.config.measure.bn)
+        return self._measurers[number].losses(alphas)
+
+    def _batches(self, draw: int | None) -> list[Batch]:
+        task, measure = self._task, self._task.config.measure
+        if draw is None:
+            return list(task.evaluation_batches(task.validation))
+        order = generator(task.config.seed, "measuring", draw).permutation(len(task.validation))
+        chosen = task.validation.select(order[: measure.batches * measure.batch_size])
+        return list(task.evaluation_batches(chosen, measure.batch_size))
