@@ -5,9 +5,9 @@ variant's, the search method's own, and at last what the user types. Every value
 """
 
 import dataclasses
-import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +18,10 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from baselines.registry import METHODS, method
+from conas import settings as conas_settings
 from conas.names import unknown
 from conas.space import SPACES
+from harness.config.identity import deciding, digest
 from harness.config.schema import (
     Count,
     ImageFinal,
@@ -39,7 +41,6 @@ from harness.data import ImageSet, dataset, dataset_names
 
 SETTINGS = Path(__file__).parent.parent / "settings"
 _NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
-_IDENTITY_VERSION = 1
 
 Values = dict[str, Any]
 
@@ -75,7 +76,14 @@ class Config(Section):
     @property
     def key(self) -> str:
         """The hash of all that decides the run's result: 12 hexadecimal digits."""
-        return digest(self.model_dump(mode="json", exclude=_NOT_IDENTITY))
+        return digest(self.identity)
+
+    @property
+    def identity(self) -> Values:
+        """All that decides the run's result, as JSON data."""
+        values = deciding(self, method(self.method).needs)
+        identity = {name: value for name, value in values.items() if name not in _NOT_IDENTITY}
+        return identity | {"search": _search(conas_settings.deciding(self.settings))}
 
     @property
     def id(self) -> str:
@@ -155,10 +163,21 @@ def load(updates: Values) -> Config:
         merged["search"]["genotype"] = genotype
     if merged["space"] not in SPACES:
         raise ConfigError(unknown("space", merged["space"], SPACES))
+    return recorded(merged)
+
+
+def recorded(values: Values) -> Config:
+    """The configuration that a record holds: ``values`` are all settings that there were when it was written.
+
+    Younger settings take the value that their absence meant, whatever the default is today.
+
+    Raises:
+        ConfigError: one line that says what is wrong and what is allowed.
+    """
+    absent = conas_settings.absences(method(values["method"]).settings)
+    settings = _method_settings(values["method"], {**_outside(absent), **values["search"]})
     try:
-        merged["search"] = dataclasses.asdict(_method_settings(merged["method"], merged["search"]))
-        merged["search"] = orjson.loads(orjson.dumps(_outside(merged["search"])))
-        return CONFIGS[task_of(merged["dataset"])].model_validate(merged)
+        return CONFIGS[task_of(values["dataset"])].model_validate({**values, "search": _search(asdict(settings))})
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from error
 
@@ -197,12 +216,6 @@ def default_profile() -> str:
 def summaries(kind: str) -> dict[str, str]:
     """The name and one-line summary of each profile or variant (``kind``: ``profiles``, ``variants``)."""
     return {name: _read(f"{kind}/{name}")["summary"] for name in _names(kind)}
-
-
-def digest(data: Any) -> str:
-    """A hash of JSON data: 12 hexadecimal digits."""
-    content = orjson.dumps([_IDENTITY_VERSION, data], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -300,6 +313,11 @@ def _chosen(**names: str) -> Values:
 def _outside(settings: Mapping[str, Any]) -> Values:
     """Settings under the names that users type: ``lambda`` for the field ``lambda_``, a reserved word in Python."""
     return {name.rstrip("_"): list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def _search(settings: Mapping[str, Any]) -> Values:
+    """A method's settings as JSON data."""
+    return dict(orjson.loads(orjson.dumps(_outside(settings))))
 
 
 def _method_settings(name: str, values: Mapping[str, Any]) -> Any:

@@ -13,7 +13,8 @@ from conas.problem import Cost
 from conas.sampling import Sampler
 from conas.seeds import generator
 from conas.space import Alpha, Space, space
-from harness.config.load import Config, digest
+from harness.config.identity import digest
+from harness.config.load import Config
 
 _RELAXED_STEPS = {1: 4, 2: 12}
 """One step of DARTS in steps of the one-shot model: all edges instead of half, and one gradient or five more."""

@@ -15,7 +15,7 @@ from conas.counting import word_mult_adds
 from conas.rnn.language_model import OneShotRNN, recurrent
 from conas.seeds import generator
 from conas.space import space
-from harness.config.load import digest
+from harness.config.identity import digest
 from harness.records.files import read_json, write_json
 
 _FORWARD_SHARE = 1 / 3

@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.config.load import Config, digest
+from harness.config.identity import digest
+from harness.config.load import Config
 from harness.estimates.asking import questions
 from harness.estimates.machine import Machine, machine
 from harness.records.files import read_json, write_json

@@ -1,7 +1,8 @@
 """What runs will cost on this machine."""
 
 from baselines.registry import method
-from harness.config.load import Config, ConfigError, digest
+from harness.config.identity import digest
+from harness.config.load import Config, ConfigError
 from harness.data import DataError
 from harness.estimates.run import Parts, kind, parts
 

@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 
 from baselines.registry import method
-from harness.config.load import Config, digest
+from harness.config.identity import digest
+from harness.config.load import Config
 from harness.console.output import copied
 from harness.console.progress import Reporter, Row
 from harness.pictures.cells import draw_cells
@@ -131,7 +132,7 @@ def _train_final(config: Config, folder: RunFolder, record: Record, trainee: Fin
 def search(config: Config, reporter: Reporter) -> Found:
     """Run the search of ``config``, a search's own configuration, or take what it found before."""
     store = Store(config.runs_dir)
-    key = digest(config.model_dump(mode="json", include=_DECIDES_SEARCH))
+    key = digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
     folder = place(store, key)
     with claim(folder, wait=-1):
         return kept(folder) or _search_now(config, store, key, reporter).keep(folder)

@@ -5,7 +5,6 @@ decides them. A search that was killed is run again from its start and is given 
 the same point; two searches that ask the same question pay for it once, yet both are charged for it.
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from conas import settings
 from conas.genotype import Genotype
 from conas.problem import Cost
 from conas.sampling import Sampler
 from conas.space import Alpha, Space, space
-from harness.config.load import Config, digest
+from harness.config.identity import deciding, digest
+from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines, read_json, write_json
@@ -78,7 +79,7 @@ class TrainedProblem:
 
     def one_shot(self, sampler: Sampler, seconds: float | None = None) -> "TrainedOracle":
         """Train a one-shot model, or take the one trained before."""
-        fields = dataclasses.asdict(sampler)  # type: ignore[call-overload]
+        fields = settings.deciding(sampler)
         chosen = {"sampler": type(sampler).__name__, **fields, "seconds": seconds, "oneshot": self._section("oneshot")}
         folder, trained = self._train("supernet", chosen, lambda: self._task.one_shot(sampler), seconds)
         self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
@@ -170,7 +171,7 @@ class TrainedProblem:
         }
 
     def _section(self, name: str) -> dict[str, Any]:
-        return getattr(self._config, name).model_dump(mode="json")
+        return deciding(getattr(self._config, name))
 
 
 class TrainedOracle:
