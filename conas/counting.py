@@ -102,7 +102,7 @@ LAYERS: dict[type[nn.Module], Rule] = {
     nn.AvgPool2d: _one_an_input,
     nn.AdaptiveAvgPool2d: _one_an_input,
 }
-COVERED = (*LAYERS, nn.Conv2d, nn.Linear, nn.Identity, Zero)
+COVERED = (*LAYERS, nn.Conv2d, nn.Linear, nn.Identity, nn.ConstantPad2d, Zero)
 
 
 def _check(network: FinalNetwork) -> None:

@@ -194,8 +194,8 @@ def check(genotype: Genotype) -> None:
         cells = ", ".join(genotype.cells)
         raise GenotypeError(f"a CNN has the cells normal and reduce with 2 inputs, got {cells} with {genotype.inputs}")
     for name, cell in genotype.cells.items():
-        if min(cell.concat) < 2:
-            raise GenotypeError(f"{name} cell: concat {list(cell.concat)} (a CNN cell returns none of its inputs 0, 1)")
+        if name == "reduce" and min(cell.concat) < 2:
+            raise GenotypeError(f"reduce cell: concat {list(cell.concat)} (its inputs 0, 1 have twice the size)")
         for target, node in enumerate(cell.nodes, start=2):
             if not node:
                 raise GenotypeError(f"{name} cell: node {target} has no input (the space's repair rule gives it one)")

@@ -5,7 +5,7 @@ W / stride); ``H`` and ``W`` must be even where ``stride`` is 2. ``affine`` says
 weights: no in the one-shot model, yes in the final network.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -43,10 +43,10 @@ class Separable(nn.Module):
 class SeparableTwice(nn.Module):
     """``sep_conv``: two `Separable` blocks, the first of which strides."""
 
-    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool, dilation: int = 1) -> None:
         super().__init__()
-        self.first = Separable(channels, kernel, stride, 1, affine)
-        self.second = Separable(channels, kernel, 1, 1, affine)
+        self.first = Separable(channels, kernel, stride, dilation, affine)
+        self.second = Separable(channels, kernel, 1, dilation, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw input; the ReLUs are applied here."""
@@ -95,6 +95,45 @@ class ReLUConv7Norm(nn.Sequential):
         )
 
 
+class Bottleneck(nn.Sequential):
+    """1x1 to a quarter of the channels, convolutions there, 1x1 back; ReLU before and batch norm behind each.
+
+    AmoebaNet's 3x3 and 1x7-7x1 convolutions in the authors' code. ``kernels`` are (height, width); a kernel
+    strides along the sides that are longer than 1.
+    """
+
+    def __init__(self, channels: int, kernels: Sequence[tuple[int, int]], stride: int, affine: bool) -> None:
+        narrow = channels // 4
+        layers = [nn.Conv2d(channels, narrow, 1, bias=False)]
+        for high, wide in kernels:
+            strides = (stride if high > 1 else 1, stride if wide > 1 else 1)
+            layers.append(nn.Conv2d(narrow, narrow, (high, wide), strides, (high // 2, wide // 2), bias=False))
+        layers.append(nn.Conv2d(narrow, channels, 1, bias=False))
+        blocks = [(nn.ReLU(), layer, nn.BatchNorm2d(layer.out_channels, affine=affine)) for layer in layers]
+        super().__init__(*(module for block in blocks for module in block))
+
+
+class StridedConv(nn.Sequential):
+    """``conv_1x1``: ReLU, 1x1 convolution with a stride, batch norm."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        convolution = nn.Conv2d(channels, channels, 1, stride, bias=False)
+        super().__init__(nn.ReLU(), convolution, nn.BatchNorm2d(channels, affine=affine))
+
+
+class MaxPool2x2(nn.Module):
+    """2x2 maxima; with stride 1 the window reaches over the right and lower edge, so that the size stays."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.pad = nn.ConstantPad2d((0, 1, 0, 1) if stride == 1 else 0, float("-inf"))
+        self.pool = nn.MaxPool2d(2, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H / stride, W / stride)."""
+        return self.pool(self.pad(x))
+
+
 class Zero(nn.Module):
     """The operation ``none``."""
 
@@ -133,6 +172,11 @@ OPERATIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
     "dil_conv_3x3": lambda channels, stride, affine: Separable(channels, 3, stride, 2, affine),
     "dil_conv_5x5": lambda channels, stride, affine: Separable(channels, 5, stride, 2, affine),
     "conv_7x1_1x7": lambda channels, stride, affine: ReLUConv7Norm(channels, stride, affine),
+    "conv_1x1": lambda channels, stride, affine: StridedConv(channels, stride, affine),
+    "conv_3x3_bottleneck": lambda channels, stride, affine: Bottleneck(channels, [(3, 3)], stride, affine),
+    "conv_1x7_7x1_bottleneck": lambda channels, stride, affine: Bottleneck(channels, [(1, 7), (7, 1)], stride, affine),
+    "max_pool_2x2": lambda channels, stride, affine: MaxPool2x2(stride),
+    "dil2_sep_conv_5x5": lambda channels, stride, affine: SeparableTwice(channels, 5, stride, affine, dilation=2),
 }
 
 
@@ -147,6 +191,8 @@ def operation(name: str, channels: int, stride: int, affine: bool, pool_bn: bool
     built = OPERATIONS[name](channels, stride, affine)
     if isinstance(built, Pool) and pool_bn:
         return NormalisedPool(built, channels, affine)
+    if isinstance(built, MaxPool2x2) and pool_bn:
+        return nn.Sequential(built, nn.BatchNorm2d(channels, affine=affine))
     return built
 
 

@@ -18,9 +18,10 @@ WORDS, UNITS = 10_000, 850
 TITLES = {"params": "Params (M)", "mult_adds": "Mult-adds (M)"}
 COMMAND = "make scorecard"
 IMAGE_CELLS = (
-    ("nasnet", "table1", "NASNet-A", 33),
-    ("nasnet", "table2", "NASNet", 33),
-    ("amoebanet", "table2", "AmoebaNet-A", CHANNELS),
+    ("nasnet_a", "table1", "NASNet-A", 32),
+    ("nasnet_a", "table2", "NASNet", 32),
+    ("amoebanet_b", "table1", "AmoebaNet-B", CHANNELS),
+    ("amoebanet_a", "table2", "AmoebaNet-A", CHANNELS),
     ("darts_v2", "table1", "DARTS", CHANNELS),
     ("darts_v2", "table2", "DARTS", CHANNELS),
     ("asha", "table1", "ASHA", CHANNELS),

@@ -10,8 +10,8 @@ PUBLISHED = [
     ("darts_v2", 36, False, 3.349, 528.36, 549.85, 547.47),
     ("darts_v1", 36, False, 3.169, 500.99, 520.96, 518.94),
     ("conas", 36, True, 2.865, 433.42, 453.86, 451.65),
-    ("nasnet", 33, False, 3.246, 512.5, 532.9, 531.6),
-    ("amoebanet", 36, False, 3.145, 488.9, 508.0, 506.3),
+    ("nasnet_darts", 33, False, 3.246, 512.5, 532.9, 531.6),
+    ("amoebanet_darts", 36, False, 3.145, 488.9, 508.0, 506.3),
 ]
 
 
@@ -28,6 +28,32 @@ def test_published_counts(name, channels, pool_bn, params, layers, by_thop, by_p
     assert got.mult_adds_thop / 1e6 == close(by_thop)
     assert got.mult_adds_ptflops_like / 1e6 == close(by_ptflops)
     assert got.mult_adds_independent == got.mult_adds
+
+
+# Genotype, channels, cells, parameters without batch norm behind pools, convolutions' and linear layers' multiply-adds:
+# counted by others on the authors' code or on their own reading of it.
+CELLS = [
+    ("nasnet_a", 32, 20, 3_328_234, 525_786_624),
+    ("amoebanet_a", 36, 20, 3_207_106, 498_388_608),
+    ("amoebanet_b", 36, 20, 2_826_082, 441_654_912),
+    ("pnasnet_5", 48, 9, 3_176_602, None),
+    ("enas_micro_script", 36, 17, 3_729_430, 590_384_160),
+    ("enas_micro_figure", 36, 17, 3_270_718, 516_158_496),
+    ("snas_moderate", 36, 20, 2_847_358, 440_687_232),
+    ("snas_mild", 36, 20, 2_661_382, 422_218_368),
+    ("asap", 36, 20, 2_538_046, 400_652_928),
+    ("gdas", 36, 20, 3_368_782, 519_428_736),
+    ("pdarts", 36, 20, 3_433_798, 532_174_464),
+    ("pc_darts", 36, 20, 3_634_678, 556_670_592),
+    ("drnas", 36, 20, 4_099_294, 635_135_616),
+]
+
+
+@pytest.mark.parametrize(("name", "channels", "layers", "params", "mult_adds"), CELLS)
+def test_published_cells_have_the_published_sizes(name, channels, layers, params, mult_adds):
+    got = count(FinalNetwork(fixed(name), channels, layers, 10, pool_bn=False), (3, 32, 32))
+    assert got.params == params
+    assert mult_adds in (None, got.mult_adds)
 
 
 def test_the_papers_548_is_the_ptflops_count_with_batch_norm_behind_pools():

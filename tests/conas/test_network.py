@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from baselines.genotypes import fixed
 from conas.cnn.network import FinalNetwork
+from conas.cnn.operations import OPERATIONS, operation
 from conas.cnn.sharing import Node
 from conas.genotype import Cell, Choice, Genotype, GenotypeError
 from conas.seeds import generator, torch_generator
@@ -42,7 +43,9 @@ def by_modules(model, images):
     return model.classifier(last.mean(dim=(2, 3))), auxiliary
 
 
-NAMES = st.sampled_from(["nasnet", "amoebanet", "darts_v2", "asha", "conas", "cnn", "cnn-release"])
+NAMES = st.sampled_from(
+    ["nasnet_a", "amoebanet_a", "amoebanet_b", "amoebanet_darts", "darts_v2", "asha", "conas", "cnn", "cnn-release"]
+)
 
 
 def genotype_called(name, seed):
@@ -51,7 +54,7 @@ def genotype_called(name, seed):
     return fixed(name)
 
 
-@settings(max_examples=8)
+@settings(max_examples=12)
 @given(name=NAMES, seed=st.integers(0, 100), pool_bn=st.booleans(), layers=st.sampled_from([2, 3]))
 def test_training_equals_calling_the_modules(name, seed, pool_bn, layers):
     fast = network(genotype_called(name, seed), layers, pool_bn=pool_bn)
@@ -72,7 +75,7 @@ def test_training_equals_calling_the_modules(name, seed, pool_bn, layers):
 # Loss, first logits, loss after one SGD step: computed in float64 when this test was written.
 RECORDED = {
     "darts_v2": (2.247549200, 0.028601780, -0.451158383, 1.740969297),
-    "nasnet": (2.542564785, 0.350287587, 0.096021590, 1.558796658),
+    "nasnet_darts": (2.542564785, 0.350287587, 0.096021590, 1.558796658),
     "conas": (2.380819163, -0.140436151, -0.159101339, 1.484761957),
 }
 
@@ -160,7 +163,10 @@ GOOD = cell_of(Choice("skip_connect", 0))
     [
         (Genotype(2, {"normal": GOOD, "reduce": cell_of(Choice("sep_conv3x3", 1))}), "did you mean 'sep_conv_3x3'"),
         (Genotype(2, {"normal": cell_of(), "reduce": GOOD}), "normal cell: node 2 has no input"),
-        (Genotype(2, {"normal": cell_of(Choice("none", 0), concat=(1, 2)), "reduce": GOOD}), "concat .1, 2."),
+        (
+            Genotype(2, {"normal": GOOD, "reduce": cell_of(Choice("none", 0), concat=(1, 2))}),
+            "reduce cell: concat .1, 2.",
+        ),
         (Genotype(2, {"normal": GOOD}), "cells normal and reduce with 2 inputs, got normal with 2"),
         (
             Genotype(1, dict.fromkeys(["normal", "reduce"], cell_of(Choice("tanh", 0), concat=(1,)))),
@@ -172,3 +178,21 @@ def test_what_cannot_be_built_is_refused_in_one_line(genotype, message):
     with pytest.raises(GenotypeError, match=message) as caught:
         FinalNetwork(genotype, 4, 3, 5)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_operations_keep_the_channels_and_divide_the_size(name, stride):
+    assert operation(name, 8, stride, affine=True, pool_bn=True)(torch.randn(2, 8, 6, 6)).shape == (
+        2,
+        8,
+        6 // stride,
+        6 // stride,
+    )
+
+
+def test_a_pool_of_two_by_two_takes_maxima_of_pixels_only():
+    images = -torch.arange(1.0, 17).view(1, 1, 4, 4)
+    same = operation("max_pool_2x2", 1, 1, affine=True, pool_bn=False)(images)
+    assert torch.equal(same, images)  # the largest is the upper left one, and nothing beyond the edge is larger
+    assert operation("max_pool_2x2", 1, 2, affine=True, pool_bn=False)(images).flatten().tolist() == [-1, -3, -9, -11]
