@@ -3,8 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from conas.refusal import Refused
 
-class NothingFinite(ValueError):
+
+class NothingFinite(Refused):
     """Every network that a method looked at diverged."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
+from conas.refusal import Refused
 
 Search = Callable[[Problem, int, Any], Outcome]
 
@@ -56,7 +57,7 @@ class Method:
         return values
 
 
-class UnsupportedError(ValueError):
+class UnsupportedError(Refused):
     """A method was given a problem that cannot answer its questions."""
 
 

@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from conas.refusal import Refused
 
-class GenotypeError(ValueError):
+
+class GenotypeError(Refused):
     """A genotype that cannot be read or built."""
 
 

@@ -18,12 +18,13 @@ from typing import Any
 import orjson
 
 from conas.genotype import Genotype
+from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import ConfigError, default_profile, summaries
+from harness.config.load import default_profile, summaries
 from harness.records.files import Lines, write_atomic
 from harness.records.metrics import Row
 from harness.records.search_results import Found, kept, place
-from harness.records.store import DamagedRecord, Record, Store, claim
+from harness.records.store import Record, Store, claim
 
 SUFFIX = ".jsonl"
 _ENDED = ("done", "failed", "diverged")
@@ -143,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store(options.store)
     try:
         return COMMANDS[options.command](options, store)
-    except (ConfigError, DamagedRecord, OSError) as error:
+    except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

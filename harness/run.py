@@ -16,21 +16,20 @@ from sacred import SETTINGS, Experiment
 from sacred.config.config_dict import ConfigDict
 from sacred.run import Run
 
+from conas.refusal import Refused
 from harness.config.load import ConfigError, defaults, load, summaries
 from harness.console.progress import Reporter, Row
 from harness.console.refusal import RefusedError
-from harness.data import DataError
 from harness.execution.execute import execute
 from harness.execution.summary import announce, summarise
 from harness.mongo.mirror import attach
-from harness.records.checkpoint import CheckpointError
-from harness.records.store import AlreadyRunning, DamagedRecord, RunFolder, Store
+from harness.records.store import RunFolder, Store
 from harness.training.loop import DivergedError
 
 SETTINGS.CAPTURE_MODE = "no"  # harness.output keeps what a run prints, also that of a run that fails
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 
-EXPECTED = (ConfigError, DataError, AlreadyRunning, DamagedRecord, CheckpointError, DivergedError, OSError)
+EXPECTED = (Refused, DivergedError, OSError)
 
 ex = Experiment("conas", save_git_info=False)
 

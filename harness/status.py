@@ -18,14 +18,15 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 
 from pymongo.errors import PyMongoError
 
+from conas.refusal import Refused
 from harness.console.progress import duration
 from harness.launch import slurm
 from harness.launch.overview import Overview, others, overview
-from harness.launch.plan import Plan, PlanError, named
+from harness.launch.plan import Plan, named
 from harness.launch.post_mortem import queue_again
 from harness.launch.queue import Queue
 from harness.launch.state import Standing, State, standing
-from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store, now
 
 _DAY = 86_400
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             _retry(where, plans, states)
         else:
             _cancel(where, plans)
-    except (PlanError, DatabaseError, slurm.SlurmError, OSError) as error:
+    except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PyMongoError as error:

@@ -18,8 +18,9 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 import torch
 from pymongo.errors import PyMongoError
 
+from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import ConfigError, default_profile, summaries
+from harness.config.load import default_profile, summaries
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
 from harness.launch.console import INTERRUPTED, interrupt, say
@@ -27,12 +28,10 @@ from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
 from harness.launch.prepare import Prepared, prepare
 from harness.launch.queue import Queue
-from harness.launch.slurm import Resources, SlurmError, Submitter, minutes
+from harness.launch.slurm import Resources, Submitter, minutes
 from harness.launch.state import FINAL
-from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store
-
-EXPECTED = (ConfigError, DatabaseError, SlurmError, OSError)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         return _sweep(options)
-    except EXPECTED as error:
+    except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     except PyMongoError as error:
         print(f"error: the database of the queue: {reason(error)}", file=sys.stderr)

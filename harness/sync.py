@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
+from conas.refusal import Refused
 from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
 from harness.mongo.snapshot import signature
 from harness.records.store import RunFolder, Store
@@ -81,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         database = Database(chosen.mongo_url)
         outcome = Sync(database, Store(chosen.store), chosen.force)(show_progress=sys.stderr.isatty())
-    except (DatabaseError, PyMongoError) as error:
+    except (Refused, PyMongoError) as error:
         print(error if isinstance(error, DatabaseError) else f"{database.name}: {reason(error)}", file=sys.stderr)
         return 1
     for line in outcome.refused:

@@ -19,12 +19,13 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 
 from pymongo.errors import PyMongoError
 
+from conas.refusal import Refused
 from harness.config.load import ConfigError, load
 from harness.launch.console import INTERRUPTED, interrupt, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
-from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason
+from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.heartbeat import LAPSE
 
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         _work(options)
-    except (ConfigError, DatabaseError, OSError) as error:
+    except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except PyMongoError as error:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
+from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import ConfigError, default_profile, summaries
+from harness.config.load import default_profile, summaries
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
-from harness.mongo.database import DatabaseError
 from harness.records.files import write_atomic
 from harness.results import is_folder
 from tables.build import Results, build
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in runs.damaged:
             print(f"skipped, damaged: {line}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))
-    except (ConfigError, DatabaseError, PyMongoError, OSError) as error:
+    except (Refused, PyMongoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

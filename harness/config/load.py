@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from baselines.registry import METHODS, method
 from conas import settings as conas_settings
 from conas.names import unknown
+from conas.refusal import Refused
 from conas.space import SPACES
 from harness.config.identity import deciding, digest
 from harness.config.schema import (
@@ -45,7 +46,7 @@ _NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
 Values = dict[str, Any]
 
 
-class ConfigError(ValueError):
+class ConfigError(Refused):
     """A setting that is unknown, of the wrong type or impossible."""
 
 

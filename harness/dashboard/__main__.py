@@ -15,8 +15,9 @@ from typing import NoReturn
 
 from pymongo.errors import PyMongoError
 
+from conas.refusal import Refused
 from harness.dashboard import services
-from harness.mongo.database import Database, DatabaseError, reason
+from harness.mongo.database import Database, reason
 from harness.records.store import Store
 from harness.sync import Sync
 
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dashboard ended", flush=True)
         return 0
-    except (services.ServiceError, DatabaseError, PyMongoError) as error:
+    except (Refused, PyMongoError) as error:
         print(reason(error), file=sys.stderr)
         return 1
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from conas.refusal import Refused
+
 LOOPBACK = "127.0.0.1"
 SERVER = "secantusdb==0.7.0b3"
 OMNIBOARD = "omniboard@2.16.1"
@@ -26,7 +28,7 @@ _SECONDS_TO_START = 30.0
 _SECONDS_TO_STOP = 10.0
 
 
-class ServiceError(RuntimeError):
+class ServiceError(Refused):
     """A program that cannot be installed or started."""
 
 

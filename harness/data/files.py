@@ -10,13 +10,14 @@ from typing import Any
 
 from filelock import FileLock
 
+from conas.refusal import Refused
 from harness.data.content import digest, is_web_page, one_line
 from harness.data.download import DownloadError, Remote, fetch
 
 Say = Callable[[str], None]
 
 
-class DataError(RuntimeError):
+class DataError(Refused):
     """A data set is missing, damaged or not what it should be; the message is one line."""
 
 

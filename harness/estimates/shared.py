@@ -1,9 +1,9 @@
 """What runs will cost on this machine."""
 
 from baselines.registry import method
+from conas.refusal import Refused
 from harness.config.identity import digest
-from harness.config.load import Config, ConfigError
-from harness.data import DataError
+from harness.config.load import Config
 from harness.estimates.run import Parts, kind, parts
 
 _DECIDES_NETWORK = {"space", "oneshot", "alone", "relaxed"}
@@ -44,7 +44,7 @@ class Costs:
                 self._known[name] = None
                 self._known[name] = parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
             return self._known[name]
-        except (DataError, ConfigError) as error:
+        except Refused as error:
             self.unknown[str(error)] = None
             return None
 

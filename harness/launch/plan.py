@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from conas.names import unknown
+from conas.refusal import Refused
 from harness.records.files import Lines, read_json, write_json
 from harness.records.store import Store, now
 
@@ -30,7 +31,7 @@ class PlannedRun(BaseModel):
     seconds: float | None
 
 
-class PlanError(ValueError):
+class PlanError(Refused):
     """A sweep that was never launched here."""
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from submitit import SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError
 
+from conas.refusal import Refused
 from harness.launch.console import interrupt, say
 from harness.launch.local import JobList
 from harness.launch.plan import Plan
@@ -30,7 +31,7 @@ _TIME_LIMITS = 10_000
 """How often a run may reach the time limit of its job: every job brings it on."""
 
 
-class SlurmError(RuntimeError):
+class SlurmError(Refused):
     """No Slurm here, or it refuses."""
 
 

@@ -16,6 +16,7 @@ from pymongo import MongoClient, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
 
+from conas.refusal import Refused
 from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
 from harness.mongo.snapshot import Image, read_image
 from harness.records.store import DamagedRecord, RunFolder
@@ -39,7 +40,7 @@ _RUNS_AT_ONCE = 500
 _DUPLICATE_KEY = 11_000
 
 
-class DatabaseError(ValueError):
+class DatabaseError(Refused):
     """A database that cannot be used as asked."""
 
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from conas.genotype import Genotype
 from conas.names import unknown
 from conas.problem import Cost, Oracle
+from conas.refusal import Refused
 from conas.sampling import Sampler
 from conas.space import Alpha, Space, space
 from harness.records.files import read_json
@@ -37,7 +38,7 @@ NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
 _CELL = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 
 
-class TableError(ValueError):
+class TableError(Refused):
     """A table that cannot be used, or a question that it cannot answer."""
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from conas.refusal import Refused
 from harness.records.files import write_atomic
 
 _FORMAT = "conas-checkpoint-1"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(Refused):
     """A checkpoint of another run, configuration or version."""
 
 

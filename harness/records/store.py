@@ -22,6 +22,7 @@ import orjson
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from conas.refusal import Refused
 from harness.records.files import Lines, read_json, write_json
 
 SCHEMA = 1
@@ -103,7 +104,7 @@ class Record(_Part):
         return f"{self.dataset}-{self.method}-s{self.seed}-{self.key}"
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(Refused):
     """Another process works on this run or stage."""
 
 
@@ -147,7 +148,7 @@ class RunFolder:
             yield
 
 
-class DamagedRecord(ValueError):
+class DamagedRecord(Refused):
     """A record that cannot be read."""
 
 

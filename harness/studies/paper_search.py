@@ -7,9 +7,9 @@ continues where it stopped, and says how long the rest will take. The cell that 
 import argparse
 import sys
 
-from harness.config.load import ConfigError, load
+from conas.refusal import Refused
+from harness.config.load import load
 from harness.console.progress import Reporter, duration
-from harness.data import DataError
 from harness.execution.execute import search
 from harness.training.environment import make_deterministic
 
@@ -28,7 +28,7 @@ def main() -> None:
         config = load(updates)
         make_deterministic(config.threads)
         found = search(config.for_search(), Reporter())
-    except (ConfigError, DataError, OSError) as error:
+    except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command continues where this one stopped")

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from conas.algorithm import Settings
 from conas.problem import Oracle
 from conas.recovery.solve import lasso
+from conas.refusal import Refused
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
-from harness.config.load import Config, ConfigError
+from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.data import DataError
 from harness.pictures.plots import interval, panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
@@ -127,7 +127,7 @@ def main() -> None:
         config = configuration(options)
         make_deterministic(config.threads)
         rows, noise = study(config, config.settings, reporter)
-    except (ConfigError, DataError) as error:
+    except Refused as error:
         parser.error(str(error))
     write_results(options.out, summary(rows, noise), rows, lambda: draw(rows), reporter)
 
