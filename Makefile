@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
+.PHONY: help install demo test test-oldest test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
         laptop-replication recovery spectrum prediction ranking race gpu-check paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -35,6 +35,12 @@ demo: install ## see the method work on scikit-learn's digits, and the row of Ta
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'
+
+OLDEST := .venv-oldest
+test-oldest: ## the tests that compute, under the oldest torch that is allowed (PIP_EXTRA_INDEX_URL may name one of small CPU builds)
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.6.*' 'torchvision==0.21.*' -e . pytest pytest-timeout pytest-xdist hypothesis
+	$(OLDEST)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .

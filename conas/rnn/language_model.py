@@ -15,11 +15,9 @@ from torch import Tensor, nn
 from conas.genotype import Cell, Genotype, GenotypeError
 from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import INITIAL_RANGE, Masks, check
+from conas.rnn.cross_entropy import cross_entropy
 from conas.seeds import torch_generator
 from conas.space import Alpha, Space
-
-_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512, chunking_method=None)
-"""Logits of 512 words at a time, 20 MB with 10,000 words: all that is ever kept of them."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +108,7 @@ class LanguageModel(nn.Module):
 
     def cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under outputs (T, B, size)."""
-        return F.linear_cross_entropy(
-            outputs.flatten(0, 1),
-            self.embedding,
-            targets.flatten(),
-            linear_bias=self.bias,
-            options=_CHUNKS,
-        )
+        return cross_entropy(outputs.flatten(0, 1), self.embedding, self.bias, targets.flatten())
 
     def _embed(self, tokens: Tensor, drop: "_Drop | None") -> Tensor:
         embedded = F.embedding(tokens, self.embedding)
