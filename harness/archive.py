@@ -10,10 +10,12 @@ lacks; and ``compare`` tells whether runs made anew are the same to the bit.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,20 +23,34 @@ from conas.genotype import Genotype
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
-from harness.records.files import Lines, write_atomic
-from harness.records.metrics import Row
+from harness.console.plain import plain
+from harness.records.files import encode, write_atomic
+from harness.records.metrics import Row, is_row
+from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
-from harness.records.store import Record, Store, claim
+from harness.records.store import AlreadyRunning, Store, claim
 
 SUFFIX = ".jsonl"
 _ENDED = ("done", "failed", "diverged")
+_ROWS = "metrics of every epoch"
+
+Content = tuple[str, bytes | Exception]
+"""A run's name and the content of a file, or why there is none."""
+
+
+class Packed(NamedTuple):
+    """A run in a packed file."""
+
+    run: str
+    record: Record
+    metrics: list[Row]
 
 
 class Archive:
     """The runs in a packed file.
 
     Raises:
-        ArchiveError: the file is missing, or a line of it is no run.
+        ArchiveError: there is no such file.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -42,27 +58,53 @@ class Archive:
         if not self._path.is_file():
             raise ArchiveError(f"{path}: no such file")
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every run: ``run``, ``record`` and ``metrics``."""
+    def read(self) -> Iterator[Packed | DamagedRecord]:
+        """Every run once, and for a line that is none the reason."""
+        seen: set[str] = set()
         with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
-                    packed = orjson.loads(line)
-                    yield {name: packed[name] for name in ("run", "record", "metrics")}
-                except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-                    raise ArchiveError(f"{self._path}, line {number}: not a packed run ({error})") from error
+                    packed = _packed(line)
+                    if packed.run in seen:
+                        raise DamagedRecord(f"{packed.run} is there already")
+                    seen.add(packed.run)
+                    yield packed
+                except DamagedRecord as error:
+                    yield DamagedRecord(f"{self._path}, line {number}: not a packed run ({error})")
 
-    def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+    def contents(self, name: str) -> Iterator[Content]:
         """The content of ``record.json`` or ``metrics.jsonl`` of every run, by the run's name."""
-        for packed in self:
-            if name == "record.json":
-                yield packed["run"], orjson.dumps(packed["record"])
+        for packed in self.read():
+            if isinstance(packed, DamagedRecord):
+                yield "", packed
+            elif name == "record.json":
+                yield packed.run, orjson.dumps(packed.record.model_dump(mode="json"))
             elif name == "metrics.jsonl":
-                yield packed["run"], b"".join(orjson.dumps(row) + b"\n" for row in packed["metrics"])
+                yield packed.run, encode(packed.metrics)
+
+
+def _packed(line: bytes) -> Packed:
+    try:
+        told = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise DamagedRecord(f"not valid JSON: {error}") from error
+    if not isinstance(told, dict) or not isinstance(told.get("run"), str) or not isinstance(told.get("metrics"), list):
+        raise DamagedRecord("it lacks run, record or metrics")
+    if not all(map(is_row, told["metrics"])):
+        raise DamagedRecord("its metrics are no rows of an epoch and a stage")
+    return Packed(told["run"], believe(told["run"], told.get("record")), told["metrics"])
 
 
 class ArchiveError(OSError):
-    """A file that holds no packed runs, or none to put into one."""
+    """No packed file, or no run to put into one."""
+
+
+@dataclass
+class Outcome:
+    """What differs of each run that was dealt with, and a line for every one that had to be skipped."""
+
+    runs: dict[str, list[str]] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
 
 
 def pack(store: Store, names: Iterable[str], path: Path) -> int:
@@ -85,23 +127,37 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
     return len(lines)
 
 
-def unpack(path: Path, store: Store) -> int:
-    """Put every run in ``path`` that ``store`` does not have into it; how many they are.
+def unpack(path: Path, store: Store) -> Outcome:
+    """Put every run in ``path`` that ``store`` does not have into it, each as a whole or not at all.
 
     What their searches found comes with them, so that a run which trains the same cell with other settings takes that
     cell: on another kind of processor the same search may well find another one.
 
     Raises:
-        ArchiveError: the file is missing, or a line of it is no run.
+        ArchiveError: there is no such file.
+        OSError: the store cannot be written.
     """
-    new = [packed for packed in Archive(path) if not store.run(packed["run"]).record_path.exists()]
-    for packed in new:
-        folder, record = store.run(packed["run"]), Record.model_validate(packed["record"])
-        _keep_search(record, packed["metrics"], store)
-        folder.metrics.path.unlink(missing_ok=True)
-        Lines(folder.metrics.path).append(*packed["metrics"])
-        folder.save(record)
-    return len(new)
+    outcome = Outcome()
+    for packed in Archive(path).read():
+        if isinstance(packed, DamagedRecord):
+            outcome.skipped.append(str(packed))
+        elif not os.path.lexists(store.run(packed.run).record_path):
+            _put(packed, store, outcome)
+    return outcome
+
+
+def _put(packed: Packed, store: Store, outcome: Outcome) -> None:
+    """The record comes last: a run without one was never there."""
+    folder = store.run(packed.run)
+    try:
+        with folder.claim():
+            _keep_search(packed.record, packed.metrics, store)
+            folder.metrics.replace(packed.metrics)
+            folder.save(packed.record)
+    except AlreadyRunning as error:
+        outcome.skipped.append(str(error))
+    else:
+        outcome.runs[packed.run] = []
 
 
 def _keep_search(record: Record, metrics: list[Row], store: Store) -> None:
@@ -114,22 +170,26 @@ def _keep_search(record: Record, metrics: list[Row], store: Store) -> None:
             Found(Genotype.from_json(record.genotype), record.search, rows).keep(folder)
 
 
-def compare(path: Path, store: Store) -> dict[str, list[str]]:
+def compare(path: Path, store: Store) -> Outcome:
     """What differs, for every run that ended both in ``path`` and in ``store``: all that must repeat to the bit.
 
     Raises:
-        ArchiveError: the file is missing, or a line of it is no run.
-        DamagedRecord: a record cannot be read.
+        ArchiveError: there is no such file.
     """
-    found = {}
-    for packed in Archive(path):
-        folder = store.run(packed["run"])
-        record = folder.record()
-        if record is not None and record.status in _ENDED:
-            theirs, ours = _bits(Record.model_validate(packed["record"])), _bits(record)
-            theirs["metrics of every epoch"], ours["metrics of every epoch"] = packed["metrics"], list(folder.metrics)
-            found[packed["run"]] = [name for name in theirs if theirs[name] != ours[name]]
-    return found
+    outcome = Outcome()
+    for packed in Archive(path).read():
+        try:
+            if isinstance(packed, DamagedRecord):
+                raise packed
+            folder = store.run(packed.run)
+            record = folder.record()
+            if record is not None and record.status in _ENDED:
+                theirs = _bits(packed.record) | {_ROWS: packed.metrics}
+                ours = _bits(record) | {_ROWS: list(folder.metrics)}
+                outcome.runs[packed.run] = [name for name in theirs if theirs[name] != ours[name]]
+        except DamagedRecord as error:
+            outcome.skipped.append(str(error))
+    return outcome
 
 
 def _bits(record: Record) -> dict[str, Any]:
@@ -145,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return COMMANDS[options.command](options, store)
     except (Refused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(error)}", file=sys.stderr)
         return 1
 
 
@@ -155,16 +215,24 @@ def _pack(options: argparse.Namespace, store: Store) -> int:
 
 
 def _unpack(options: argparse.Namespace, store: Store) -> int:
-    print(f"{unpack(options.file, store)} runs of {options.file} are new in {store.root}")
-    return 0
+    outcome = unpack(options.file, store)
+    print(f"{len(outcome.runs)} runs of {options.file} are new in {store.root}{_skipped(outcome)}")
+    return int(bool(outcome.skipped))
 
 
 def _compare(options: argparse.Namespace, store: Store) -> int:
-    found = compare(options.file, store)
-    for name, differences in found.items():
+    outcome = compare(options.file, store)
+    for name, differences in outcome.runs.items():
         print(f"{name}: {'differs in ' + ', '.join(differences) if differences else 'the same bits'}")
-    print(f"{len(found)} runs are in both {options.file} and {store.root}")
-    return int(any(found.values()))
+    print(f"{len(outcome.runs)} runs are in both {options.file} and {store.root}{_skipped(outcome)}")
+    return int(bool(outcome.skipped) or any(outcome.runs.values()))
+
+
+def _skipped(outcome: Outcome) -> str:
+    """How many were skipped; each is named on the error stream."""
+    for line in outcome.skipped:
+        print(f"skipped: {plain(line)}", file=sys.stderr)
+    return f", {len(outcome.skipped)} were skipped" if outcome.skipped else ""
 
 
 COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import orjson
 import pandas as pd
-from pydantic import ValidationError
 
-from harness.archive import SUFFIX, Archive
+from harness.archive import SUFFIX, Archive, Content
 from harness.mongo.database import Database
 from harness.records.metrics import Row, parse
-from harness.records.store import Record, Store
+from harness.records.schema import DamagedRecord, Record, believe
+from harness.records.store import Store
 
 _KINDS: dict[str, type] = {"run": np.int32, "stage": np.int32, "epoch": np.int32}
 
@@ -26,7 +26,7 @@ _KINDS: dict[str, type] = {"run": np.int32, "stage": np.int32, "epoch": np.int32
 class Source(Protocol):
     """Where runs are."""
 
-    def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+    def contents(self, name: str) -> Iterator[Content]:
         """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
 
 
@@ -47,13 +47,15 @@ class Files:
     def __init__(self, root: Path | str) -> None:
         self._store = Store(root)
 
-    def contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+    def contents(self, name: str) -> Iterator[Content]:
         """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
         for folder in self._store.folders():
             try:
-                yield folder.path.name, (folder.path / name).read_bytes()
+                yield folder.path.name, folder.read(name)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                yield folder.path.name, error
 
 
 def is_folder(address: str | Path) -> bool:
@@ -89,9 +91,11 @@ def records(where: Source) -> tuple[list[Record], list[str]]:
     damaged: list[str] = []
     for run, content in where.contents("record.json"):
         try:
-            readable.append(Record.model_validate(orjson.loads(content)))
-        except (orjson.JSONDecodeError, ValidationError) as error:
-            damaged.append(f"{run}/record.json: {str(error).splitlines()[0]}")
+            if isinstance(content, Exception):
+                raise content
+            readable.append(believe(run, orjson.loads(content)))
+        except (orjson.JSONDecodeError, DamagedRecord, OSError) as error:
+            damaged.append(f"{run}/record.json: {error}" if run else str(error))
     return readable, damaged
 
 
@@ -115,7 +119,7 @@ def metrics(where: Source) -> pd.DataFrame:
     """One row a run, stage and epoch, see `Results`."""
     columns = _Columns()
     for run, content in where.contents("metrics.jsonl"):
-        columns.add(run, parse(content))
+        columns.add(run, [] if isinstance(content, Exception) else parse(content))
     return columns.frame()
 
 

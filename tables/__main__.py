@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
+from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
 from harness.records.files import write_atomic
@@ -31,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
             extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         runs = Runs.read(options.store, options.profile, tuple(extra))
         for line in runs.damaged:
-            print(f"skipped, damaged: {line}", file=sys.stderr)
+            print(f"skipped, damaged: {plain(line)}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))
     except (Refused, PyMongoError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(error)}", file=sys.stderr)
         return 1
     return 0
 

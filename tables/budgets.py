@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from harness.records.store import SearchRecord
+from harness.records.schema import SearchRecord
 from tables.render import escape_markdown, markdown_row
 from tables.runs import Runs
 

@@ -3,7 +3,7 @@
 from conas.genotype import Genotype
 from conas.space import hamming, space
 from harness.config.load import Config
-from harness.records.store import Record
+from harness.records.schema import Record
 from tables.runs import Runs
 
 MILLION = 1e6

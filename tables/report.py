@@ -13,7 +13,8 @@ from markupsafe import Markup
 from harness.config import sweeps
 from harness.config.load import Config
 from harness.console.progress import duration
-from harness.records.store import Record, Store
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.results import is_folder
 from tables.build import Picture, Results
 from tables.claims import scorecard

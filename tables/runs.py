@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import results
 from harness.config import sweeps
 from harness.config.load import Config
-from harness.records.store import Record
+from harness.records.schema import Record
 
 
 @dataclass(frozen=True)

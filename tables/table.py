@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from harness.config.load import Config
-from harness.records.store import Record
+from harness.records.schema import Record
 from tables.published import Figure, published
 from tables.runs import Runs, Sample
 from tables.statistics import against, summarise

@@ -21,7 +21,8 @@ from conas.space import space
 from harness.dashboard import services
 from harness.pictures.cells import draw_cells
 from harness.records.files import write_json
-from harness.records.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Status, Store
+from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord, Status
+from harness.records.store import RunFolder, Store
 
 # a shell starts background jobs deaf to Ctrl-C, and what the tests start would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -124,7 +125,14 @@ def _record(seed: int, status: Status, dataset: str) -> Record:
         profile="laptop",
         status=status,
         reason={"failed": "OSError: disk full", "diverged": "final: loss nan at epoch 3, step 7"}.get(status),
-        config={"dataset": dataset, "method": "conas", "seed": seed, "profile": "laptop", "final": {"lr": 0.025}},
+        config={
+            "dataset": dataset,
+            "method": "conas",
+            "seed": seed,
+            "profile": "laptop",
+            "space": "cnn",
+            "final": {"lr": 0.025},
+        },
         environment={"commit": "a" * 40, "packages": {"torch": "2.14.1"}, "python": "3.11.7", "platform": "Linux"},
         attempts=[attempt],
     )

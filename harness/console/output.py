@@ -7,6 +7,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from harness.records.files import opener
+
 
 class _Copied:
     """A stream that also writes into ``log`` what is worth reading later: not the frames of a progress bar."""
@@ -28,7 +30,7 @@ class _Copied:
 def copied(path: Path) -> Iterator[None]:
     """Append to ``path`` whatever is printed inside, line by line, and the traceback of what goes wrong there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", buffering=1, encoding="utf-8", errors="replace") as log:
+    with open(path, "a", buffering=1, encoding="utf-8", errors="replace", opener=opener) as log:
         out, err = (cast(TextIO, _Copied(stream, log)) for stream in (sys.stdout, sys.stderr))
         try:
             with redirect_stdout(out), redirect_stderr(err):

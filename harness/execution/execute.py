@@ -21,8 +21,9 @@ from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, encode, weights_sha256
 from harness.records.files import Lines, write_atomic, write_json
 from harness.records.heartbeat import beating
+from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
-from harness.records.store import Attempt, CountsRecord, Record, RunFolder, SearchRecord, Store, claim, now
+from harness.records.store import RunFolder, Store, claim, now
 from harness.training.environment import device, device_name, environment, make_deterministic
 from harness.training.loop import DivergedError, Trainee, fit
 from harness.training.task import load_task

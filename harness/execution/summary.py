@@ -5,7 +5,8 @@ from pathlib import Path
 from harness.config.load import Config, summaries
 from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
-from harness.records.store import Record, Store
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.training.environment import device, device_name
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, NoReturn
 
 from harness.launch.console import INTERRUPTED
 from harness.launch.post_mortem import refuse
+from harness.records.files import opener
 from harness.records.store import AlreadyRunning, RunFolder
 
 BUSY = os.EX_TEMPFAIL
@@ -108,7 +109,7 @@ def _end_with_the_launcher() -> None:
 
 def _print_into(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as file:
+    with open(log, "wb", opener=opener) as file:
         sys.stdout.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

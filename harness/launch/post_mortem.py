@@ -6,7 +6,8 @@ from contextlib import suppress
 from platform import node
 from typing import Any
 
-from harness.records.store import AlreadyRunning, Attempt, Record, RunFolder, now
+from harness.records.schema import Attempt, Record
+from harness.records.store import AlreadyRunning, RunFolder, now
 
 
 def give_up(folder: RunFolder, reason: str) -> None:

@@ -8,7 +8,8 @@ from platform import node
 from typing import Any, Literal
 
 from harness.records.heartbeat import LAPSE, Pulse, pulse
-from harness.records.store import Attempt, DamagedRecord, RunFolder
+from harness.records.schema import Attempt, DamagedRecord
+from harness.records.store import RunFolder
 
 State = Literal["queued", "running", "done", "failed", "diverged", "interrupted", "dead"]
 FINAL = frozenset({"done", "failed", "diverged"})

@@ -19,7 +19,8 @@ from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
 from conas.refusal import Refused
 from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
 from harness.mongo.snapshot import Image, read_image
-from harness.records.store import DamagedRecord, RunFolder
+from harness.records.schema import DamagedRecord
+from harness.records.store import RunFolder
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from sacred.observers.mongo import MongoObserver, force_bson_encodeable
 
 from harness.mongo.snapshot import KINDS, File, Image
 from harness.records.metrics import parse, series
-from harness.records.store import Record
+from harness.records.schema import Record
 
 Document = dict[str, Any]
 

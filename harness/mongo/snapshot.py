@@ -11,8 +11,10 @@ from pathlib import Path
 
 from sacred.utils import apply_backspaces_and_linefeeds
 
+from harness.records.files import open_regular
 from harness.records.heartbeat import FILE as PULSE
-from harness.records.store import DamagedRecord, Record, RunFolder
+from harness.records.schema import DamagedRecord, Record
+from harness.records.store import RunFolder
 
 KINDS = {".json": "application/json", ".jsonl": "text/plain", ".svg": "image/svg+xml", ".png": "image/png"}
 """Kinds of file that are uploaded, all of which a browser shows; weights and checkpoints stay on disk."""
@@ -64,7 +66,7 @@ def read_image(folder: RunFolder) -> Image:
     if record is None:
         raise DamagedRecord(f"{folder.record_path}: no such file")
     paths = [path for path in sorted(folder.path.iterdir()) if _is_uploaded(path)]
-    files = {path.name: File(path.read_bytes(), _changed(path)) for path in paths}
+    files = {path.name: File(folder.read(path.name), _changed(path)) for path in paths}
     output = folder.path / "output.log"
     alive = max(_changes([*paths, output, folder.path / PULSE]))
     return Image(folder.path.name, record, files, _end_of(output), alive)
@@ -81,7 +83,9 @@ def signature(folder: RunFolder) -> tuple[int, ...]:
 
 
 def _is_uploaded(path: Path) -> bool:
-    if path.suffix not in KINDS or path.name.startswith(".") or path.name == PULSE or not path.is_file():
+    if path.suffix not in KINDS or path.name.startswith(".") or path.name == PULSE:
+        return False
+    if path.is_symlink() or not path.is_file():
         return False
     return path.name in _ALWAYS or path.stat().st_size <= _LARGEST_FILE
 
@@ -99,8 +103,10 @@ def _changed(path: Path) -> datetime:
 
 def _end_of(path: Path) -> str:
     """The end of a run's output as a terminal shows it."""
-    if not path.exists():
+    try:
+        descriptor = open_regular(path)
+    except OSError:
         return ""
-    with path.open("rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_OUTPUT))
         return str(apply_backspaces_and_linefeeds(file.read().decode("utf-8", "replace")))

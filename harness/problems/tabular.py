@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -32,7 +33,6 @@ from conas.problem import Cost, Oracle
 from conas.refusal import Refused
 from conas.sampling import Sampler
 from conas.space import Alpha, Space, space
-from harness.records.files import read_json
 
 NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
 _CELL = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
@@ -151,7 +151,7 @@ def nasbench_macro(path: Path) -> Table:
         TableError: an architecture or a value that is missing or makes no sense.
     """
     try:
-        entries = read_json(path)
+        entries = orjson.loads(path.read_bytes())
         runs = np.array([entry["test_acc"] for entry in entries.values()], dtype=np.float64).reshape(len(entries), 3)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TableError(f"{path}: not NAS-Bench-Macro's file ({type(error).__name__}: {error})") from error

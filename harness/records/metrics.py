@@ -1,29 +1,42 @@
 """The rows of a ``metrics.jsonl``: one an epoch and stage."""
 
+import io
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from harness.records.files import Lines, objects
+
 Row = dict[str, Any]
+_LATEST = 2**31
+
+
+class Metrics(Lines):
+    """A file of rows; whatever is none is skipped when read."""
+
+    def __iter__(self) -> Iterator[Row]:
+        return filter(is_row, super().__iter__())
+
+
+def is_row(row: Any) -> bool:
+    """Whether ``row`` names a stage and an epoch, and figures besides."""
+    if not isinstance(row, dict) or not isinstance(row.get("stage"), str):
+        return False
+    epoch = row.get("epoch")
+    is_counted = isinstance(epoch, int) and not isinstance(epoch, bool) and 0 < epoch < _LATEST
+    return is_counted and not any(isinstance(value, list | dict) for value in row.values())
 
 
 def parse(content: bytes) -> list[Row]:
     """The rows in ``content``, of every (stage, epoch) the last one; a line torn by a kill is left out."""
-    lines = [line for line in content.split(b"\n") if line]
     try:
-        rows = orjson.loads(b"[" + b",".join(lines) + b"]")
+        rows = orjson.loads(b"[" + b",".join(line for line in content.split(b"\n") if line) + b"]")
     except orjson.JSONDecodeError:
-        rows = [row for row in map(_whole, lines) if row is not None]
-    return list({(row["stage"], row["epoch"]): row for row in rows}.values())
-
-
-def _whole(line: bytes) -> Row | None:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
+        rows = list(objects(io.BytesIO(content)))
+    return list({(row["stage"], row["epoch"]): row for row in rows if is_row(row)}.values())
 
 
 def series(rows: list[Row]) -> dict[str, tuple[list[int], list[float]]]:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conas.genotype import Genotype
-from harness.records.files import Lines, read_json, write_json
-from harness.records.metrics import Row
-from harness.records.store import SearchRecord, Store
+from harness.records.files import facts, write_json
+from harness.records.metrics import Metrics, Row
+from harness.records.schema import SearchRecord
+from harness.records.store import Store
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,12 @@ class Found:
 
     def keep(self, folder: Path) -> "Found":
         """Write it to ``folder``, and give back what `kept` gives from then on: the same, as it is written."""
-        rows = Lines(folder / "metrics.jsonl")
-        rows.path.unlink(missing_ok=True)
-        if self.metrics:
-            rows.append(*self.metrics)
-        facts = {"genotype": self.genotype.to_json(), "record": self.record.model_dump(mode="json")}
-        write_json(folder / "stage.json", facts)
-        return _read(folder)
+        Metrics(folder / "metrics.jsonl").replace(self.metrics)
+        told = {"genotype": self.genotype.to_json(), "record": self.record.model_dump(mode="json")}
+        write_json(folder / "stage.json", told)
+        again = kept(folder)
+        assert again is not None
+        return again
 
 
 def place(store: Store, key: str) -> Path:
@@ -34,11 +34,12 @@ def place(store: Store, key: str) -> Path:
 
 
 def kept(folder: Path) -> Found | None:
-    """What was kept in ``folder``, None if nothing was."""
-    return _read(folder) if (folder / "stage.json").exists() else None
-
-
-def _read(folder: Path) -> Found:
-    facts = read_json(folder / "stage.json")
-    metrics = list(Lines(folder / "metrics.jsonl"))
-    return Found(Genotype.from_json(facts["genotype"]), SearchRecord(**facts["record"]), metrics)
+    """What was kept in ``folder``, None if nothing was or it is damaged: the search then finds it again."""
+    told = facts(folder / "stage.json", genotype=dict, record=dict)
+    if told is None:
+        return None
+    try:
+        genotype, record = Genotype.from_json(told["genotype"]), SearchRecord.model_validate(told["record"])
+    except ValueError:
+        return None
+    return Found(genotype, record, list(Metrics(folder / "metrics.jsonl")))

@@ -1,4 +1,4 @@
-"""The results schema and the folder that holds every run.
+"""The folder that holds every run.
 
 ::
 
@@ -10,98 +10,24 @@
 Tables, sweeps, the database mirror and dashboards read records and metrics, and nothing else.
 """
 
+import errno
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 import orjson
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from conas.refusal import Refused
-from harness.records.files import Lines, read_json, write_json
+from harness.records.files import read_bytes, sweep_up, write_atomic, write_json
+from harness.records.metrics import Metrics
+from harness.records.schema import DamagedRecord, Record, believe
 
-SCHEMA = 1
-Status = Literal["queued", "running", "done", "failed", "interrupted", "diverged"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Attempt(_Part):
-    """One process that worked on a run. Times are UTC, ISO 8601."""
-
-    started: str
-    ended: str | None = None
-    status: Status = "running"
-    host: str
-    pid: int
-    device: str
-
-
-class SearchRecord(_Part):
-    """What the search found and spent. ``seconds`` is device time; stages shared between runs count in each of them."""
-
-    key: str
-    dataset: str
-    seconds: float
-    gpu_days: float
-    one_shot_steps: int
-    measurements: int
-    stand_alone_epochs: int
-    details: dict[str, Any]
-
-
-class CountsRecord(_Part):
-    """Size of the final network without its auxiliary head, evaluation mode.
-
-    ``params`` in parameters; ``mult_adds`` in multiply-adds of convolutions and linear layers, for one image or word.
-    Of networks for images also ``mult_adds_thop`` as thop counts; ``mult_adds_ptflops`` in the convention behind the
-    paper's column; ``mult_adds_flopcounter`` by torch's own counter.
-    """
-
-    params: int
-    mult_adds: float
-    mult_adds_thop: float | None = None
-    mult_adds_ptflops: float | None = None
-    mult_adds_flopcounter: float | None = None
-
-
-class Record(_Part):
-    """Everything known of one run.
-
-    ``metrics`` holds the final network's figures: ``last`` at the last epoch (the one that counts) and ``best`` over
-    all epochs, each a mapping such as {"test_error": 7.1, "epoch": 20}; errors are in percent.
-    """
-
-    schema_version: int = SCHEMA
-    key: str
-    method: str
-    dataset: str
-    seed: int
-    profile: str
-    status: Status
-    reason: str | None = None
-    config: dict[str, Any]
-    genotype: dict[str, Any] | None = None
-    search: SearchRecord | None = None
-    training_seconds: float | None = None
-    counts: CountsRecord | None = None
-    metrics: dict[str, dict[str, float]] = {}
-    weights: dict[str, str] | None = None
-    data: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
-    attempts: list[Attempt] = []
-
-    @property
-    def id(self) -> str:
-        """The name of the run's folder."""
-        return f"{self.dataset}-{self.method}-s{self.seed}-{self.key}"
+_OWNER = ".owner"
 
 
 class AlreadyRunning(Refused):
@@ -113,7 +39,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.metrics = Lines(path / "metrics.jsonl")
+        self.metrics = Metrics(path / "metrics.jsonl")
 
     @property
     def record_path(self) -> Path:
@@ -127,11 +53,22 @@ class RunFolder:
             DamagedRecord: the file is not a record of this schema.
         """
         try:
-            return Record.model_validate(read_json(self.record_path))
+            return believe(self.path.name, orjson.loads(self.read("record.json")))
         except FileNotFoundError:
             return None
-        except (ValueError, ValidationError) as error:
-            raise DamagedRecord(f"{self.record_path}: {_first_line(error)}") from error
+        except orjson.JSONDecodeError as error:
+            raise DamagedRecord(f"{self.record_path}: not valid JSON ({error})") from error
+        except (DamagedRecord, OSError) as error:
+            raise DamagedRecord(f"{self.record_path}: {getattr(error, 'strerror', None) or error}") from error
+
+    def read(self, name: str) -> bytes:
+        """The content of a file of the run.
+
+        Raises:
+            OSError: it is missing, cannot be read, or a symbolic link leads to it.
+        """
+        _refuse_link(self.path)
+        return read_bytes(self.path / name)
 
     def save(self, record: Record) -> None:
         """Replace the run's record."""
@@ -148,23 +85,26 @@ class RunFolder:
             yield
 
 
-class DamagedRecord(Refused):
-    """A record that cannot be read."""
+class UnsafeName(DamagedRecord):
+    """A name that could lead out of the store."""
 
 
 class Store:
-    """All runs and shared stages below one root folder."""
+    """All runs and shared stages below one root folder.
+
+    Names come from records and plans that others wrote: one that is no plain name is refused with `UnsafeName`.
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of the run called ``run_id``; it need not exist."""
-        return RunFolder(self.root / "runs" / run_id)
+        return RunFolder(self.root / "runs" / _plain(run_id))
 
     def stage(self, kind: str, key: str) -> Path:
         """The folder of a shared stage; it need not exist."""
-        return self.root / "stages" / f"{kind}-{key}"
+        return self.root / "stages" / _plain(f"{kind}-{key}")
 
     def folders(self) -> list[RunFolder]:
         """The folder of every run, sorted by name."""
@@ -184,37 +124,49 @@ class Store:
         return records, damaged
 
 
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
+        raise UnsafeName(f"{name!r} is no name of a run or a stage (letters, digits, - and _)")
+    return name
+
+
 @contextmanager
 def claim(folder: Path, wait: float = 0) -> Iterator[None]:
     """Hold ``folder`` for this process, waiting up to ``wait`` seconds (-1: for ever) for another one to leave it.
 
+    What killed writes left there is removed.
+
     Raises:
         AlreadyRunning: it is held by another process.
+        OSError: it cannot be made, or is a symbolic link, which may lead anywhere.
     """
+    _refuse_link(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    owner = folder / ".owner"
     lock = FileLock(folder / ".lock", timeout=wait)
     try:
         lock.acquire()
     except Timeout:
-        holder = owner.read_text() if owner.exists() else "another process"
-        raise AlreadyRunning(f"{folder.name} is being worked on by {holder}") from None
+        raise AlreadyRunning(f"{folder.name} is being worked on by {_holder(folder)}") from None
     try:
-        owner.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
+        sweep_up(folder)
+        write_atomic(folder / _OWNER, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode())
         yield
     finally:
         lock.release()
 
 
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(folder))
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return read_bytes(folder / _OWNER).decode(errors="replace")
+    except OSError:
+        return "another process"
+
+
 def now() -> str:
     """The time, UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if isinstance(error, orjson.JSONDecodeError):
-        return f"not valid JSON ({error})"
-    return str(error)

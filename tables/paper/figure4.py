@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
-from harness.records.store import SearchRecord
+from harness.records.schema import SearchRecord
 from tables.plot import Plot, legend_below
 from tables.readers import title
 from tables.runs import Runs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from conas.genotype import Genotype
 from harness.pictures.cells import draw_cell
-from harness.records.store import Record
+from harness.records.schema import Record
 from tables.runs import Runs
 
 

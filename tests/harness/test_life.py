@@ -20,7 +20,8 @@ from harness.config.load import Config, load
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.problems.trained import TrainedProblem
-from harness.records.store import AlreadyRunning, Record, Store
+from harness.records.schema import Record
+from harness.records.store import AlreadyRunning, Store
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task

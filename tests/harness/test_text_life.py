@@ -19,7 +19,8 @@ from harness.estimates.run import estimate
 from harness.execution.execute import execute
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines
-from harness.records.store import Record, Store
+from harness.records.schema import Record
+from harness.records.store import Store
 from harness.training.loop import DivergedError, fit
 from harness.training.task import load_task
 

@@ -22,7 +22,8 @@ from harness import results
 from harness.dashboard import services
 from harness.mongo.database import Database, upload
 from harness.records.files import write_json
-from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
+from harness.records.store import Store
 from harness.sync import Sync
 
 GENOTYPE = {
@@ -57,7 +58,14 @@ def example(seed: int) -> Record:
         seed=seed,
         profile="paper",
         status="done",
-        config={"dataset": "cifar10", "method": "conas", "seed": seed, "final": {f"setting_{i}": i for i in range(50)}},
+        config={
+            "dataset": "cifar10",
+            "method": "conas",
+            "seed": seed,
+            "profile": "paper",
+            "space": "cnn",
+            "final": {f"setting_{i}": i for i in range(50)},
+        },
         genotype=GENOTYPE,
         search=SearchRecord(
             key="0" * 12,

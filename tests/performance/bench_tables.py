@@ -14,7 +14,8 @@ from conas.space import space
 from harness.config import sweeps
 from harness.config.load import Config
 from harness.records.files import write_json
-from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
+from harness.records.store import Store
 from tables.build import build
 from tables.runs import Runs
 
@@ -35,7 +36,7 @@ def record(config: Config, key: str) -> Record:
         config=config.model_dump(mode="json"),
         genotype=bits.build(alpha).to_json(),
         search=SearchRecord(
-            key="0",
+            key="0" * 12,
             dataset=config.dataset,
             seconds=100,
             gpu_days=0.001,

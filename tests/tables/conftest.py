@@ -15,7 +15,8 @@ from conas.seeds import generator
 from conas.space import Alpha, Space, space
 from harness.config import sweeps
 from harness.config.load import Config
-from harness.records.store import Attempt, CountsRecord, Record, SearchRecord, Store
+from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
+from harness.records.store import Store
 from tables.build import Results, build
 from tables.runs import Runs
 

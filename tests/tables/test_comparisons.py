@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from harness.config import sweeps
-from harness.records.store import Record
+from harness.records.schema import Record
 from tables.claims import comparisons
 from tables.published import published
 from tables.runs import Runs

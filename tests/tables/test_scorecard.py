@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.config import sweeps
-from harness.records.store import Record
+from harness.records.schema import Record
 from tables.__main__ import main
 from tables.claims import genotypes as claims_genotypes
 from tables.claims import tables as claims_tables

@@ -11,7 +11,8 @@ import pytest
 
 from harness.config import sweeps
 from harness.config.load import load
-from harness.records.store import Record, Store
+from harness.records.schema import Record
+from harness.records.store import Store
 from tables import budgets
 from tables.__main__ import main
 from tables.build import Results, build

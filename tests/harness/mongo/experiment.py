@@ -9,7 +9,8 @@ from sacred import Experiment
 from harness.console.progress import Reporter
 from harness.mongo import mirror
 from harness.records.heartbeat import beating
-from harness.records.store import Attempt, Record, RunFolder, Store, now
+from harness.records.schema import Attempt, Record
+from harness.records.store import RunFolder, Store, now
 
 ex = Experiment("small", save_git_info=False)
 
