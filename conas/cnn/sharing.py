@@ -10,8 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from conas.cnn.kernels import average_pool, corners, depthwise, max_pool
-from conas.cnn.operations import FactorizedReduce, NormalisedPool, Pool, ReLUConvNorm, Separable, SeparableTwice
+from conas.cnn.kernels import average_pool, batch_norm, corners, depthwise, max_pool, normalised, track
+from conas.cnn.operations import (
+    FactorizedReduce,
+    NormalisedPool,
+    Pool,
+    ReLUConv7Norm,
+    ReLUConvNorm,
+    Separable,
+    SeparableTwice,
+)
 
 
 class Node:
@@ -45,22 +53,29 @@ class Node:
             self._pooled[kind] = quick(self.value, kind[1])
         return self._pooled[kind]
 
-    def normalised(self, pool: Pool) -> tuple[Tensor, Tensor, Tensor]:
+    def normalised(self, pool: Pool, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor, Tensor]:
         """Behind a 3x3 pool and a batch norm without weights; with the batch's mean and unbiased variance."""
         kind = _kind(pool)
         if kind not in self._normalised:
-            x = self.pooled(pool)
-            precise = torch.promote_types(x.dtype, torch.float32)
-            mean, variance = x.new_zeros(x.shape[1], dtype=precise), x.new_ones(x.shape[1], dtype=precise)
-            y = F.batch_norm(x, mean, variance, training=True, momentum=1.0)  # momentum 1 keeps this batch's only
-            self._normalised[kind] = y, mean, variance
+            self._normalised[kind] = normalised(self.pooled(pool), norm)
         return self._normalised[kind]
 
 
 def entry(stem: Callable[[Tensor], Tensor], images: Tensor) -> Node:
     """The stem's output, channels-last whatever the images are: with one channel, they have no format to follow."""
     last = torch.channels_last
-    return Node(stem(images.contiguous(memory_format=last)).contiguous(memory_format=last))
+    images = images.contiguous(memory_format=last)
+    value = _behind_batch_norm(stem, images) if isinstance(stem, nn.Sequential) else stem(images)
+    return Node(value.contiguous(memory_format=last))
+
+
+def _behind_batch_norm(module: nn.Sequential, x: Tensor) -> Tensor:
+    """``module(x)``, whose last part is a batch norm."""
+    *parts, norm = module
+    assert isinstance(norm, nn.BatchNorm2d)
+    for part in parts:
+        x = part(x)
+    return batch_norm(x, norm)
 
 
 def _kind(pool: Pool) -> tuple[type[Pool], int]:
@@ -99,36 +114,27 @@ def edge(module: nn.Module, node: Node) -> Tensor:
         case FactorizedReduce():
             even, odd = node.corners
             halves = [F.conv2d(even, module.even.weight), F.conv2d(odd, module.odd.weight)]
-            return module.norm(torch.cat(halves, dim=1))
+            return batch_norm(torch.cat(halves, dim=1), module.norm)
         case ReLUConvNorm():
-            return module.norm(module.convolution(node.rectified))
+            return batch_norm(module.convolution(node.rectified), module.norm)
+        case ReLUConv7Norm():
+            return _behind_batch_norm(module, node.value)
         case _:
             return module(node.value)
 
 
 def _separable(module: Separable, rectified: Tensor) -> Tensor:
-    return module.norm(module.pointwise(depthwise(rectified, module.depthwise)))
+    return batch_norm(module.pointwise(depthwise(rectified, module.depthwise)), module.norm)
 
 
 def _normalised_pool(module: NormalisedPool, node: Node) -> Tensor:
     norm = module.norm
     if norm.affine or not norm.training:
-        return norm(node.pooled(module.pool))
-    y, mean, variance = node.normalised(module.pool)
+        return batch_norm(node.pooled(module.pool), norm)
+    y, mean, variance = node.normalised(module.pool, norm)
     if norm.track_running_stats:
-        _track(norm, mean, variance)
+        track(norm, mean, variance)
     return y
-
-
-def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    """What the batch norm does to its running statistics when it sees a batch."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    assert norm.num_batches_tracked is not None
-    assert norm.momentum is not None
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance, norm.momentum)
-    norm.num_batches_tracked.add_(1)
 
 
 def total(parts: list[Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import torch
@@ -22,7 +22,7 @@ from conas import settings as conas_settings
 from conas.names import unknown
 from conas.refusal import Refused
 from conas.space import SPACES
-from harness.config.identity import deciding, digest
+from harness.config.identity import deciding, digest, later
 from harness.config.schema import (
     Count,
     ImageFinal,
@@ -126,8 +126,12 @@ class Config(Section):
 
 
 class ImageConfig(Config):
-    """The configuration of an image experiment."""
+    """The configuration of an image experiment.
 
+    ``numerics``: batch norms on a CPU sum ``exact``ly, or as ``torch`` does channels-last.
+    """
+
+    numerics: Literal["exact", "torch"] = later("torch")
     data: ImageInput
     oneshot: ImageOneShot
     measure: ImageMeasure

@@ -51,7 +51,9 @@ class Costs:
 
 def _search(config: Config, sections: set[str]) -> str:
     """The same for runs whose searches have the same data and seed and agree in ``sections``."""
-    return digest(config.for_search().model_dump(mode="json", include={"dataset", "data", "seed"} | sections))
+    return digest(
+        config.for_search().model_dump(mode="json", include={"dataset", "data", "seed", "numerics"} | sections)
+    )
 
 
 def model(config: Config) -> str:

@@ -28,7 +28,7 @@ from harness.training.environment import device, device_name, environment, make_
 from harness.training.loop import DivergedError, Trainee, fit
 from harness.training.task import load_task
 
-_DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "allow_subset", "data", "search"}
+_DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "numerics", "allow_subset", "data", "search"}
 _DECIDES_SEARCH |= {"oneshot", "measure", "alone", "relaxed"}
 
 

@@ -163,7 +163,8 @@ class TrainedProblem:
     @property
     def _identity(self) -> dict[str, Any]:
         """What decides the result of every training of a search, beside its own settings."""
-        return {
+        numerics = {name: value for name, value in self._config.identity.items() if name == "numerics"}
+        return numerics | {
             "seed": self._config.seed,
             "threads": self._config.threads,
             "data": self._section("data"),

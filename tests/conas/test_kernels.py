@@ -55,3 +55,42 @@ def test_other_precisions_go_through_torch():
     with torch.autocast("cpu", torch.bfloat16):
         x = torch.randn(2, 4, 8, 8, generator=torch_generator(0, "image"))
         assert kernels.depthwise(x, convolution).dtype == torch.bfloat16
+
+
+def norm(channels, affine=True, dtype=torch.float64):
+    module = nn.BatchNorm2d(channels, affine=affine, dtype=dtype)
+    if affine:
+        nn.init.normal_(module.weight, generator=torch_generator(0, "weight"))
+        nn.init.normal_(module.bias, generator=torch_generator(0, "bias"))
+    return module
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("size", [(16, 16), (7, 9), (2, 2)])
+def test_batch_norm_equals_torch(size, affine):
+    ours, theirs = norm(3, affine), norm(3, affine)
+    x = torch.randn(26, 3, *size, generator=torch_generator(0, "image"), dtype=torch.float64) * 3 + 5
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    g = torch.randn(x.shape, generator=torch_generator(0, "gradient"), dtype=torch.float64)
+    values = kernels.batch_norm(x, ours), theirs(x)
+    torch.testing.assert_close(*values)
+    for got, expected in zip(
+        *(torch.autograd.grad(y, (x, *of.parameters()), g) for y, of in zip(values, (ours, theirs), strict=True)),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected)
+    for got, expected in zip(ours.buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("shape", [(64, 48, 32, 32), (64, 8, 32, 32), (63, 36, 14, 14)])
+def test_batch_norm_is_as_exact_as_that_of_torch_s_default_format(shape):
+    x = torch.randn(shape, generator=torch_generator(0, "image")) + 1
+    exact = F.batch_norm(x.double(), None, None, training=True)
+    contiguous = (F.batch_norm(x, None, None, training=True) - exact).abs().max()
+    x = x.contiguous(memory_format=torch.channels_last)
+    ours, theirs = norm(shape[1], False, torch.float32), norm(shape[1], False, torch.float32)
+    assert (kernels.batch_norm(x, ours) - exact).abs().max() < 3 * contiguous
+    assert (theirs(x) - exact).abs().max() > 10 * contiguous  # else torch has repaired it, and ours can go
+    kernels.sum_like_torch(ours)
+    assert torch.equal(kernels.batch_norm(x, ours), F.batch_norm(x, None, None, training=True))

@@ -22,7 +22,7 @@ class RelaxedTraining(SgdTraining):
     def __init__(self, task: "ImageTask", operations: tuple[str, ...], order: int) -> None:
         settings, seed = task.config.relaxed, task.config.seed
         sizes = (settings.channels, settings.layers, task.data.classes, task.data.channels)
-        model = RelaxedCNN(task.space, operations, *sizes, seed=derive(seed, "weights", "relaxed")).to(task.device)
+        model = task.placed(RelaxedCNN(task.space, operations, *sizes, seed=derive(seed, "weights", "relaxed")))
         self._model, self._order = model, order
         self._validation = task.batches(task.validation, settings.batch_size, "relaxed architecture")
         batches = task.batches(task.weights_half, settings.batch_size, "relaxed")

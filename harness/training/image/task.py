@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from conas.cnn.kernels import sum_like_torch
 from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN
 from conas.counting import count
@@ -29,6 +30,7 @@ from harness.training.image.stand_alone import AloneTraining
 from harness.training.sgd import Batch
 
 _EVALUATION_BATCH = 256
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @cache
@@ -65,7 +67,7 @@ class ImageTask:
         """An untrained one-shot CNN; its weights are drawn by the name of their ``part``."""
         settings = self.config.oneshot
         sizes = (settings.channels, settings.layers, self.data.classes, self.data.channels)
-        return OneShotCNN(self.space, *sizes, seed=derive(self.config.seed, "weights", part)).to(self.device)
+        return self.placed(OneShotCNN(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
 
     def one_shot(self, sampler: Sampler) -> OneShotTraining:
         """The training of the one-shot CNN."""
@@ -132,7 +134,7 @@ class ImageTask:
     def network(self, genotype: Genotype, settings: ImageOneShot | ImageFinal, part: str) -> FinalNetwork:
         """An untrained network of ``genotype``; its weights are drawn by the name of their ``part``."""
         final = settings if isinstance(settings, ImageFinal) else None
-        return FinalNetwork(
+        network = FinalNetwork(
             genotype,
             settings.channels,
             settings.layers,
@@ -141,7 +143,14 @@ class ImageTask:
             auxiliary=final is not None and final.auxiliary > 0,
             pool_bn=final is not None and final.pool_bn,
             seed=derive(self.config.seed, "weights", part),
-        ).to(self.device)
+        )
+        return self.placed(network)
+
+    def placed(self, network: Network) -> Network:
+        """``network`` on the device, with the arithmetic of the setting ``numerics``."""
+        if self.config.numerics == "torch":
+            sum_like_torch(network)
+        return network.to(self.device)
 
     def batches(
         self, part: Images, batch_size: int, name: str, cutout: int = 0, auto_augment: str | None = None
