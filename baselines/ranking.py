@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from conas.refusal import Refused
 
 
-class NothingFinite(Refused):
+class NothingFinite(Refused, ValueError):
     """Every network that a method looked at diverged."""
 
 

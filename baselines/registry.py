@@ -57,7 +57,7 @@ class Method:
         return values
 
 
-class UnsupportedError(Refused):
+class UnsupportedError(Refused, ValueError):
     """A method was given a problem that cannot answer its questions."""
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from conas.refusal import Refused
 
 
-class GenotypeError(Refused):
+class GenotypeError(Refused, ValueError):
     """A genotype that cannot be read or built."""
 
 

@@ -46,7 +46,7 @@ _NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
 Values = dict[str, Any]
 
 
-class ConfigError(Refused):
+class ConfigError(Refused, ValueError):
     """A setting that is unknown, of the wrong type or impossible."""
 
 

@@ -31,7 +31,7 @@ class PlannedRun(BaseModel):
     seconds: float | None
 
 
-class PlanError(Refused):
+class PlanError(Refused, ValueError):
     """A sweep that was never launched here."""
 
 

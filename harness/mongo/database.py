@@ -41,7 +41,7 @@ _RUNS_AT_ONCE = 500
 _DUPLICATE_KEY = 11_000
 
 
-class DatabaseError(Refused):
+class DatabaseError(Refused, ValueError):
     """A database that cannot be used as asked."""
 
 

@@ -38,7 +38,7 @@ NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
 _CELL = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 
 
-class TableError(Refused):
+class TableError(Refused, ValueError):
     """A table that cannot be used, or a question that it cannot answer."""
 
 

@@ -23,7 +23,7 @@ _MOST_NODES, _MOST_EDGES = 32, 256
 """Nodes and edges of a cell; the largest of the paper's spaces has 9 and 144."""
 
 
-class DamagedRecord(Refused):
+class DamagedRecord(Refused, ValueError):
     """A record that cannot be read."""
 
 
