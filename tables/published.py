@@ -13,12 +13,27 @@ _FACTS = ("name", "group", "quoted", "epochs")
 
 @dataclass(frozen=True)
 class Figure:
-    """What the paper prints for one quantity; ``seeds`` is the number of trainings behind a mean with an SD."""
+    """What the paper prints for one quantity.
+
+    Attributes:
+        seeds: trainings behind a mean with an SD, None where the paper does not say.
+        decimals: digits printed behind the point, so the figure is known to half a unit of the last one.
+    """
 
     mean: float
     sd: float | None = None
     best: float | None = None
     seeds: int | None = None
+    decimals: int = 0
+
+    @property
+    def rounding(self) -> float:
+        """How far the printed mean may be from the exact one."""
+        return 0.5 * 10.0**-self.decimals
+
+    def printed(self, value: float) -> str:
+        """``value`` with the digits that the paper prints here."""
+        return f"{value:.{self.decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -71,11 +86,18 @@ def _content() -> Any:
 
 
 def _row(row: Mapping[str, Any], seeds: int | None) -> Published:
-    figures = {key: _figure(value, seeds) for key, value in row.items() if key not in _FACTS}
-    return Published(row["name"], row.get("group", ""), row.get("quoted"), figures)
+    quoted = row.get("quoted")
+    trainings = None if quoted else seeds  # the captions speak of the authors' own experiments
+    figures = {key: _figure(value, trainings) for key, value in row.items() if key not in _FACTS}
+    return Published(row["name"], row.get("group", ""), quoted, figures)
 
 
 def _figure(value: Any, seeds: int | None) -> Figure:
     if isinstance(value, Mapping):
-        return Figure(value["mean"], value.get("sd"), value.get("best"), seeds)
-    return Figure(value)
+        return Figure(value["mean"], value.get("sd"), value.get("best"), seeds, _decimals(value["mean"]))
+    return Figure(value, decimals=_decimals(value))
+
+
+def _decimals(value: float) -> int:
+    """Digits behind the point, as published.yaml writes them."""
+    return len(str(value).partition(".")[2])
