@@ -1,12 +1,15 @@
 """What every search spent, in the units that do not depend on the machine, so that a reader sees who was given more."""
 
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 
-from harness.records.schema import SearchRecord
+from harness.records.schema import Record, SearchRecord
+from tables.readers import searches
 from tables.render import escape_markdown, markdown_row
 from tables.runs import Runs
+from tables.table import Table
 
-SWEEPS = ("table1", "table3")
 _MINUTE = 60.0
 _COLUMNS = {
     "table": "Table",
@@ -19,30 +22,43 @@ _COLUMNS = {
 }
 
 
-def frame(runs: Runs) -> pd.DataFrame:
-    """One line a row of Tables 1 and 3 with finished searches: the means of what they spent.
+def frame(runs: Runs, tables: Sequence[Table]) -> pd.DataFrame:
+    """One line a row with finished searches, in the first of ``tables`` that has them: the means of what they spent.
 
-    Work that several runs share counts in each; a published cell or a random one costs nothing.
+    Work that several runs share counts in each. A published cell and a random one were not searched for here, so they
+    have no line.
     """
-    lines = []
-    for sweep in SWEEPS:
-        for name in runs.planned(sweep):
-            searches = [record.search for record in runs.sample(sweep, name).done if record.search]
-            if searches:
-                lines.append((int(sweep.removeprefix("table")), name, len(searches), *_means(searches)))
-    return pd.DataFrame(lines, columns=list(_COLUMNS))
+    return pd.DataFrame(list(_lines(runs, tables)), columns=list(_COLUMNS))
 
 
-def _means(searches: list[SearchRecord]) -> tuple[float, ...]:
-    spent = pd.DataFrame([search.model_dump(exclude={"details"}) for search in searches])
+def _lines(runs: Runs, tables: Sequence[Table]) -> Iterator[tuple]:
+    listed: set[frozenset[str]] = set()
+    for table in tables:
+        for name in runs.rows(table.name):
+            done = runs.sample(table.name, name).where(searches).done
+            keys = _keys(done)
+            if keys and keys not in listed:
+                listed.add(keys)
+                yield (table.number or table.name, name, len(done), *_means(done))
+
+
+def _keys(done: Sequence[Record]) -> frozenset[str]:
+    """Which searches the runs are of."""
+    return frozenset(record.search.key for record in done if record.search)
+
+
+def _means(done: Sequence[Record]) -> tuple[float, ...]:
+    found: list[SearchRecord] = [record.search for record in done if record.search]
+    spent = pd.DataFrame([search.model_dump(exclude={"details"}) for search in found])
     means = spent[["one_shot_steps", "measurements", "stand_alone_epochs", "seconds"]].mean()
     return (*means[:3], means["seconds"] / _MINUTE)
 
 
 def markdown(lines: pd.DataFrame, profile: str) -> str:
     """The budgets as a Markdown document."""
-    text = [f"# What every search spent, profile {profile}", "", "Means over the runs.", ""]
-    text += [markdown_row(list(_COLUMNS.values())), markdown_row(["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2))]
+    text = [f"# What every search spent, profile {profile}", "", "Means over the runs. A search that several tables"]
+    text[-1] += " share stands once. Published and randomly drawn cells were not searched for here and have no line."
+    text += ["", markdown_row(list(_COLUMNS.values())), markdown_row(["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2))]
     for table, name, n, *spent in lines.itertuples(index=False):
         numbers = [f"{value:,.0f}" for value in spent[:-1]] + [f"{spent[-1]:.1f}"]
         text.append(markdown_row([str(table), escape_markdown(name), str(n), *numbers]))

@@ -1,20 +1,15 @@
 """Every table and figure of a profile, written to files that are the same for the same runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.records.files import write_atomic
 from tables import budgets, render
-from tables.claims import comparisons
 from tables.paper.contents import CELLS, PLOTS, TABLES
 from tables.runs import Runs
+from tables.table import Table
 from tables.wording import Sheet, sheet
-
-_LISTS = {
-    "comparisons": ("The paper's claims, seed by seed", comparisons.frame, comparisons.markdown),
-    "budgets": ("What every search spent", budgets.frame, budgets.markdown),
-}
 
 
 @dataclass(frozen=True)
@@ -47,14 +42,14 @@ class Results:
         return list(dict.fromkeys(command for commands in [*rows, *pictures] for command in commands))
 
 
-def build(runs: Runs, out: Path) -> Results:
-    """Write every table as Markdown, LaTeX and CSV and every figure as PNG and PDF (cells as SVG too).
+def build(runs: Runs, out: Path, tables: Sequence[Table] = TABLES) -> Results:
+    """Write ``tables`` as Markdown, LaTeX and CSV and every figure as PNG and PDF (cells as SVG too).
 
     Raises:
         OSError: the files cannot be written.
     """
     results = Results(runs.profile, out / runs.profile)
-    for table in TABLES:
+    for table in tables:
         frame = table.rows(runs)
         results.sheets.append(sheet(table, runs, frame))
         _write(results.folder / f"{table.name}.csv", render.csv(frame))
@@ -64,10 +59,9 @@ def build(runs: Runs, out: Path) -> Results:
     _write(results.folder / "tables.tex", render.latex_document([one.name for one in results.sheets]))
     results.plots.extend(_plots(runs, results.folder))
     results.cells.extend(_cells(runs, results.folder))
-    for name, (_, collect, markdown) in _LISTS.items():
-        lines = collect(runs)
-        _write(results.folder / f"{name}.csv", render.csv(lines))
-        _write(results.folder / f"{name}.md", markdown(lines, runs.profile))
+    spent = budgets.frame(runs, tables)
+    _write(results.folder / "budgets.csv", render.csv(spent))
+    _write(results.folder / "budgets.md", budgets.markdown(spent, runs.profile))
     _write(results.folder / "README.md", _index(results))
     return results
 
@@ -94,10 +88,9 @@ def _cells(runs: Runs, folder: Path) -> Iterable[Picture]:
 def _index(results: Results) -> str:
     lines = [f"# Results, profile {results.profile}", ""]
     for one in results.sheets:
-        lines.append(
-            f"- [Table {one.number}. {one.title}]({one.name}.md) ([LaTeX]({one.name}.tex), [CSV]({one.name}.csv))"
-        )
-    lines += [f"- [{title}]({name}.md) ([CSV]({name}.csv))" for name, (title, _, _) in _LISTS.items()]
+        lines.append(f"- [{one.heading}]({one.name}.md) ([LaTeX]({one.name}.tex), [CSV]({one.name}.csv))")
+    lines.append("- [What every search spent](budgets.md) ([CSV](budgets.csv))")
+    lines.append("- What the runs say about the paper's claims: `make scorecard` writes scorecard.md")
     for picture in [*results.plots, *results.cells]:
         shown = ", ".join(f"[{path.name}]({path.name})" for path in picture.files if path.suffix != ".pdf")
         lines.append(f"- {picture.title}: {shown or f'gap, {len(picture.missing)} runs missing'}")

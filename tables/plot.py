@@ -32,9 +32,7 @@ class Plot:
 
     def samples(self, runs: Runs) -> list[Sample]:
         """The runs of every row that it needs."""
-        return [
-            runs.sample(sweep, name) for sweep, row in self.needs for name in ([row] if row else runs.planned(sweep))
-        ]
+        return [runs.sample(sweep, name) for sweep, row in self.needs for name in ([row] if row else runs.rows(sweep))]
 
     def done(self, runs: Runs) -> tuple[str, ...]:
         """The ids of the finished runs that it shows."""
@@ -56,7 +54,8 @@ def legend_below(axis: Axes) -> None:
 
 def looks(names: list[str]) -> dict[str, dict[str, Any]]:
     """A colour and a marker for every name; both differ, so that either is enough."""
-    colours = sns.color_palette("colorblind", len(names))
+    kind = "colorblind" if len(names) <= 10 else "husl"  # the first has ten colours and then repeats them
+    colours = sns.color_palette(kind, len(names))
     return {
         name: {
             "color": colours[i],

@@ -58,12 +58,8 @@ class Claim:
 
 @cache
 def published(table: str) -> dict[str, Published]:
-    """The rows of ``table1`` ... ``table5`` in the paper's order, by name.
-
-    Raises:
-        KeyError: no such table.
-    """
-    content = _content()[table]
+    """The rows of ``table1`` ... ``table5`` in the paper's order, by name; none for a table that is not the paper's."""
+    content = _content().get(table, {"rows": (), "seeds": None})
     return {row["name"]: _row(row, content["seeds"]) for row in content["rows"]}
 
 

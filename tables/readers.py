@@ -4,10 +4,11 @@ from conas.genotype import Genotype
 from conas.space import hamming, space
 from harness.config.load import Config
 from harness.records.schema import Record
+from tables.paper import names
 from tables.runs import Runs
 
 MILLION = 1e6
-REFERENCE_ROW = "λ = 1"
+REFERENCE_ROW = names.PENALTIES[1.0]
 _TITLES = {"cifar10": "CIFAR-10", "ptb": "Penn Treebank"}
 
 
@@ -30,6 +31,23 @@ class Last:
     def __call__(self, record: Record, runs: Runs) -> float | None:
         """The value, None if the run has no such metric."""
         return record.metrics.get("last", {}).get(self.name)
+
+
+def stage_mean(stage: int) -> "StageMean":
+    """The reader of the mean of what CoNAS measured in a stage, the first being 1."""
+    return StageMean(stage)
+
+
+class StageMean:
+    """Reads the mean of the losses (perplexities) that were measured in one stage of the search."""
+
+    def __init__(self, stage: int) -> None:
+        self.stage = stage
+
+    def __call__(self, record: Record, runs: Runs) -> float | None:
+        """The mean, None if the search had no such stage."""
+        stages = record.search.details.get("stages", []) if record.search else []
+        return float(stages[self.stage - 1]["measurements"]["mean"]) if len(stages) >= self.stage else None
 
 
 def params(record: Record, runs: Runs) -> float | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from tables.wording import Cell, Sheet
 
@@ -36,7 +37,7 @@ def markdown(sheet: Sheet) -> str:
     """``sheet`` as a Markdown section: the table, the caption and the commands that fill its gaps."""
     width = len(sheet.headers)
     lines = [
-        f"## Table {sheet.number}. {sheet.title}",
+        f"## {sheet.heading}",
         "",
         markdown_row(list(sheet.headers)),
         markdown_row(["---", *["---:"] * (width - 1)]),
@@ -70,6 +71,12 @@ def escape_latex(text: str) -> str:
 def escape_markdown(text: str) -> str:
     """``text`` as it is shown in a Markdown table."""
     return text.replace("|", r"\|").replace("*", r"\*")
+
+
+def code(text: str) -> Markup:
+    """``text`` as HTML, what stands between backticks as code."""
+    parts = escape(text).split("`")
+    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
 
 
 def markdown_row(cells: list[str]) -> str:

@@ -16,10 +16,12 @@ from harness.console.progress import duration
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.results import is_folder
+from tables import budgets
 from tables.build import Picture, Results
 from tables.claims import scorecard
 from tables.claims.verdict import Verdict
-from tables.render import TEMPLATES
+from tables.paper.contents import TABLES
+from tables.render import TEMPLATES, code
 from tables.runs import Runs
 from tables.wording import number
 
@@ -42,11 +44,19 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = code
     return environment.get_template("report.html").render(
         profile=runs.profile,
+        reduced=not runs.is_full_scale,
         results=results,
         verdicts=verdicts,
         tally=scorecard.counts(verdicts),
+        decided=scorecard.decided(verdicts),
+        sections=[
+            (kind, some, scorecard.columns(kind), scorecard.NOTES[kind], scorecard.in_short(some))
+            for kind, some in scorecard.sections(verdicts).items()
+        ],
+        spent=budgets.frame(runs, TABLES),
         images=_images,
         planned=len(planned),
         done=sum(record.status == "done" for record in records),
@@ -100,7 +110,14 @@ def _result(last: Mapping[str, float]) -> str:
 
 def _environments(records: list[Record]) -> list[tuple[list[tuple[str, str]], int]]:
     """Every distinct environment with the number of runs made in it, the most frequent first."""
-    found = Counter(tuple(sorted((name, str(value)) for name, value in r.environment.items())) for r in records)
+    found = Counter(tuple(sorted((name, _told(value)) for name, value in r.environment.items())) for r in records)
     return [
         (list(environment), runs) for environment, runs in sorted(found.items(), key=lambda item: (-item[1], item[0]))
     ]
+
+
+def _told(value: Any) -> str:
+    """A value of the environment in words; packages with their versions, one after another."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    return "none" if value is None else str(value)

@@ -1,7 +1,7 @@
 """The runs of a profile, and which of them a table's row is made of."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,10 @@ from harness import results
 from harness.config import sweeps
 from harness.config.load import Config
 from harness.records.schema import Record
+
+FULL_SCALE = ("paper", "release")
+ONE_CELL = ", one cell"
+"""What ends the name of a sweep's row that trains the cell of one search under every seed, as the paper did."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,32 @@ class Sample:
         """Planned runs without a result."""
         done = {record.id for record in self.done}
         return [config for config in self.planned if config.id not in done]
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the runs train a published cell: no search of it was made here."""
+        return bool(self.planned) and all(config.method == "fixed" for config in self.planned)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the runs train cells drawn at random."""
+        return bool(self.planned) and all(config.method == "random_wiring" for config in self.planned)
+
+    @property
+    def is_of_one_cell(self) -> bool:
+        """Whether all runs train the cell of one search, so that they differ in the training alone."""
+        return all(config.method == "fixed" or config.search_seed is not None for config in self.planned)
+
+    def where(self, applies: Callable[[Config], bool]) -> "Sample":
+        """The runs whose configuration ``applies`` accepts."""
+        planned = tuple(filter(applies, self.planned))
+        ids = {config.id for config in planned}
+        done = tuple(record for record in self.done if record.id in ids)
+        return Sample(planned, done, {run: status for run, status in self.undone.items() if run in ids})
+
+    def __add__(self, other: "Sample") -> "Sample":
+        """Both samples' runs."""
+        return Sample(self.planned + other.planned, self.done + other.done, {**self.undone, **other.undone})
 
 
 @dataclass(frozen=True)
@@ -63,9 +93,26 @@ class Runs:
         mine = {record.id: record for record in everything if record.profile == profile}
         return cls(profile, mine, extra, sum(record.profile != profile for record in everything))
 
+    @property
+    def is_full_scale(self) -> bool:
+        """Whether the profile has the published sizes; at any other only directions compare with the paper."""
+        return self.profile in FULL_SCALE
+
+    def rows(self, sweep: str) -> list[str]:
+        """The rows of ``sweep``; its trainings of one cell belong to the row of that search."""
+        return [name for name in self.planned(sweep) if not name.endswith(ONE_CELL)]
+
     def planned(self, sweep: str) -> Mapping[str, tuple[Config, ...]]:
         """The planned runs of every row of ``sweep``."""
         return sweeps.rows(sweep, self.profile, self.extra)
+
+    def trainings(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
+        """The runs of a row that train one cell: those of their own row, or the row itself if that is what it does."""
+        named = self.sample(sweep, row + ONE_CELL, dataset)
+        if named.planned:
+            return named
+        sample = self.sample(sweep, row, dataset)
+        return sample if sample.is_of_one_cell else Sample((), ())
 
     def sample(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
         """The runs of a row of ``sweep``, on ``dataset`` only, unless the profile puts another set in its place."""

@@ -1,11 +1,11 @@
-"""Means, spreads and 95 % intervals.
+"""Means, spreads, 95 % intervals, and what an interval decides: each question of the tables has one function here.
 
-Rules, the same in every table: the spread is the sample standard deviation (ddof = 1). The interval of a difference is
-Student's t (Welch's where the paper's mean has an SD and a number of seeds) for fewer than `BOOTSTRAP_FROM` runs, and a
-seeded percentile bootstrap from there on. A figure of the paper without an SD is taken as exact.
+The spread is the sample standard deviation (ddof = 1). Every interval is Student's, Welch's where the paper states an
+SD and its number of trainings, or Fisher's for a ratio of SDs; all assume values that are about normal. A figure of the
+paper is known to half a unit of its last printed digit, and an interval of a difference to it is wider by that much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,11 @@ from scipy import stats
 from conas.seeds import generator
 from tables.published import Figure
 
-BOOTSTRAP_FROM = 10
-RESAMPLES = 10_000
 LEVEL = 0.95
+POWER = 0.8
+MOST_SEEDS = 1_000
+DRAWS = 10_000
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,40 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A difference of means with its 95 % interval, None where one run allows none, and how it was found."""
+class Estimate:
+    """A difference (or ratio) with its 95 % interval, None where too few runs allow none.
+
+    Attributes:
+        by: how the interval was found.
+        p: of the two-sided test that there is no difference.
+        null: what "no difference" is: 0, or 1 for a ratio.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     by: str = ""
+    p: float | None = None
+    null: float = 0.0
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval exists and 0 lies outside of it."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+    def side(self) -> int:
+        """-1 if the whole interval lies below "no difference", 1 if above, 0 if it tells neither."""
+        if self.low is None or self.high is None:
+            return 0
+        return int(self.low > self.null) - int(self.high < self.null)
+
+    def within(self, margin: float) -> bool | None:
+        """Whether the quantity is equal up to ``margin``; None where the interval does not decide.
+
+        True if the interval lies inside of the margin, which is two one-sided tests at 2.5 % each; False if it lies
+        wholly outside. An interval that merely contains 0 decides nothing.
+        """
+        if self.low is None or self.high is None:
+            return None
+        if -margin < self.low and self.high < margin:
+            return True
+        return False if self.low > margin or self.high < -margin else None
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
@@ -54,54 +78,149 @@ def summarise(values: Sequence[float]) -> Summary | None:
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the mean of ``values``, None for fewer than two."""
-    found = against(values, Figure(0.0)) if len(values) > 1 else None
-    return None if found is None or found.low is None or found.high is None else (found.low, found.high)
+    """Student's 95 % interval of the mean of ``values``, None for fewer than two."""
+    found = summarise(values)
+    if found is None or found.sd is None:
+        return None
+    half = _half(found.sd / np.sqrt(found.n), found.n - 1)
+    return found.mean - half, found.mean + half
 
 
-def against(values: Sequence[float], paper: Figure) -> Difference:
-    """Our mean of ``values`` minus the paper's figure."""
-    seeds = paper.seeds if paper.sd is not None and paper.seeds else None
-    spread = paper.sd if seeds else None
-    if len(values) >= BOOTSTRAP_FROM:
-        return _bootstrap(values, _drawn_means(paper.mean, spread, seeds), paper.mean)
-    return _student(values, paper.mean, spread, seeds)
-
-
-def between(first: Sequence[float], second: Sequence[float]) -> Difference:
-    """The mean of ``first`` minus the mean of ``second``, two independent sets of our runs."""
-    other = np.asarray(second, dtype=np.float64)
-    if min(len(first), len(second)) >= BOOTSTRAP_FROM:
-        rng = generator(0, "bootstrap", "second")
-        return _bootstrap(first, rng.choice(other, (RESAMPLES, len(other))).mean(1), float(other.mean()))
-    if len(other) == 1:
-        return Difference(float(np.mean(first)) - float(other[0]))
-    return _student(first, float(other.mean()), float(other.std(ddof=1)), len(other))
-
-
-def _student(values: Sequence[float], mean: float, sd: float | None, seeds: int | None) -> Difference:
+def against(values: Sequence[float], paper: Figure) -> Estimate:
+    """The mean of our trainings minus the paper's mean of its own."""
     array = np.asarray(values, dtype=np.float64)
-    value = float(array.mean()) - mean
+    value = float(array.mean()) - paper.mean
     if len(array) < 2:
-        return Difference(value)
-    ours = array.var(ddof=1) / len(array)
-    theirs = sd**2 / seeds if sd is not None and seeds else 0.0
-    freedom = len(array) - 1.0
-    if theirs and seeds:
-        freedom = (ours + theirs) ** 2 / (ours**2 / (len(array) - 1) + theirs**2 / (seeds - 1))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(ours + theirs))
-    return Difference(value, value - half, value + half, "Welch's t" if theirs else "Student's t")
+        return Estimate(value)
+    error, freedom = _welch(float(array.std(ddof=1)), len(array), paper)
+    by = "Welch's t" if paper.sd and paper.seeds else "Student's t"
+    return _interval(value, _half(error, freedom) + paper.rounding, by)
 
 
-def _drawn_means(mean: float, sd: float | None, seeds: int | None) -> np.ndarray:
-    """Means that the other side might have had: it, shifted by its standard error times draws of Student's t."""
-    if sd is None or seeds is None:
-        return np.full(RESAMPLES, mean)
-    return mean + sd / np.sqrt(seeds) * generator(0, "bootstrap", "paper").standard_t(seeds - 1, RESAMPLES)
+def one_more(values: Sequence[float], paper: Figure) -> Estimate:
+    """Our mean minus the paper's figure of a single draw: the interval is that of one more draw of ours.
 
-
-def _bootstrap(values: Sequence[float], others: np.ndarray, mean: float) -> Difference:
+    For what belongs to a cell, such as its size: the paper shows one search, so its figure has the spread of one.
+    """
     array = np.asarray(values, dtype=np.float64)
-    means = generator(0, "bootstrap").choice(array, (RESAMPLES, len(array))).mean(1)
-    low, high = np.quantile(means - others, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(float(array.mean()) - mean, float(low), float(high), "bootstrap")
+    value = float(array.mean()) - paper.mean
+    if len(array) < 2:
+        return Estimate(value)
+    half = _half(float(array.std(ddof=1)) * np.sqrt(1 + 1 / len(array)), len(array) - 1)
+    return _interval(value, half + paper.rounding, "prediction by Student's t")
+
+
+def best_of(values: Sequence[float], paper: Figure) -> Estimate:
+    """Our mean best of as many trainings as the paper's best is of, minus the paper's, with its prediction interval.
+
+    Raises:
+        ValueError: the paper states no best, or not of how many.
+    """
+    if paper.best is None or not paper.seeds:
+        raise ValueError("the paper states no best of a known number of trainings")
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return Estimate(float(array.min()) - paper.best)
+    draws = generator(0, "best of n").standard_t(len(array) - 1, (DRAWS, paper.seeds)).min(axis=1)
+    bests = array.mean() + array.std(ddof=1) * np.sqrt(1 + 1 / len(array)) * draws - paper.best
+    low, high = np.quantile(bests, _TAILS)
+    return Estimate(float(bests.mean()), float(low) - paper.rounding, float(high) + paper.rounding, "prediction")
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate | None:
+    """The mean of first minus second within the seeds that both have, None where there are none.
+
+    Runs of one seed share the data, the training's random choices and, where the method has them, the one-shot model
+    and its measurements, so what they share cancels.
+    """
+    differences = within_seeds(first, second)
+    if not differences:
+        return None
+    value = float(np.mean(differences))
+    interval = interval_of_mean(differences)
+    if interval is None:
+        return Estimate(value)
+    spread = bool(np.ptp(differences))
+    p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else float(value == 0)
+    return Estimate(value, *interval, "Student's t within seeds", p)
+
+
+def within_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
+    """First minus second for every seed that both have, by seed."""
+    return [first[seed] - second[seed] for seed in sorted(set(first) & set(second))]
+
+
+def ratio_of_sds(first: Sequence[float], second: Sequence[float]) -> Estimate | None:
+    """The SD of ``first`` over that of ``second``, two independent sets of trainings; None without two of each."""
+    one, other = summarise(first), summarise(second)
+    if one is None or other is None or not one.sd or not other.sd:
+        return None
+    return ratio(one, other.sd, other.n)
+
+
+def ratio(ours: Summary, sd: float, n: int) -> Estimate:
+    """Our SD over another, ``sd`` of ``n`` values, with the interval and p of Fisher's F."""
+    if not ours.sd:
+        raise ValueError("one run has no SD")
+    value = (ours.sd / sd) ** 2
+    law = stats.f(ours.n - 1, n - 1)
+    low, high = (float(np.sqrt(value / law.ppf(tail))) for tail in reversed(_TAILS))
+    p = 2 * min(law.cdf(value), law.sf(value))
+    return Estimate(float(np.sqrt(value)), low, high, "Fisher's F", float(p), null=1.0)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """The p values adjusted for so many tests (Holm, 1979): below 0.05 survive a 5 % chance of any false one."""
+    array = np.asarray(values, dtype=np.float64)
+    order = np.argsort(array, kind="stable")
+    stepped = np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1))
+    adjusted = np.empty_like(array)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted.tolist()
+
+
+def seeds_to_tell(effect: float, sd: float) -> int | None:
+    """Seeds with which a true mean difference ``effect`` is told from 0 with 80 % power; None beyond `MOST_SEEDS`.
+
+    ``sd`` is that of the differences within a seed; the test is Student's, two-sided at 5 %.
+    """
+    if not sd:
+        return 2 if effect else None
+    return _least(lambda n: _power(abs(effect) / sd * np.sqrt(n), n - 1) >= POWER)
+
+
+def seeds_to_equate(margin: float, sd: float, paper: Figure) -> int | None:
+    """Runs with which an equal mean is found equal up to ``margin`` with 80 % power; None beyond `MOST_SEEDS`."""
+
+    def enough(n: int) -> bool:
+        error, freedom = _welch(sd, n, paper)
+        both = stats.t.ppf(_TAILS[1], freedom) + stats.t.ppf((1 + POWER) / 2, freedom)
+        return bool(both * error + paper.rounding < margin)
+
+    return _least(enough)
+
+
+def _least(enough: Callable[[int], bool]) -> int | None:
+    return next((n for n in range(2, MOST_SEEDS + 1) if enough(n)), None)
+
+
+def _power(shift: float, freedom: int) -> float:
+    """Of a two-sided t test whose statistic has the noncentrality ``shift``; the far tail is left out."""
+    return float(stats.nct.sf(stats.t.ppf(_TAILS[1], freedom), freedom, shift))
+
+
+def _welch(sd: float, n: int, paper: Figure) -> tuple[float, float]:
+    """The standard error of our mean minus the paper's, and its degrees of freedom."""
+    ours, theirs = sd**2 / n, paper.sd**2 / paper.seeds if paper.sd and paper.seeds else 0.0
+    if not theirs or not paper.seeds:
+        return float(np.sqrt(ours)), n - 1.0
+    freedom = (ours + theirs) ** 2 / (ours**2 / (n - 1) + theirs**2 / (paper.seeds - 1))
+    return float(np.sqrt(ours + theirs)), freedom
+
+
+def _half(error: float, freedom: float) -> float:
+    return float(stats.t.ppf(_TAILS[1], freedom)) * error
+
+
+def _interval(value: float, half: float, by: str) -> Estimate:
+    return Estimate(value, value - half, value + half, by)

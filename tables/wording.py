@@ -1,15 +1,15 @@
 """A table as people read it: the numbers of `Table.rows` in words, once for every output format."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from tables.published import published
 from tables.runs import Runs
-from tables.statistics import BOOTSTRAP_FROM
-from tables.table import Metric, Table
+from tables.table import Metric, Over, Table
 
 QUOTED, DIFFERS = "†", "*"
 
@@ -38,8 +38,9 @@ class Sheet:
     """A table in words; ``groups`` are titled runs of rows, the title empty where the table has none."""
 
     name: str
-    number: int
+    number: int | None
     title: str
+    heading: str
     headers: tuple[str, ...]
     groups: tuple[tuple[str, tuple[SheetRow, ...]], ...]
     caption: tuple[str, ...]
@@ -60,25 +61,60 @@ def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
         table.name,
         table.number,
         table.title,
-        ("", *(metric.title for metric in table.metrics)),
+        table.heading,
+        ("", *(column.header for column in table.columns)),
         tuple((title, tuple(rows)) for title, rows in groups.items()),
         caption(table, runs),
     )
 
 
 def caption(table: Table, runs: Runs) -> tuple[str, ...]:
-    """What a reader must know: runs, spread, interval, epoch, profile, device, and what was left out."""
+    """What a reader must know: runs, estimand, spread, interval, epoch, profile, device, and what was left out."""
     return (
-        f"Profile {runs.profile}"
-        + ("." if runs.profile == "paper" else ": reduced scale, so only directions can be compared with the paper.")
-        + f" Device: {'; '.join(runs.devices) or 'none yet'}.",
-        f"Ours: best | mean ± sample SD (ddof = 1) of n runs that ended, each {table.selection}. "
-        "Below: the paper's figure, then ours minus the paper's with its 95 % interval "
-        f"(Student's t, Welch's where the paper gives SD and seeds; seeded bootstrap from n = {BOOTSTRAP_FROM}).",
-        f"{DIFFERS} the interval excludes 0. {QUOTED} the paper quotes this figure from other work.",
+        f"Profile {runs.profile}{'' if runs.is_full_scale else ': reduced scale'}."
+        f" Device: {'; '.join(runs.devices) or 'none yet'}.",
+        f"Ours: best | mean ± sample SD (ddof = 1) of n runs that ended, each {table.selection}.",
+        *_estimands(table),
+        *(_against(table) if runs.is_full_scale else _reduced(table)),
+        f"{QUOTED} the paper quotes this figure from other work.",
+        *_published_cells(table, runs),
         _counts(runs.statuses(table.name), runs),
         *table.notes,
     )
+
+
+def _estimands(table: Table) -> Iterator[str]:
+    over = {column.over for column in table.columns}
+    if Over.ONE_CELL in over:
+        yield (
+            f'"{Over.ONE_CELL.value}": the cell of one search, trained under every seed: what the paper averages. '
+            f'"{Over.SEARCHES.value}": every seed searches and trains, so the spread is also the search\'s.'
+        )
+    if Over.CELL in over:
+        yield "All other columns: of the cells that these searches found, one a seed."
+
+
+def _against(table: Table) -> Iterator[str]:
+    """How ours is set against the paper's."""
+    if not published(table.name):
+        return
+    yield (
+        "Below: the paper's figure, then ours minus the paper's with its 95 % interval, the printed figure's rounding "
+        "included: of means of trainings (Student's t, Welch's where the paper gives SD and seeds); of what belongs "
+        f"to a cell, the interval of one more search, as the paper's is one. {DIFFERS} the interval excludes 0."
+    )
+
+
+def _reduced(table: Table) -> Iterator[str]:
+    if published(table.name):
+        yield "The paper's figures are of networks many times as large; a difference to them would mean nothing."
+
+
+def _published_cells(table: Table, runs: Runs) -> Iterator[str]:
+    """The rows that no search was made for, which are no rivals of equal cost."""
+    cells = [row for row in runs.rows(table.name) if runs.sample(table.name, row).is_published]
+    if cells:
+        yield f"Reference lines, not searches made here: published cells, found at full scale ({', '.join(cells)})."
 
 
 def _counts(statuses: Counter[str], runs: Runs) -> str:
@@ -92,7 +128,7 @@ def _counts(statuses: Counter[str], runs: Runs) -> str:
 
 
 def _row(table: Table, row: Mapping[str, Any]) -> SheetRow:
-    cells = tuple(_cell(metric, row) for metric in table.metrics)
+    cells = tuple(_cell(column, row) for column in table.columns)
     return SheetRow(row["name"], cells, tuple(row["runs"].split()), tuple(filter(None, row["missing"].split("\n"))))
 
 
@@ -103,7 +139,7 @@ def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
         return _without_runs(paper, values)
     lines = [_ours(metric, values)]
     if paper:
-        lines += [f"paper {paper}"] + ([_difference(metric, values)] if metric.comparable else [])
+        lines += [f"paper {paper}"] + ([_difference(metric, values)] if pd.notna(values["difference"]) else [])
     return Cell(tuple(lines), values["mean"], "ours")
 
 
@@ -116,7 +152,7 @@ def _without_runs(paper: str, values: Mapping[str, Any]) -> Cell:
 
 def _ours(metric: Metric, values: Mapping[str, Any]) -> str:
     text = number(values["mean"], metric.form)
-    if values["n"] > 1:
+    if values["n"] > 1 and values["sd"]:
         text += f" ± {number(values['sd'], metric.form)}"
         text = f"{number(values['best'], metric.form)} | {text}" if metric.best else text
     of = f" of {values['planned']}" if values["n"] < values["planned"] else ""
@@ -136,11 +172,16 @@ def _paper(values: Mapping[str, Any], quoted: bool) -> str:
 
 
 def _difference(metric: Metric, values: Mapping[str, Any]) -> str:
-    text = number(values["difference"], f"+{metric.form}")
+    text = signed(values["difference"], metric.form)
     if pd.isna(values["low"]):
         return f"{text} (no interval from one run)"
-    interval = f"[{number(values['low'], f'+{metric.form}')}, {number(values['high'], f'+{metric.form}')}]"
+    interval = f"[{signed(values['low'], metric.form)}, {signed(values['high'], metric.form)}]"
     return f"{text} {interval}{DIFFERS if values['excludes_zero'] else ''}"
+
+
+def signed(value: float, form: str) -> str:
+    """``value`` as `format` writes it, with its sign."""
+    return number(value, f"+{form}")
 
 
 def number(value: float, form: str) -> str:

@@ -1,4 +1,8 @@
-"""Verdicts on the sizes of published cells, counted without training."""
+"""Verdicts on the sizes of published cells, counted without training, all by one convention.
+
+A network has a batch norm behind each pool, as the authors' release and the setting ``final.pool_bn`` have it. The
+count without them is named beside it, and decides nothing.
+"""
 
 from collections.abc import Iterator
 from functools import cache
@@ -9,7 +13,8 @@ from baselines.genotypes import fixed
 from conas.cnn.network import FinalNetwork
 from conas.counting import count
 from conas.rnn.language_model import FinalRNN
-from tables.claims.verdict import Status, Verdict
+from tables.claims.verdict import Kind, Status, Verdict
+from tables.paper import names
 from tables.published import published
 from tables.readers import MILLION
 
@@ -18,21 +23,24 @@ WORDS, UNITS = 10_000, 850
 TITLES = {"params": "Params (M)", "mult_adds": "Mult-adds (M)"}
 COMMAND = "make scorecard"
 IMAGE_CELLS = (
-    ("nasnet_a", "table1", "NASNet-A", 32),
-    ("nasnet_a", "table2", "NASNet", 32),
-    ("amoebanet_b", "table1", "AmoebaNet-B", CHANNELS),
-    ("amoebanet_a", "table2", "AmoebaNet-A", CHANNELS),
-    ("darts_v2", "table1", "DARTS", CHANNELS),
-    ("darts_v2", "table2", "DARTS", CHANNELS),
-    ("asha", "table1", "ASHA", CHANNELS),
-    ("conas", "table1", "CoNAS (t=1)", CHANNELS),
+    ("nasnet_a", "table1", names.NASNET, 32),
+    ("amoebanet_b", "table1", names.AMOEBANET, CHANNELS),
+    ("amoebanet_a", "table2", names.AMOEBANET_TRANSFER, CHANNELS),
+    ("darts_v2", "table1", names.DARTS, CHANNELS),
+    ("darts_v2", "table2", names.DARTS, CHANNELS),
+    ("asha", "table1", names.ASHA, CHANNELS),
+    ("conas", "table1", names.CONAS, CHANNELS),
 )
 TEXT_CELLS = (
-    ("enas_rnn", "ENAS"),
-    ("darts_v1_rnn", "DARTS (1st order)"),
-    ("darts_v2_rnn", "DARTS (2nd order)"),
+    ("enas_rnn", names.ENAS),
+    ("darts_v2_rnn", names.DARTS_SECOND_ORDER),
 )
-"""Genotype, table, row and channels: the published cells and the rows that print their sizes."""
+"""Genotype, table, row and channels: the published cells and the rows that print their sizes, equal figures once."""
+_NOT_ITS_OWN = {
+    "conas": "the released README's cell; Table 1's own cells exist as pictures only",
+    "enas_rnn": f"counted with {UNITS} units, which are not those of ENAS",
+}
+"""Why a size says nothing about the figure of the row."""
 
 
 @cache
@@ -43,19 +51,22 @@ def verdicts() -> tuple[Verdict, ...]:
 
 def _image_verdicts() -> Iterator[Verdict]:
     for genotype, table, row, channels in IMAGE_CELLS:
-        networks = [_network(genotype, channels, pool_bn) for pool_bn in (False, True)]
-        yield _verdict(genotype, table, row, "params", [_parameters(network) for network in networks])
+        plain = _parameters(_network(genotype, channels, pool_bn=False))
+        why = f"the published genotype {genotype!r}; {plain:.3f} without the pools' batch norms"
+        yield _verdict(genotype, table, row, "params", _parameters(_network(genotype, channels)), why)
         if "mult_adds" in published(table)[row].figures:
-            yield _verdict(genotype, table, row, "mult_adds", [_mult_adds(network) for network in networks])
+            why = f"the published genotype {genotype!r}"
+            yield _verdict(genotype, table, row, "mult_adds", _mult_adds(genotype, channels), why)
 
 
 def _text_verdicts() -> Iterator[Verdict]:
     for genotype, row in TEXT_CELLS:
         model = FinalRNN(fixed(genotype), WORDS, UNITS, seed=0)
-        yield _verdict(genotype, "table3", row, "params", [_parameters(model)])
+        yield _verdict(genotype, "table3", row, "params", _parameters(model), f"the published genotype {genotype!r}")
 
 
-def _network(genotype: str, channels: int, pool_bn: bool) -> FinalNetwork:
+@cache
+def _network(genotype: str, channels: int, pool_bn: bool = True) -> FinalNetwork:
     return FinalNetwork(fixed(genotype), channels, LAYERS, CLASSES, pool_bn=pool_bn)
 
 
@@ -63,27 +74,18 @@ def _parameters(network: nn.Module) -> float:
     return sum(parameter.numel() for parameter in network.parameters()) / MILLION
 
 
-def _mult_adds(network: FinalNetwork) -> float:
-    return count(network, SHAPE).mult_adds_ptflops_like / MILLION
+@cache
+def _mult_adds(genotype: str, channels: int) -> float:
+    return count(_network(genotype, channels), SHAPE).mult_adds_ptflops_like / MILLION
 
 
-def _verdict(genotype: str, table: str, row: str, key: str, counted: list[float]) -> Verdict:
-    """Reproduced if any count rounds to what the paper prints; two are those without and with pool batch norms."""
-    paper = f"{published(table)[row].figures[key].mean:g}"
-    digits = len(paper.partition(".")[2])
-    same = any(f"{size:.{digits}f}" == paper for size in counted)
+def _verdict(genotype: str, table: str, row: str, key: str, counted: float, why: str) -> Verdict:
+    """Reproduced if the count rounds to what the paper prints."""
+    figure = published(table)[row].figures[key]
+    same = figure.printed(counted) == figure.printed(figure.mean)
     status = Status.REPRODUCED if same else Status.DIFFERS
-    why = f"the published genotype {genotype!r}, rounded as the paper prints"
-    if len(counted) == 2:
-        why += "; without and with a batch norm behind each pool"
-    if genotype == "conas":
-        status, why = Status.NOT_CHECKABLE, "the released README's cell; Table 1's own cells exist as pictures only"
-    return Verdict(
-        f"table {table.removeprefix('table')}",
-        f"{row}: {TITLES[key]} of the published cell",
-        paper,
-        " / ".join(f"{size:.3f}" for size in counted),
-        status,
-        why,
-        COMMAND,
-    )
+    if genotype in _NOT_ITS_OWN:
+        status, why = Status.NOT_CHECKABLE, _NOT_ITS_OWN[genotype]
+    where = f"Table {table.removeprefix('table')}"
+    claim = f"{row}: {TITLES[key]} of the published cell"
+    return Verdict(Kind.SIZE, where, claim, figure.printed(figure.mean), f"{counted:.3f}", status, why, COMMAND)

@@ -1,41 +1,147 @@
-"""The scorecard: every numeric claim of the paper with its verdict."""
+"""The scorecard: every claim of the paper with a number or a comparison, and its verdict."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from tables.claims import genotypes as claims_genotypes
-from tables.claims import tables as claims_tables
-from tables.claims import text as claims_text
-from tables.claims.verdict import Status, Verdict
+from tables.claims import figures, genotypes, orders, text
+from tables.claims.verdict import Kind, Status, Test, Verdict
+from tables.paper.contents import TABLES
 from tables.render import escape_markdown, markdown_row
 from tables.runs import Runs
+from tables.statistics import MOST_SEEDS
+from tables.table import Table
 
-HEADERS = ("Where", "Claim", "Paper", "Ours", "Status", "Why", "Command")
+NOTES = {
+    Kind.ORDER: (
+        "First minus second within each seed, one search per seed: their mean, its 95 % interval (Student's t), and p. "
+        "Holm: p adjusted for all comparisons of this page. The status is that of the raw interval; it survives where "
+        "the adjusted p is below 0.05. Seeds to tell: with how many a true difference as large as the paper's (at "
+        "reduced scale: as the one seen here) is told from none with 80 % power."
+    ),
+    Kind.CONTROL: "What the paper does not ask: CoNAS against what costs nothing beyond it. Same statistics.",
+    Kind.TEXT: "Sentences with a number that no table prints; a number that stands in both is counted there.",
+    Kind.SIZE: (
+        "One convention for all: a batch norm behind each pool. Reproduced where the count rounds to what is printed."
+    ),
+    Kind.FIGURE: (
+        "Trainings of one cell against the paper's, or what a search finds against the paper's one. Reproduced: the "
+        "95 % interval lies inside of the margin (two one-sided tests); differs: wholly outside."
+    ),
+}
+Column = tuple[str, Callable[[Verdict], str]]
+_FIRST: tuple[Column, ...] = (
+    ("Where", lambda v: v.where),
+    ("Claim", lambda v: v.claim),
+    ("Paper", lambda v: v.paper),
+    ("Ours", lambda v: v.ours),
+)
+_TESTED: tuple[Column, ...] = (
+    ("n", lambda v: str(len(v.test.seeds)) if v.test and v.test.seeds else ""),
+    ("p", lambda v: _probability(v.test.estimate.p) if v.test and v.test.holm is not None else ""),
+    ("Holm", lambda v: _probability(v.test.holm) if v.test else ""),
+    ("Seeds to tell", lambda v: _needed(v.test)),
+)
+_LAST: tuple[Column, ...] = (("Status", lambda v: v.status), ("Why", lambda v: v.why))
 
 
-def scorecard(runs: Runs) -> list[Verdict]:
-    """The verdicts: on the text, on published cells, on the authors' rows of every table."""
-    return [*claims_text.verdicts(runs), *claims_genotypes.verdicts(), *claims_tables.verdicts(runs)]
+def scorecard(runs: Runs, tables: Sequence[Table] = TABLES) -> list[Verdict]:
+    """The verdicts: orders, this project's questions, the text, published cells, the figures of the tables."""
+    found = [
+        *orders.verdicts(runs, tables),
+        *text.verdicts(runs),
+        *genotypes.verdicts(),
+        *figures.verdicts(runs, tables),
+    ]
+    return [verdict for kind in Kind for verdict in found if verdict.kind is kind]
 
 
-def counts(verdicts: list[Verdict]) -> dict[Status, int]:
-    """How many claims have each status, best first."""
-    found = Counter(verdict.status for verdict in verdicts)
+def counts(verdicts: Sequence[Verdict]) -> dict[Status, int]:
+    """How many of the paper's claims have each status, best first."""
+    found = Counter(verdict.status for verdict in verdicts if verdict.kind is not Kind.CONTROL)
     return {status: found[status] for status in Status if found[status]}
 
 
-def frame(verdicts: list[Verdict]) -> pd.DataFrame:
-    """The scorecard as a data frame."""
-    return pd.DataFrame([vars(verdict) for verdict in verdicts])
+def columns(kind: Kind) -> tuple[Column, ...]:
+    """The columns of a section: titles, and how a verdict fills them."""
+    return (*_FIRST, *(_TESTED if kind in (Kind.ORDER, Kind.CONTROL) else ()), *_LAST)
 
 
-def markdown(verdicts: list[Verdict], profile: str) -> str:
+def decided(verdicts: Sequence[Verdict]) -> str:
+    """How many comparisons are decided, and which of them survive the adjustment for all of them."""
+    tested = [v for v in verdicts if v.test and v.test.holm is not None]
+    clear = [v for v in tested if v.status is not Status.UNDECIDED]
+    survive = [v for v in clear if v.test and v.test.holm is not None and v.test.holm < 0.05]
+    named = f": {'; '.join(v.claim for v in survive)}" if survive else ""
+    return (
+        f"{len(tested)} comparisons are tested, {len(clear)} have a 95 % interval that decides, "
+        f"{len(survive)} of these survive Holm's adjustment{named}."
+    )
+
+
+def frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """The scorecard as a data frame; a comparison has its interval, p values and seeds in columns of their own."""
+    return pd.DataFrame([_line(verdict) for verdict in verdicts])
+
+
+def _line(verdict: Verdict) -> dict[str, object]:
+    line = {name: value for name, value in vars(verdict).items() if name not in ("kind", "test")}
+    test = verdict.test
+    estimate = test.estimate if test else None
+    return {"kind": verdict.kind.name.lower(), **line} | {
+        "difference": estimate.value if estimate else None,
+        "low": estimate.low if estimate else None,
+        "high": estimate.high if estimate else None,
+        "p": estimate.p if estimate else None,
+        "holm": test.holm if test else None,
+        "seeds": " ".join(map(str, test.seeds)) if test else "",
+        "seeds_to_tell": test.needed if test else None,
+    }
+
+
+def sections(verdicts: Sequence[Verdict]) -> dict[Kind, list[Verdict]]:
+    """The verdicts by what is claimed, without empty sections."""
+    found = {kind: [verdict for verdict in verdicts if verdict.kind is kind] for kind in Kind}
+    return {kind: some for kind, some in found.items() if some}
+
+
+def in_short(some: Sequence[Verdict]) -> str:
+    """One sentence for a section in which nothing can be decided, and nothing for any other."""
+    if {verdict.status for verdict in some} != {Status.NOT_RUN}:
+        return ""
+    return f"{len(some)} figures, {'; '.join(sorted({v.why for v in some}))}: they are listed in the CSV file."
+
+
+def markdown(verdicts: Sequence[Verdict], profile: str) -> str:
     """The scorecard as a Markdown document."""
     tally = ", ".join(f"{number} {status}" for status, number in counts(verdicts).items())
-    lines = ["# Scorecard", "", f"Profile {profile}. {len(verdicts)} numeric claims of the paper: {tally}.", ""]
-    lines += [markdown_row(list(HEADERS)), markdown_row(["---"] * len(HEADERS))]
-    for verdict in verdicts:
-        cells = [verdict.where, verdict.claim, verdict.paper, verdict.ours, verdict.status, verdict.why]
-        lines.append(markdown_row([*(escape_markdown(cell) for cell in cells), f"`{verdict.command}`"]))
-    return "\n".join([*lines, ""])
+    claims = sum(counts(verdicts).values())
+    lines = ["# Scorecard", "", f"Profile {profile}. {claims} claims of the paper: {tally}.", "", decided(verdicts), ""]
+    for kind, some in sections(verdicts).items():
+        lines += [
+            f"## {kind.value}",
+            "",
+            NOTES[kind],
+            "",
+            *(([in_short(some), ""]) if in_short(some) else _table(kind, some)),
+        ]
+    return "\n".join(lines)
+
+
+def _table(kind: Kind, some: Sequence[Verdict]) -> list[str]:
+    titles = [title for title, _ in columns(kind)]
+    rows = [[escape_markdown(shown(verdict)) for _, shown in columns(kind)] for verdict in some]
+    return [markdown_row(titles), markdown_row(["---"] * len(titles)), *map(markdown_row, rows), ""]
+
+
+def _probability(p: float | None) -> str:
+    if p is None:
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _needed(test: Test | None) -> str:
+    if test is None or test.holm is None or not test.seeds:
+        return ""
+    return f">{MOST_SEEDS:,}" if test.needed is None else str(test.needed)

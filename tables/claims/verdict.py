@@ -1,25 +1,57 @@
-"""What became of a numeric claim of the paper."""
+"""What became of a claim: one status, one shape, for whatever is claimed."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+
+from tables.statistics import Estimate
 
 
 class Status(StrEnum):
     """The verdicts, best first. A reduced scale allows only directions: which of two rows is the lower one."""
 
     REPRODUCED = "reproduced"
-    DIRECTION = "reproduced in direction at reduced scale"
+    DIRECTION = "holds at reduced scale"
+    CONSISTENT = "agrees, without an experiment"
     UNDECIDED = "undecided"
-    OPPOSITE = "differs in direction at reduced scale"
+    OPPOSITE = "does not hold at reduced scale"
     DIFFERS = "differs"
+    CONTRADICTORY = "the paper contradicts itself"
     NOT_RUN = "not run"
     NOT_CHECKABLE = "not checkable"
 
 
+class Kind(Enum):
+    """What is claimed; the value is the title of its section."""
+
+    ORDER = "This is lower than that"
+    CONTROL = "This project's own questions"
+    TEXT = "Numbers of the text"
+    SIZE = "Sizes of published cells"
+    FIGURE = "Figures of the tables"
+
+
+@dataclass(frozen=True)
+class Test:
+    """The statistics of a comparison.
+
+    Attributes:
+        estimate: the difference, first minus second, or the ratio.
+        seeds: over which it is taken.
+        needed: seeds that would tell it from none with 80 % power, None where even 1,000 would not or nothing says.
+        holm: its p value adjusted for all comparisons of the page, None where it decides nothing.
+    """
+
+    estimate: Estimate
+    seeds: tuple[int, ...]
+    needed: int | None = None
+    holm: float | None = None
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """One claim of the paper: where it is made, its figure, ours, the status, why, and the command that settles it."""
+    """One claim: where it is made, its figure, ours, the status, why, and the command that settles it."""
 
+    kind: Kind
     where: str
     claim: str
     paper: str
@@ -27,3 +59,9 @@ class Verdict:
     status: Status
     why: str
     command: str
+    test: Test | None = None
+
+
+def make(sweep: str, profile: str) -> str:
+    """The command that makes the runs of ``sweep``."""
+    return f"python harness/sweep.py {sweep} --profile {profile}"

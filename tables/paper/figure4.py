@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
 from harness.records.schema import SearchRecord
+from tables.paper import names
 from tables.plot import Plot, legend_below
 from tables.readers import title
 from tables.runs import Runs
 
 PANELS = {
-    "a": ("table1", "CoNAS (t=4)"),
-    "b": ("table3", "CoNAS"),
+    "a": ("table1", names.CONAS_FOUR_STAGES),
+    "b": ("table3", names.CONAS_TEXT),
 }
 _COLUMNS = ["panel", "dataset", "seed", "quantity", "stage", "mean", "sd", "measurements"]
 
@@ -64,7 +65,7 @@ def _stages(search: SearchRecord | None) -> list[dict[str, Any]]:
 PLOT = Plot(
     "figure04",
     "Figure 4. Measured loss (perplexity) against the stages of sparse recovery",
-    (("table1", "CoNAS (t=4)"), ("table3", "CoNAS")),
+    tuple(PANELS.values()),
     rows,
     draw,
 )

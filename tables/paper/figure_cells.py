@@ -6,6 +6,7 @@ from pathlib import Path
 from conas.genotype import Genotype
 from harness.pictures.cells import draw_cell
 from harness.records.schema import Record
+from tables.paper import names
 from tables.runs import Runs
 
 
@@ -44,14 +45,14 @@ class CellFigure:
 
 
 FIGURES = (
-    CellFigure(3, "Cell found by CoNAS (t=1)", "table1", "CoNAS (t=1)"),
-    CellFigure(5, "Cell found by CoNAS (t=4)", "table1", "CoNAS (t=4)"),
-    CellFigure(6, "Recurrent cell found by CoNAS", "table3", "CoNAS"),
-    CellFigure(7, "Cell found by DARTS", "table1", "DARTS (five operations)"),
-    CellFigure(8, "Cell found by CoNAS with λ = 5", "table4", "λ = 5"),
-    CellFigure(9, "Cell found by CoNAS with λ = 10", "table4", "λ = 10"),
-    CellFigure(10, "Randomly wired cell (1)", "table5", "Randomly Wired Model (1)"),
-    CellFigure(11, "Randomly wired cell (2)", "table5", "Randomly Wired Model (2)"),
-    CellFigure(12, "Randomly wired cell (3)", "table5", "Randomly Wired Model (3)"),
-    CellFigure(13, "Recurrent cell found by RSWS with CoNAS's search time", "table3", "RSWS (equal search time)"),
+    CellFigure(3, "Cell found by CoNAS (t=1)", "table1", names.CONAS),
+    CellFigure(5, "Cell found by CoNAS (t=4)", "table1", names.CONAS_FOUR_STAGES),
+    CellFigure(6, "Recurrent cell found by CoNAS", "table3", names.CONAS_TEXT),
+    CellFigure(7, "Cell found by DARTS", "table1", names.DARTS_FIVE),
+    CellFigure(8, "Cell found by CoNAS with λ = 5", "table4", names.PENALTIES[5.0]),
+    CellFigure(9, "Cell found by CoNAS with λ = 10", "table4", names.PENALTIES[10.0]),
+    CellFigure(10, "Randomly wired cell (1)", "table5", names.WIRED[0]),
+    CellFigure(11, "Randomly wired cell (2)", "table5", names.WIRED[1]),
+    CellFigure(12, "Randomly wired cell (3)", "table5", names.WIRED[2]),
+    CellFigure(13, "Recurrent cell found by RSWS with CoNAS's search time", "table3", names.RSWS_EQUAL_TIME),
 )

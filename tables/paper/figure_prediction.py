@@ -9,14 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
+from tables.paper import names
 from tables.plot import Plot, legend_below
 from tables.readers import title
 from tables.runs import Runs
 
 SEARCHES = {
-    ("table1", "CoNAS (t=1)"): ", t = 1",
-    ("table1", "CoNAS (t=4)"): ", t = 4",
-    ("table3", "CoNAS"): "",
+    ("table1", names.CONAS): ", t = 1",
+    ("table1", names.CONAS_FOUR_STAGES): ", t = 4",
+    ("table3", names.CONAS_TEXT): "",
 }
 _LEAST_SHOWN = -0.5
 """A worse R² is drawn here: with hardly any spread left in the losses it has no lower end."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
-from tables.plot import Plot
+from tables.plot import Plot, legend_below
 from tables.readers import last, title
 from tables.runs import Runs
 from tables.statistics import interval_of_mean
@@ -19,28 +19,31 @@ PANELS: dict[str, tuple[str, Reader]] = {
 }
 _OURS, _OTHERS = "#0173b2", "0.35"
 _MARGIN = 0.25
+REFERENCE_LINES = ("--", ":", "-.")
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a finished run."""
+    """One line a finished run; ``published`` says that its cell was not searched for here."""
     lines = [
-        (sweep, record.dataset, name, record.seed, value)
+        (sweep, record.dataset, name, record.seed, value, sample.is_published)
         for sweep, (_, read) in PANELS.items()
-        for name in runs.planned(sweep)
-        for record in runs.sample(sweep, name).done
+        for name in runs.rows(sweep)
+        for sample in [runs.sample(sweep, name)]
+        for record in sample.done
         if (value := read(record, runs)) is not None
     ]
-    return pd.DataFrame(lines, columns=["table", "dataset", "name", "seed", "value"])
+    return pd.DataFrame(lines, columns=["table", "dataset", "name", "seed", "value", "published"])
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """One panel a data set, the best mean on top; CoNAS in colour."""
+    """One panel a data set, the best mean on top; CoNAS in colour, published cells as lines."""
     shown = [sweep for sweep in PANELS if sweep in set(frame["table"])]
     most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
-    figure, axes = panels(len(shown), width=5.0, height=1.0 + 0.27 * most)
+    figure, axes = panels(len(shown), width=5.0, height=1.4 + 0.27 * most)
     for axis, sweep in zip(axes, shown, strict=True):
         shown_here = frame[frame["table"] == sweep]
-        _draw_panel(axis, shown_here)
+        _draw_panel(axis, shown_here[~shown_here["published"]])
+        _draw_references(axis, shown_here[shown_here["published"]])
         axis.set(title=title(shown_here["dataset"].iloc[0]), xlabel=PANELS[sweep][0])
     return figure
 
@@ -61,6 +64,14 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
     axis.invert_yaxis()
 
 
+def _draw_references(axis: Axes, frame: pd.DataFrame) -> None:
+    for i, (name, mean) in enumerate(frame.groupby("name")["value"].mean().items()):
+        style = REFERENCE_LINES[i % len(REFERENCE_LINES)]
+        axis.axvline(mean, color="#d55e00", linewidth=1.2, linestyle=style, label=f"published cell: {name}")
+    if len(frame):
+        legend_below(axis)
+
+
 PLOT = Plot(
     "searches",
     "Every search: its runs, their mean and its 95 % interval",
@@ -69,6 +80,6 @@ PLOT = Plot(
     draw,
     (
         "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame.",
-        "The best mean is on top.",
+        "The best mean is on top. A published cell was found at full scale: its mean is a reference line.",
     ),
 )

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
+from tables.paper import names
 from tables.paper.chance import random_distances
 from tables.paper.table4 import TABLE
 from tables.plot import Plot, legend_below
@@ -16,7 +17,6 @@ from tables.runs import Runs
 from tables.statistics import summarise
 from tables.table import Reader
 
-RANDOM = "Random"
 _COLUMNS = ["name", "lambda", "quantity", "n", "mean", "sd", "paper"]
 _QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": last("test_error")}
 
@@ -24,14 +24,14 @@ _QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": las
 def rows(runs: Runs) -> pd.DataFrame:
     """One line a row of Table 4 and quantity; the row ``chance`` holds the distance of random pairs of strings."""
     lines = []
-    for name in runs.planned(TABLE.name):
+    for name in runs.rows(TABLE.name):
         sample = runs.sample(TABLE.name, name)
         paper = published(TABLE.name).get(name)
         penalty = sample.planned[0].search.get("lambda")
         for quantity, read in _QUANTITIES.items():
             measured = [value for record in sample.done if (value := read(record, runs)) is not None]
             found = summarise(measured)
-            figure = paper.figures[quantity].mean if paper and runs.profile == "paper" else None
+            figure = paper.figures[quantity].mean if paper and runs.is_full_scale else None
             if found:
                 lines.append((name, penalty, quantity, found.n, found.mean, found.sd, figure))
     return pd.DataFrame([*lines, *_chance(runs)], columns=_COLUMNS)
@@ -52,7 +52,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     figure, axes = panels(2)
     _draw_panel(axes[0], frame, "hamming", "chance", "random strings")
     axes[0].set(title="Distance to the solution of λ = 1", ylabel="Bits that differ")
-    _draw_panel(axes[1], frame, "error", RANDOM, "random cells")
+    _draw_panel(axes[1], frame, "error", names.RANDOM, "random cells")
     axes[1].set(title="Error of the final network", ylabel="Test error (%)")
     return figure
 

@@ -1,29 +1,41 @@
 """Error against what the network weighs and against what the search costs, for all searches on CIFAR-10."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from harness.pictures.plots import panels
 from tables.paper.table1 import TABLE
 from tables.plot import Plot, looks
 from tables.runs import Runs
 
+_REFERENCE = {"color": "black", "marker": "x", "markersize": 7}
 _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Search (device-days)"}
 
 
 def rows(runs: Runs) -> pd.DataFrame:
     """Table 1's means and SDs, of the rows with runs; in the profile paper also published figures of rows run here."""
-    frame = TABLE.rows(runs)
+    frame = _over_searches(TABLE.rows(runs))
     columns = ["name", *(f"{key}.{field}" for key in ("error", *_AXES) for field in ("mean", "sd", "paper_mean"))]
-    if runs.profile != "paper":
+    if not runs.is_full_scale:
         frame = frame.assign(**{f"{key}.paper_mean": float("nan") for key in ("error", *_AXES)})
+    frame["published"] = [runs.sample(TABLE.name, name).is_published for name in frame["name"]]
     shown = (frame["error.n"] > 0) | (frame["error.paper_mean"].notna() & (frame["error.planned"] > 0))
-    return frame.loc[shown, columns].reset_index(drop=True)
+    return frame.loc[shown, [*columns, "published"]].reset_index(drop=True)
+
+
+def _over_searches(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the errors over searches, for it is searches that are compared; a published cell has one cell."""
+    several = frame["error_searches.n"] > 0
+    fields = {name: f"error_searches.{name}" for name in ("n", "mean", "sd", "planned")}
+    errors = {f"error.{name}": frame[f"error.{name}"].mask(several, frame[other]) for name, other in fields.items()}
+    return frame.assign(**errors)
 
 
 def draw_size(frame: pd.DataFrame) -> Figure:
-    """Error against mult-adds and against parameters."""
+    """Error against mult-adds and against parameters, on logarithmic scales."""
     figure, axes = panels(2, width=4.2, height=3.6)
     _draw(figure, axes, frame, ("mult_adds", "params"))
     return figure
@@ -32,20 +44,34 @@ def draw_size(frame: pd.DataFrame) -> Figure:
 def draw_cost(frame: pd.DataFrame) -> Figure:
     """Error against the cost of the search, on a logarithmic scale."""
     figure, axes = panels(1, width=6.2, height=3.6)
-    _draw(figure, axes, frame, ("search",))
-    axes[0].set_xscale("log")
+    _draw(figure, axes, frame.assign(**{"search.mean": _side_by_side(frame["search.mean"])}), ("search",))
     return figure
 
 
+def _side_by_side(costs: pd.Series) -> pd.Series:
+    """``costs``, those that are equal to a percent or two apart by the width of a marker."""
+    equal = np.log(costs).mul(50).round()
+    return costs * 1.08 ** costs.groupby(equal).cumcount()
+
+
 def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str, ...]) -> None:
-    styles = looks(list(frame["name"]))
+    searches = frame.loc[~frame["published"], "name"]
+    styles = looks(list(searches)) | dict.fromkeys(frame.loc[frame["published"], "name"], _REFERENCE)
     points = [f"{key}.{field}" for key in keys for field in ("mean", "paper_mean")]
     frame = frame[frame[points].notna().any(axis=1)]
     for axis, key in zip(axes, keys, strict=True):
         for _, row in frame.iterrows():
             _draw_point(axis, row, key, styles[row["name"]])
-        axis.set(xlabel=_AXES[key], ylabel="Test error (%)")
-    handles = {name: axes[0].plot([], [], linestyle="", label=name, **styles[name])[0] for name in frame["name"]}
+        axis.set(xlabel=_AXES[key], ylabel="Test error (%)", xscale="log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    handles = {
+        name: axes[0].plot(
+            [], [], linestyle="", label=f"{name} (published cell)" if published else name, **styles[name]
+        )[0]
+        for name, published in zip(frame["name"], frame["published"], strict=True)
+    }
     figure.legend(handles=list(handles.values()), loc="outside right center", frameon=False)
 
 
@@ -58,6 +84,16 @@ def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
         axis.plot(row[f"{key}.paper_mean"], row["error.paper_mean"], fillstyle="none", **hollow)
 
 
-_NOTES = ("Mean ± SD of the finished runs; in the profile paper, hollow markers are the published figures.",)
+_NOTES = (
+    "Mean ± SD over searches; a black cross is a published cell, found at full scale. With the published settings, "
+    "hollow markers are the paper's figures.",
+)
 SIZE = Plot("tradeoff_size", "Error against the size of the network", (("table1", None),), rows, draw_size, _NOTES)
-COST = Plot("tradeoff_cost", "Error against the cost of the search", (("table1", None),), rows, draw_cost, _NOTES)
+COST = Plot(
+    "tradeoff_cost",
+    "Error against the cost of the search",
+    (("table1", None),),
+    rows,
+    draw_cost,
+    (*_NOTES, "Searches of equal cost stand side by side."),
+)

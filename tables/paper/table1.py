@@ -1,20 +1,52 @@
 """Table 1: the searches on CIFAR-10."""
 
-from tables.readers import last, mult_adds, params, search_days, searches
-from tables.table import Metric, Table
+from itertools import pairwise
+
+from tables.paper import names
+from tables.readers import last, mult_adds, params, search_days, searches, stage_mean
+from tables.table import Metric, Order, Over, Table, of_images, share
+
+ERROR = Metric("error", "Test error (%)", last("test_error"), margin=of_images(10_000), best=True)
+PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1))
+MULT_ADDS = Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g", Over.CELL, share(0.1))
+SEARCH = Metric("search", "Search (device-days)", search_days, ".3g", Over.CELL, applies=searches, comparable=False)
+STAGES = [Metric(f"stage{k}", f"Measured loss, stage {k}", stage_mean(k), ".3f") for k in (1, 2, 3, 4)]
 
 TABLE = Table(
     "table1",
     "CIFAR-10: the cell of every search, trained and tested",
-    (
-        Metric("error", "Test error (%)", last("test_error"), best=True),
-        Metric("params", "Params (M)", params, ".3g"),
-        Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g"),
-        Metric("search", "Search (device-days)", search_days, ".3g", applies=searches, comparable=False),
-    ),
+    (ERROR, PARAMS, MULT_ADDS, SEARCH),
     (
         "Mult-adds as the paper's column counts them: convolutions, linear layers, batch norms, ReLUs and pools.",
         "The paper's search cost is of an NVIDIA TITAN X; device-days of other devices do not compare with it.",
-        "DARTS, NASNet-A and AmoebaNet-A are published cells trained here, not searches run here.",
+    ),
+    claims=(
+        *(Order(ERROR, names.CONAS, other, "section 4.1") for other in (names.RSWS, names.DARTS)),
+        Order(ERROR, names.CONAS, names.RANDOM_SEARCH, "section 1"),
+        *(Order(ERROR, names.CONAS, other, "Table 1") for other in (names.DARTS_FIVE, names.ASHA)),
+        *(
+            Order(metric, names.CONAS, other, "section 4.1: smaller")
+            for metric in (PARAMS, MULT_ADDS)
+            for other in (names.RSWS, names.DARTS)
+        ),
+        *(Order(metric, names.CONAS, names.DARTS_FIVE, "Table 1") for metric in (PARAMS, MULT_ADDS)),
+        Order(PARAMS, names.CONAS, names.RANDOM_SEARCH, "section 1"),
+        *(
+            Order(SEARCH, names.CONAS, other, "section 4.1: faster", own_scale=True)
+            for other in (names.RSWS, names.DARTS_FIVE)
+        ),
+        Order(ERROR, names.CONAS_FOUR_STAGES, names.CONAS, "section 4.1: four stages"),
+        Order(ERROR, names.CONAS_FOUR_STAGES, names.CONAS, "section 4.1: four stages", of_spread=True),
+        *(
+            Order(metric, other, names.CONAS_FOUR_STAGES, "section 4.1: four stages")
+            for metric in (PARAMS, MULT_ADDS)
+            for other in (names.CONAS, names.RSWS, names.DARTS)
+        ),
+        Order(ERROR, names.CONAS_WIDE, names.CONAS, "Table 1: wide"),
+        *(
+            Order(later, names.CONAS_FOUR_STAGES, names.CONAS_FOUR_STAGES, "appendix A.7", than=earlier)
+            for earlier, later in pairwise(STAGES)
+        ),
+        *(Order(ERROR, names.CONAS, other, None) for other in (names.BEST_OF_M, names.WIRED_15, names.WIRED_5)),
     ),
 )

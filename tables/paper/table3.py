@@ -1,23 +1,30 @@
 """Table 3: the searches on Penn Treebank."""
 
-from tables.readers import last, params, search_days, searches
-from tables.table import Metric, Table
+from tables.paper import names
+from tables.readers import last, params, search_days, searches, stage_mean
+from tables.table import Metric, Order, Over, Table, share
+
+VALID = Metric("valid", "Valid perplexity", last("valid_perplexity"), ".1f", margin=share(0.01))
+TEST = Metric("test", "Test perplexity", last("test_perplexity"), ".1f", margin=share(0.01))
+PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1))
+SEARCH = Metric("search", "Search (device-days)", search_days, ".3g", Over.CELL, applies=searches, comparable=False)
+STAGES = [Metric(f"stage{k}", f"Measured perplexity, stage {k}", stage_mean(k), ".1f") for k in (1, 2)]
 
 TABLE = Table(
     "table3",
     "Penn Treebank: the cell of every search, trained and tested",
-    (
-        Metric("valid", "Valid perplexity", last("valid_perplexity"), ".1f"),
-        Metric("test", "Test perplexity", last("test_perplexity"), ".1f"),
-        Metric("params", "Params (M)", params, ".3g"),
-        Metric("search", "Search (device-days)", search_days, ".3g", applies=searches, comparable=False),
-    ),
+    (VALID, TEST, PARAMS, SEARCH),
     (
         "The paper states means over five seeds but no spread; its figures are taken as exact.",
-        "The paper searched on TITAN X, GTX 1080Ti and Tesla P100; device-days of other devices do not compare.",
-        "ENAS and both rows DARTS under published searches are published cells trained here.",
-        "Assumed, as the paper is silent: the epochs, clip, m, lambda and seeds of its search on Penn Treebank "
-        "(`python harness/run.py print_config with dataset=ptb profile=paper` shows every value and its source).",
+        "The paper searched on TITAN X (its own rows), GTX 1080Ti (ENAS, random search, DARTS) and Tesla P100 (ASHA, "
+        "RSWS); device-days of other devices do not compare.",
     ),
     "with the weights of its best validation epoch, as DARTS does",
+    claims=(
+        *(Order(TEST, names.CONAS_TEXT, other, "section 4.3") for other in (names.RSWS_EQUAL_TIME, names.DARTS_RERUN)),
+        Order(TEST, names.CONAS_TEXT, names.RANDOM_SEARCH, "Table 3"),
+        *(Order(TEST, other, names.CONAS_TEXT, "section 4.4") for other in (names.RSWS, names.DARTS_SECOND_ORDER)),
+        Order(SEARCH, names.CONAS_TEXT, names.DARTS_RERUN, "section 4.4", own_scale=True),
+        Order(STAGES[1], names.CONAS_TEXT, names.CONAS_TEXT, "appendix A.7", than=STAGES[0]),
+    ),
 )

@@ -28,7 +28,10 @@ STATUSES = {"failed": "OSError: no space left on device", "diverged": "final: lo
 
 def record(config: Config, status: str = "done", error: float | None = None) -> Record:
     """A record of the run of ``config``; ``error`` replaces its drawn test error or perplexity."""
-    rng = generator(config.seed, "synthetic", config.method, config.dataset, config.variant or "", str(config.search))
+    drawn = [config.method, config.dataset, config.variant or "", str(config.search)]
+    if config.search_seed is not None:
+        drawn.append(str(config.search_seed))
+    rng = generator(config.seed, "synthetic", *drawn)
     made = Record(
         key=config.key,
         method=config.method,
@@ -93,7 +96,7 @@ def _finished(made: Record, config: Config, rng: np.random.Generator, error: flo
     alpha = _alpha(bits, config, rng)
     made.genotype = bits.build(alpha).to_json()
     made.search = SearchRecord(
-        key="0" * 12,
+        key=config.for_search().key,
         dataset=config.dataset,
         seconds=3456.0,
         gpu_days=0.04,

@@ -1,0 +1,144 @@
+"""Verdicts on "this is lower than that", the paper's and this project's own, each decided by one test.
+
+Both rows have runs of the same seeds, one search per seed. So the differences are taken within a seed, and the interval
+of their mean decides: the claim holds where it lies below 0, does not where it lies above, and is undecided where it
+contains 0. At reduced scale a published cell, which was found at full scale, is a reference line and no rival.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tables.claims.verdict import Kind, Status, Test, Verdict, make
+from tables.published import Figure, published
+from tables.runs import Runs
+from tables.statistics import Estimate, holm, paired, ratio_of_sds, seeds_to_tell, within_seeds
+from tables.table import Order, Over, Table
+from tables.wording import signed
+
+_MINUTE = 60.0
+
+
+def verdicts(runs: Runs, tables: Sequence[Table]) -> list[Verdict]:
+    """A verdict on every order that ``tables`` claim, with p values adjusted for all of them."""
+    found = [_verdict(order, table, runs) for table in tables for order in table.claims]
+    deciding = [i for i, one in enumerate(found) if one.test and one.status is not Status.NOT_CHECKABLE]
+    values = [(i, p) for i in deciding if (test := found[i].test) and (p := test.estimate.p) is not None]
+    for (i, _), adjusted in zip(values, holm([p for _, p in values]), strict=True):
+        test = found[i].test
+        assert test is not None
+        found[i] = replace(found[i], test=replace(test, holm=adjusted))
+    return found
+
+
+def _verdict(order: Order, table: Table, runs: Runs) -> Verdict:
+    estimate, paper = _estimate(order, table.name, runs), paper_says(order, table.name)
+    status, reasons = _status(order, table.name, runs, estimate)
+    return Verdict(
+        Kind.ORDER if order.where else Kind.CONTROL,
+        order.where or table.heading.partition(".")[0],
+        claim(order),
+        _shown(order, paper),
+        _with_interval(order, estimate),
+        status,
+        "; ".join([*reasons, *([order.note] if order.note else []), *_spent(order, table.name, runs)]),
+        make(table.name, runs.profile),
+        _test(order, table.name, runs, estimate),
+    )
+
+
+def claim(order: Order) -> str:
+    """The claim in words."""
+    title = f"SD of {order.metric.title}, one cell" if order.of_spread else order.metric.title
+    if order.than is not None:
+        return f"{order.first}: {title} < {order.than.title}"
+    return f"{title}: {order.first} < {order.second}"
+
+
+def paper_says(order: Order, table: str) -> float | None:
+    """The paper's difference (of SDs: its ratio), None where it does not print both figures."""
+    first, second = (_figure(row, order.metric.key, table) for row in (order.first, order.second))
+    if first is None or second is None or order.than is not None:
+        return None
+    if not order.of_spread:
+        return first.mean - second.mean
+    return first.sd / second.sd if first.sd and second.sd else None
+
+
+def _figure(row: str, key: str, table: str) -> Figure | None:
+    """Of the row in this table, else in Table 1, whose rows other tables compare with."""
+    rows = published("table1") | published(table)
+    return rows[row].figures.get(key) if row in rows else None
+
+
+def _estimate(order: Order, table: str, runs: Runs) -> Estimate | None:
+    if order.of_spread:
+        return ratio_of_sds(*(order.metric.values(runs, table, row) for row in (order.first, order.second)))
+    return paired(*_sides(order, table, runs))
+
+
+def _sides(order: Order, table: str, runs: Runs) -> tuple[dict[int, float], dict[int, float]]:
+    first = order.metric.by_seed(runs, table, order.first)
+    return first, (order.than or order.metric).by_seed(runs, table, order.second)
+
+
+def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> tuple[Status, list[str]]:
+    references = [row for row in (order.first, order.second) if runs.sample(table, row).is_published]
+    if estimate is None:
+        return Status.NOT_RUN, ["no seed with both"]
+    if order.own_scale and not runs.is_full_scale:
+        return Status.NOT_CHECKABLE, ["the profile sets what both searches spend"]
+    if references and not runs.is_full_scale:
+        return Status.NOT_CHECKABLE, [
+            f"{references[0]} was found at full scale: a reference line, no rival at this scale"
+        ]
+    if estimate.side == 0:
+        return Status.UNDECIDED, [] if estimate.low is not None else ["one seed gives no interval"]
+    if estimate.side < 0:
+        return Status.REPRODUCED if runs.is_full_scale else Status.DIRECTION, []
+    return Status.DIFFERS if runs.is_full_scale else Status.OPPOSITE, []
+
+
+def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Test | None:
+    if estimate is None:
+        return None
+    if order.of_spread:
+        return Test(estimate, ())
+    first, second = _sides(order, table, runs)
+    spread = float(np.std(within_seeds(first, second), ddof=1)) if estimate.low is not None else 0.0
+    paper = paper_says(order, table)
+    effect = paper if runs.is_full_scale and paper else estimate.value
+    return Test(estimate, tuple(sorted(set(first) & set(second))), seeds_to_tell(effect, spread) if spread else None)
+
+
+def _spent(order: Order, table: str, runs: Runs) -> Iterator[str]:
+    """What both sides' searches took, for a reader who asks whether the rivals had the same means."""
+    if order.metric.over is not Over.ONE_CELL or order.than is not None:
+        return
+    first, second = (_minutes(runs, table, row) for row in (order.first, order.second))
+    if first and second:
+        yield f"device-minutes per search: {first:.1f} and {second:.1f}"
+
+
+def _minutes(runs: Runs, table: str, row: str) -> float | None:
+    seconds = [record.search.seconds for record in runs.sample(table, row).done if record.search]
+    return float(np.mean(seconds)) / _MINUTE if any(seconds) else None
+
+
+def _shown(order: Order, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"ratio {value:.2f}" if order.of_spread else signed(value, order.metric.form)
+
+
+def _with_interval(order: Order, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    shown = _shown(order, estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return shown
+    low, high = (
+        f"{end:.2f}" if order.of_spread else signed(end, order.metric.form) for end in (estimate.low, estimate.high)
+    )
+    return f"{shown} [{low}, {high}]"
