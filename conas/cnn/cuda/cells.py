@@ -1,0 +1,211 @@
+"""The launches of a one-shot CNN's cells, from its modules."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, cast
+
+from torch import nn
+
+from conas.cnn.cuda import plan
+from conas.cnn.cuda.plan import Block, Chain, Map, Norm, Pointwise, Pooled, Projection, Room, Term, UnsupportedError
+from conas.cnn.one_shot_plain import OneShotCell
+from conas.cnn.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice
+from conas.space import Edge
+
+_Connection = tuple[Edge, nn.Module, int, int]
+"""An edge, its operation, its bit and the condition that it is active."""
+
+
+class CellPlan:
+    """The launches of one cell; ``bits[i]`` is the bit of the cell's edge ``i``."""
+
+    def __init__(self, room: Room, cell: OneShotCell, inputs: Sequence[Map], bits: Sequence[int]) -> None:
+        self._room, self._cell = room, cell
+        masks = [room.masks.computed([bit]) for bit in bits]
+        self._always = room.masks.computed()
+        self._edges: list[_Connection] = list(zip(cell.edges, cell.operations, bits, masks, strict=True))
+        self._inner = range(2, 2 + cell.nodes)
+        self._chains: list[tuple[Edge, Chain]] = []
+        self._reductions: list[tuple[Edge, Projection]] = []
+        self._pools: list[Pooled] = []
+        self._terms: list[tuple[Edge, Term]] = []
+        self._gradient_terms: list[tuple[Edge, Term]] = []
+        self._forward(inputs)
+
+    def _forward(self, inputs: Sequence[Map]) -> None:
+        room = self._room
+        self._preprocess = [
+            self._projection(cast(Any, module), x, None, self._always)
+            for module, x in zip(self._cell.preprocess, inputs, strict=True)
+        ]
+        self._place_nodes()
+        self._project(self._preprocess)
+        plan.statistics(room, [projection.norm for projection in self._preprocess])
+        self._add([(node, [Term(self._always, p.y, p.norm)]) for node, p in zip(self._nodes, self._preprocess)])
+        for sources in self._steps():
+            self._out_of(sources)
+            target = sources[-1] + 1
+            self._add([(self._nodes[target], [term for edge, term in self._terms if edge.target == target])])
+
+    def _steps(self) -> list[list[int]]:
+        """The nodes in the order in which their edges can be computed; the two inputs together."""
+        return [[0, 1], *([node] for node in self._inner[:-1])]
+
+    def _add(self, sums: Sequence[tuple[Map, Sequence[Term]]]) -> None:
+        plan.add(self._room, self._room.forward, [(self._always, node, terms) for node, terms in sums])
+
+    def _project(self, projections: Iterable[Projection]) -> None:
+        plan.pointwise_forward(self._room, [block for p in projections for block in p.blocks])
+
+    def _place_nodes(self) -> None:
+        """Room for the nodes and their gradients; those that the cell returns lie side by side."""
+        room, inputs = self._room, [p.y for p in self._preprocess]
+        channels = inputs[0].channels
+        self.out = room.map(inputs[0], self._cell.nodes * channels, self._cell.stride(0))
+        inner = [self.out.part(i * channels, channels) for i in range(self._cell.nodes)]
+        self._nodes = [*(room.map(x, channels) for x in inputs), *inner]
+        self._gradients = [*(p.g for p in self._preprocess), *(room.gradient(node) for node in inner)]
+
+    def _out_of(self, sources: Sequence[int]) -> None:
+        """All edges out of ``sources``, nodes of the same size."""
+        room, edges = self._room, [edge for edge in self._edges if edge[0].source in sources]
+        chains, reductions, pooled = [], [], []
+        for edge, module, bit, mask in edges:
+            match module:
+                case Separable() | SeparableTwice():
+                    chains.append(self._chain(edge, module, mask))
+                case FactorizedReduce():
+                    reductions.append(self._reduction(edge, module, mask))
+                case NormalisedPool():
+                    pooled.append((edge, module, bit, mask))
+                case nn.Identity():
+                    self._term(edge, Term(mask, self._nodes[edge.source]), Term(mask, self._gradients[edge.target]))
+                case _:
+                    raise UnsupportedError(f"operation {edge.operation}")
+        pools = self._pools_of(pooled)
+        plan.separable_forward(room, [chain.first for chain in chains])
+        plan.pool_forward(room, pools)
+        self._project(reductions)
+        norms = [*(chain.first.norm for chain in chains), *(pool.norm for pool in pools)]
+        plan.statistics(room, [*norms, *(reduction.norm for reduction in reductions)])
+        seconds = [chain.last for chain in chains if len(chain.blocks) > 1]
+        plan.separable_forward(room, seconds)
+        plan.statistics(room, [block.norm for block in seconds])
+
+    def _term(self, edge: Edge, term: Term, gradient: Term) -> None:
+        self._terms.append((edge, term))
+        self._gradient_terms.append((edge, gradient))
+
+    def _chain(self, edge: Edge, module: Separable | SeparableTwice, mask: int) -> Chain:
+        modules = [module] if isinstance(module, Separable) else [module.first, module.second]
+        target, x, before, blocks = self._gradients[edge.target], self._nodes[edge.source], None, list[Block]()
+        gx = self._room.gradient(x)
+        for separable in modules:
+            block = self._block(separable, mask, x, before, target if separable is modules[-1] else None, gx)
+            blocks.append(block)
+            x, before, gx = block.y, block.norm, block.g
+        chain = Chain(blocks)
+        self._chains.append((edge, chain))
+        self._term(edge, Term(mask, x, before), Term(mask, chain.first.gx))
+        return chain
+
+    def _block(self, module: Separable, mask: int, x: Map, before: Norm | None, g: Map | None, gx: Map) -> Block:
+        room = self._room
+        y = room.map(x, x.channels, module.depthwise.stride[0])
+        norm = room.norm(module.norm, y, mask)
+        return Block(module, mask, x, before, room.gradient(y), y, norm, g or room.gradient(y), room.gradient(y), gx)
+
+    def _reduction(self, edge: Edge, module: FactorizedReduce, mask: int) -> Projection:
+        projection = self._projection(module, self._nodes[edge.source], self._gradients[edge.target], mask)
+        self._reductions.append((edge, projection))
+        self._term(edge, Term(mask, projection.y, projection.norm), Term(mask, projection.gx))
+        return projection
+
+    def _projection(self, module: ReLUConvNorm | FactorizedReduce, x: Map, g: Map | None, mask: int) -> Projection:
+        room, halve = self._room, isinstance(module, FactorizedReduce)
+        weights = [module.even.weight, module.odd.weight] if halve else [module.convolution.weight]  # type: ignore[union-attr]
+        y = room.map(x, sum(len(weight) for weight in weights), 2 if halve else 1)
+        norm, g, gx = room.norm(module.norm, y, mask), g or room.gradient(y), room.gradient(x)
+        blocks, first = [], 0
+        for shift, weight in enumerate(weights):
+            part = norm.part(first, len(weight))
+            to, from_ = y.part(first, len(weight)), g.part(first, len(weight))
+            blocks.append(Pointwise(weight, mask, x, shift, 2 if halve else 1, to, part, from_, gx))
+            first += len(weight)
+        return Projection(blocks, y, norm, g, gx)
+
+    def _pools_of(self, edges: Iterable[_Connection]) -> list[Pooled]:
+        """The pools out of nodes, each computed once for all edges that have it."""
+
+        def key(connection: _Connection) -> tuple[int, str]:
+            return connection[0].source, connection[0].operation
+
+        groups = [list(group) for _, group in groupby(sorted(edges, key=key), key)]
+        pools = [self._pool(group) for group in groups]
+        self._pools += pools
+        return pools
+
+    def _pool(self, edges: Sequence[_Connection]) -> Pooled:
+        room, (edge, module) = self._room, edges[0][:2]
+        assert isinstance(module, NormalisedPool)
+        x, mask = self._nodes[edge.source], room.masks.computed([bit for _, _, bit, _ in edges])
+        y = room.map(x, x.channels, self._cell.stride(edge.source))
+        norm, gx = room.shared_norm(y, mask), room.gradient(x)
+        average = isinstance(module.pool, nn.AvgPool2d)
+        g_terms = [Term(own, self._gradients[target.target]) for target, _, _, own in edges]
+        for target, own_module, _, own in edges:
+            assert isinstance(own_module, NormalisedPool)
+            own_norm = room.own_norm(own_module.norm, norm, y, own)
+            self._terms.append((target, Term(own, y, own_norm)))
+        self._gradient_terms.append((edge, Term(mask, gx)))
+        return Pooled(average, edge.source, mask, x, y, room.gradient(y), norm, room.gradient(y), gx, g_terms)
+
+    def backward(self, terms: Sequence[Term]) -> list[Map]:
+        """From the gradient of the output, the sum of ``terms``, to those of the two inputs."""
+        width = self._nodes[0].channels
+        for node in reversed(self._inner):
+            first = (node - 2) * width
+            own = [Term(term.mask, term.value.part(first, width)) for term in terms]
+            self._complete({node: own})
+            self._into(node)
+        self._complete({0: [], 1: []})
+        room, projections = self._room, self._preprocess
+        plan.gradient_sums(room, [(p.norm, p.g, p.y) for p in projections])
+        plan.gradient_statistics(room, [p.norm for p in projections])
+        plan.pointwise_backward(room, [block for p in projections for block in p.blocks])
+        return [p.gx for p in projections]
+
+    def _complete(self, nodes: dict[int, list[Term]]) -> None:
+        """The gradients of ``nodes``, when those of all their targets are there."""
+        room, pools = self._room, [pool for pool in self._pools if pool.source in nodes]
+        plan.add(room, room.backward, [(pool.mask, pool.g, pool.terms) for pool in pools])
+        plan.gradient_sums(room, [(pool.norm, pool.g, pool.y) for pool in pools])
+        plan.gradient_statistics(room, [pool.norm for pool in pools])
+        plan.pool_backward(room, pools)
+        sums = [
+            (self._always, self._gradients[node], own + [t for edge, t in self._gradient_terms if edge.source == node])
+            for node, own in nodes.items()
+        ]
+        plan.add(room, room.backward, sums)
+
+    def _into(self, target: int) -> None:
+        """All edges into ``target``, whose gradient is there."""
+        room = self._room
+        chains = [chain for edge, chain in self._chains if edge.target == target]
+        reductions = [reduction for edge, reduction in self._reductions if edge.target == target]
+        own = [(chain.last.norm, chain.last.g, chain.last.y) for chain in chains]
+        plan.gradient_sums(room, own + [(r.norm, r.g, r.y) for r in reductions])
+        plan.gradient_statistics(room, [norm for norm, _, _ in own] + [r.norm for r in reductions])
+        longer = [chain for chain in chains if len(chain.blocks) > 1]
+        plan.separable_backward(room, [chain.last for chain in longer])
+        plan.gradient_statistics(room, [chain.first.norm for chain in longer])
+        plan.separable_backward(room, [chain.first for chain in chains])
+        plan.pointwise_backward(room, [block for r in reductions for block in r.blocks])
+
+    def parameters(self) -> Iterator[tuple[nn.Parameter, frozenset[int]]]:
+        """Each parameter with the bits any of which gives it a gradient."""
+        for source, module in enumerate(self._cell.preprocess):
+            bits = frozenset(bit for edge, _, bit, _ in self._edges if edge.source == source)
+            yield from ((parameter, bits) for parameter in module.parameters())
+        for _, module, bit, _ in self._edges:
+            yield from ((parameter, frozenset([bit])) for parameter in module.parameters())

@@ -1,0 +1,546 @@
+"""The launches that a network of cells takes: its forward pass, and its backward pass without any autograd.
+
+An edge's operation is a chain of blocks. Forward, all edges out of a node are computed in the same launches; backward,
+all edges into a node. What a node's edges return is normalised when it is added up.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import triton
+from torch import Tensor, nn
+
+from conas.cnn.cuda import kernels
+from conas.cnn.cuda.masks import Masks
+from conas.cnn.cuda.state import Arena, FlatState
+from conas.cnn.operations import Separable
+
+_VECTORS = 5
+"""Vectors that a norm keeps, see `kernels.norm_vector`."""
+_IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
+_IN_ACTIVATIONS |= {"x_row", "y_row", "d_row", "g_row", "gd_row", "out_row", "term_row"}
+_TILE, _WIDE = 4096, 64
+_PARTS = 4
+
+
+class UnsupportedError(Exception):
+    """There is no kernel for this network."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """Images (count, height, width, channels) in the activations, ``row`` elements from one pixel to the next."""
+
+    at: int
+    row: int
+    count: int
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of all images."""
+        return self.count * self.height * self.width
+
+    def part(self, first: int, channels: int) -> "Map":
+        """``channels`` of the channels from ``first``."""
+        return replace(self, at=self.at + first, channels=channels)
+
+    def view(self, act: Tensor) -> Tensor:
+        """The images as a tensor (N, C, H, W)."""
+        shape = (self.count, self.channels, self.height, self.width)
+        image = self.height * self.width * self.row
+        return act.as_strided(shape, (image, 1, self.width * self.row, self.row), self.at)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A batch norm without weights: where its statistics are, and the moments of its tiles."""
+
+    at: int
+    sums: int
+    channels: int
+    pixels: int
+    mask: int
+
+    pad: int  # from one of its vectors to the next
+
+    def part(self, first: int, channels: int) -> "Norm":
+        """``channels`` of the channels from ``first``."""
+        return replace(self, at=self.at + first, sums=self.sums + first, channels=channels)
+
+
+@dataclass(frozen=True)
+class Block:
+    """(Norm,) ReLU, depthwise and pointwise convolution, norm."""
+
+    module: Separable
+    mask: int
+    x: Map
+    before: Norm | None
+    d: Map
+    y: Map
+    norm: Norm
+    g: Map  # of the norm's output
+    gd: Map
+    gx: Map
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """ReLU, 1x1 convolution of a lattice of pixels to some of the channels ahead of a norm."""
+
+    weight: nn.Parameter
+    mask: int
+    x: Map
+    shift: int
+    stride: int
+    y: Map
+    norm: Norm  # of these channels
+    g: Map
+    gx: Map
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One or two pointwise blocks whose results side by side are normalised."""
+
+    blocks: list[Pointwise]
+    y: Map
+    norm: Norm
+    g: Map
+    gx: Map
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One or two blocks, one after the other."""
+
+    blocks: list[Block]
+
+    @property
+    def first(self) -> Block:
+        """The block that reads the node."""
+        return self.blocks[0]
+
+    @property
+    def last(self) -> Block:
+        """The block whose norm's output is added to the target."""
+        return self.blocks[-1]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A 3x3 pool and a norm, the same for all edges out of a node."""
+
+    average: bool
+    source: int
+    mask: int
+    x: Map
+    y: Map
+    index: Map
+    norm: Norm
+    g: Map
+    gx: Map
+    terms: list["Term"]  # of g: the gradients of the targets
+
+
+@dataclass(frozen=True)
+class Term:
+    """A summand of a node, or of a node's gradient."""
+
+    mask: int
+    value: Map
+    norm: Norm | None = None
+
+
+@dataclass
+class Launch:
+    """A kernel over a grid of (tiles, rows, slices); ``columns`` by argument, one entry for each row."""
+
+    kernel: Any
+    grid: tuple[int, int, int]
+    columns: dict[str, Any]
+    constants: dict[str, Any]
+    warps: int = 4
+
+    def bind(self, buffers: dict[str, Tensor], unit: int) -> Callable[[], None]:
+        """The launch on these buffers."""
+        device = buffers["mask"].device
+        own = {name: buffers[name] for name in self.kernel.arg_names if name in buffers}
+        columns = {name: _column(name, values, unit, device) for name, values in self.columns.items()}
+        arguments = own | columns | self.constants
+        options = {} if device.type == "cpu" else {"num_warps": self.warps}
+        return lambda: self.kernel[self.grid](**arguments, **options)
+
+
+def _column(name: str, values: Sequence[int], unit: int, device: torch.device) -> Tensor:
+    if name in _IN_ACTIVATIONS:
+        assert all(value % unit == 0 for value in values), name
+        values = [value // unit for value in values]
+    return torch.tensor(values, dtype=torch.int64, device=device)
+
+
+@dataclass
+class Room:
+    """Where everything lies, and how it is computed."""
+
+    state: FlatState
+    masks: Masks
+    mode: str  # train; or for evaluation, normalised by the statistics of the batch or by the running ones
+    dot: str
+    unit: int
+    activations: Arena = field(default_factory=Arena)
+    statistics: Arena = field(default_factory=Arena)
+    sums: Arena = field(default_factory=Arena)
+    forward: list[Launch] = field(default_factory=list)
+    backward: list[Launch] = field(default_factory=list)
+    weights: list[dict[str, int]] = field(default_factory=list)
+    tracked: list[dict[str, int]] = field(default_factory=list)
+
+    @property
+    def training(self) -> bool:
+        """Whether there is a backward pass."""
+        return self.mode == "train"
+
+    @property
+    def moments(self) -> bool:
+        """Whether norms need the statistics of the batch."""
+        return self.mode != "running"
+
+    def gradient(self, like: Map) -> Map:
+        """Room for the gradient of a map, where there is one."""
+        return self.map(like, like.channels) if self.training else like
+
+    def map(self, like: Map, channels: int, stride: int = 1) -> Map:
+        """A new map of ``channels``, of the size of ``like`` behind a stride."""
+        height, width = -(-like.height // stride), -(-like.width // stride)
+        at = self.activations.take(like.count * height * width * channels)
+        return Map(at, channels, like.count, height, width, channels)
+
+    def norm(self, module: nn.BatchNorm2d, y: Map, mask: int) -> Norm:
+        """The norm behind ``y``; its running statistics follow if ``mask``."""
+        norm = self.shared_norm(y, mask)
+        self.track(module, norm, mask)
+        return norm
+
+    def shared_norm(self, y: Map, mask: int) -> Norm:
+        """A norm whose running statistics are kept elsewhere."""
+        pad = -(-y.channels // 16) * 16
+        sums = self.sums.take(tiles(y) * 2 * pad)
+        return Norm(self.statistics.take(_VECTORS * pad), sums, y.channels, y.pixels, mask, pad)
+
+    def own_norm(self, module: nn.BatchNorm2d, shared: Norm, y: Map, mask: int) -> Norm:
+        """The norm of one of the edges that share ``y``; only its running statistics are its own."""
+        if not self.moments:
+            return self.norm(module, y, mask)
+        self.track(module, shared, mask)
+        return shared
+
+    def track(self, module: nn.BatchNorm2d, norm: Norm, mask: int) -> None:
+        """The running statistics of ``module`` follow ``norm``."""
+        if module.affine:
+            raise UnsupportedError("a batch norm with weights")
+        assert module.running_mean is not None
+        assert module.running_var is not None
+        assert module.num_batches_tracked is not None
+        place = self.state.place
+        row = {"mask_at": mask, "norm_at": norm.at, "channels": norm.channels, "pad_of": norm.pad}
+        row |= {"mean_at": place(module.running_mean), "variance_at": place(module.running_var)}
+        self.tracked.append(row | {"count_at": place(module.num_batches_tracked)})
+
+    def weight(self, parameter: nn.Parameter, mask: int, parts: int, inner: int, outer: int) -> int:
+        """Room for the sums of ``parts`` tiles of the parameter's gradient."""
+        size = inner * outer
+        at = self.sums.take(parts * size)
+        row = {"mask_at": mask, "sum_at": at, "parts_of": parts, "size_of": size, "inner_of": inner, "outer_of": outer}
+        self.weights.append(row | {"to_at": self.state.place(parameter)})
+        return at
+
+
+def tile(channels: int) -> int:
+    """Pixels that one program works on."""
+    return min(max(_TILE // _power(channels), 16), 256)
+
+
+def tiles(image: Map) -> int:
+    """Programs that an image takes."""
+    return -(-image.pixels // tile(image.channels))
+
+
+def _power(channels: int) -> int:
+    return max(int(triton.next_power_of_2(channels)), 16)
+
+
+def _launch(
+    to: list[Launch], kernel: Any, tiles: int, rows: Sequence[dict[str, int]], slices: int = 1, **constants: Any
+) -> None:
+    if rows:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants))
+
+
+def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
+    groups: dict[Any, list[Any]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+# forward
+
+
+def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
+    """Blocks, all with a norm before them or all without."""
+    for group in _grouped(blocks, lambda b: (b.x.pixels, b.y.pixels)):
+        some, channels = group[0], group[0].y.channels
+        rows = [
+            {"mask_at": b.mask, "x_at": b.x.at, "x_row": b.x.row, "norm_at": b.before.at if b.before else 0}
+            | {"d_at": b.d.at, "y_at": b.y.at, "sum_at": b.norm.sums, **_weights(room, b.module)}
+            for b in group
+        ]
+        _launch(
+            room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
+            C=channels, BC=_power(channels), BK=min(_power(channels), _WIDE), P=tile(channels),
+            STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None, KEEP=room.training, MOMENTS=room.moments,
+            WIDEST=_widest(group), DOT=room.dot, U=room.unit,
+        )  # fmt: skip
+
+
+def _weights(room: Room, module: Separable) -> dict[str, int]:
+    place, depth = room.state.place, module.depthwise
+    at = {"depth_at": place(depth.weight), "point_at": place(module.pointwise.weight)}
+    return at | {"kernel": depth.kernel_size[0], "dilation": depth.dilation[0]}
+
+
+def _widest(blocks: Sequence[Block]) -> int:
+    widths = {block.module.depthwise.kernel_size[0] for block in blocks}
+    if not widths <= {3, 5, 7}:
+        raise UnsupportedError(f"a depthwise convolution of width {max(widths - {3, 5, 7})}")
+    return max(5, *widths)
+
+
+def _sizes(source: Map, result: Map) -> dict[str, int]:
+    return {
+        "PIXELS": result.pixels, "H": source.height, "W": source.width, "OH": result.height, "OW": result.width
+    }  # fmt: skip
+
+
+def pointwise_forward(room: Room, blocks: Sequence[Pointwise]) -> None:
+    """1x1 convolutions."""
+    for group in _grouped(blocks, _shape):
+        some = group[0]
+        rows = [
+            {"mask_at": b.mask, "x_at": b.x.at, "x_row": b.x.row, "shift_of": b.shift, "y_at": b.y.at, "y_row": b.y.row}
+            | {"point_at": room.state.place(b.weight), "sum_at": b.norm.sums}
+            for b in group
+        ]
+        out = some.weight.shape[0]
+        _launch(
+            room.forward, kernels.pointwise_forward, _tiles_of(some), rows, **_lattice(some), OUT=out, BC=_power(out),
+            MOMENTS=room.moments, DOT=room.dot, U=room.unit,
+        )  # fmt: skip
+
+
+def _shape(block: Pointwise) -> tuple[int, ...]:
+    return (*block.weight.shape, block.stride, block.x.pixels, block.norm.pad, block.y.row)
+
+
+def _tiles_of(block: Pointwise) -> int:
+    return -(-block.y.pixels // tile(block.y.row))
+
+
+def _lattice(block: Pointwise) -> dict[str, Any]:
+    channels = block.weight.shape[1]
+    return {
+        "PIXELS": block.y.pixels, "OH": block.y.height, "OW": block.y.width, "IH": block.x.height, "IW": block.x.width,
+        "PAD": block.norm.pad, "IN": channels, "BK": min(_power(channels), _WIDE), "P": tile(block.y.row),
+        "STRIDE": block.stride,
+    }  # fmt: skip
+
+
+def pool_forward(room: Room, pools: Sequence[Pooled]) -> None:
+    """Pools out of nodes of the same size."""
+    if pools:
+        some = pools[0]
+        rows = [
+            {"mask_at": p.mask, "x_at": p.x.at, "x_row": p.x.row, "y_at": p.y.at, "index_at": p.index.at}
+            | {"sum_at": p.norm.sums, "average": int(p.average)}
+            for p in pools
+        ]
+        sizes, stride = _sizes(some.x, some.y), some.x.height // some.y.height
+        _launch(
+            room.forward, kernels.pool_forward, tiles(some.y), rows, **sizes, PAD=some.norm.pad, **_all(some.y),
+            STRIDE=stride, MOMENTS=room.moments, U=room.unit,
+        )  # fmt: skip
+
+
+def _all(image: Map) -> dict[str, int]:
+    channels = image.channels
+    return {"C": channels, "BC": _power(channels), "P": tile(channels)}
+
+
+def statistics(room: Room, norms: Iterable[Norm]) -> None:
+    """The statistics of the batch, where they count."""
+    for group in _grouped(norms if room.moments else [], lambda n: (n.channels, n.pixels)):
+        some = group[0]
+        rows = [{"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at} for n in group]
+        count = -(-some.pixels // tile(some.channels))
+        _launch(
+            room.forward, kernels.statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad, EPS=1e-5,
+            C=some.channels, BC=_power(some.channels), BT=_block(some.channels), P=tile(some.channels),
+        )  # fmt: skip
+        room.forward[-1].grid = (len(rows), 1, 1)
+
+
+def _block(channels: int) -> int:
+    return max(4096 // _power(channels), 1)
+
+
+def add(room: Room, to: list[Launch], sums: Sequence[tuple[int, Map, Sequence[Term]]]) -> None:
+    """Sums of terms, each written to its map where its condition holds."""
+    for group in _grouped(sums, lambda item: (item[1].channels, item[1].pixels)):
+        rows: list[dict[str, int]] = []
+        terms: list[Term] = []
+        for mask, out, parts in group:
+            row = {"mask_at": mask, "out_at": out.at, "out_row": out.row}
+            rows.append(row | {"first_of": len(terms), "count_of": len(parts)})
+            terms += parts
+        some = group[0][1]
+        pad = -(-some.channels // 16) * 16
+        sizes = {"PIXELS": some.pixels, "PAD": pad, **_all(some)}
+        _launch(to, kernels.add, tiles(some), rows, **sizes, U=room.unit)
+        to[-1].columns |= {
+            "term_mask": [term.mask for term in terms],
+            "term_at": [term.value.at for term in terms],
+            "term_row": [term.value.row for term in terms],
+            "term_norm": [term.norm.at if term.norm else -1 for term in terms],
+        }
+
+
+# backward
+
+
+def gradient_sums(room: Room, norms: Sequence[tuple[Norm, Map, Map]]) -> None:
+    """Of norms, the sums of the gradient ``g`` of their output and of it times their normalised input ``y``."""
+    for group in _grouped(norms, lambda item: (item[0].channels, item[0].pixels)):
+        some = group[0][1]
+        rows = [
+            {"mask_at": norm.mask, "g_at": g.at, "g_row": g.row, "y_at": y.at, "y_row": y.row}
+            | {"norm_at": norm.at, "sum_at": norm.sums}
+            for norm, g, y in group
+        ]
+        sizes = {"PIXELS": some.pixels, "PAD": group[0][0].pad, **_all(some)}
+        _launch(room.backward, kernels.gradient_sums, tiles(some), rows, **sizes, U=room.unit)
+
+
+def gradient_statistics(room: Room, norms: Iterable[Norm]) -> None:
+    """The two means that the gradient of a norm needs."""
+    for group in _grouped(norms, lambda n: (n.channels, n.pixels)):
+        some = group[0]
+        rows = [{"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at} for n in group]
+        count = -(-some.pixels // tile(some.channels))
+        _launch(
+            room.backward, kernels.gradient_statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad,
+            C=some.channels, BC=_power(some.channels), BT=_block(some.channels),
+        )  # fmt: skip
+        room.backward[-1].grid = (len(rows), 1, 1)
+
+
+def separable_backward(room: Room, blocks: Sequence[Block]) -> None:
+    """From the gradient of the blocks' norms, whose means are known, to that of their inputs."""
+    for group in _grouped(blocks, lambda b: (b.x.pixels, b.y.pixels)):
+        _pointwise_of(room, group)
+        _depthwise_backward(room, group)
+
+
+def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
+    some, channels = blocks[0], blocks[0].y.channels
+    parts = -(-tiles(some.y) // _PARTS)
+    rows = [
+        {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row, "norm_at": b.norm.at}
+        | {"d_at": b.d.at, "d_row": b.d.row, "gd_at": b.gd.at, "gd_row": b.gd.row, "shift_of": 0}
+        | {"point_at": room.state.place(b.module.pointwise.weight)}
+        | {"weight_at": room.weight(b.module.pointwise.weight, b.mask, parts, channels * channels, 1)}
+        for b in blocks
+    ]
+    block = min(_power(channels), _WIDE)
+    _launch(
+        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), PIXELS=some.y.pixels,
+        OH=some.y.height, OW=some.y.width, IH=some.y.height, IW=some.y.width, PAD=some.norm.pad, TILES=_PARTS,
+        IN=channels, BK=block, OUT=channels, BC=_power(channels), P=tile(channels), STRIDE=1, RELU=False,
+        DOT=room.dot, U=room.unit,
+    )  # fmt: skip
+
+
+def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
+    some, channels = blocks[0], blocks[0].y.channels
+    rows = []
+    for b in blocks:
+        depth, parts = b.module.depthwise.weight, tiles(some.x)
+        row = {"mask_at": b.mask, "g_at": b.gd.at, "x_at": b.x.at, "x_row": b.x.row, "gx_at": b.gx.at}
+        row |= {"norm_at": b.before.at if b.before else 0, "sum_at": b.before.sums if b.before else 0}
+        row |= {name: value for name, value in _weights(room, b.module).items() if name != "point_at"}
+        taps = depth.shape[-1] * depth.shape[-2]
+        rows.append(row | {"weight_at": room.weight(depth, b.mask, parts, channels, taps)})
+    block = min(_power(channels), _WIDE)
+    sizes = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}
+    _launch(
+        room.backward, kernels.depthwise_backward, tiles(some.x), rows, -(-channels // block), **sizes,
+        PAD=some.norm.pad, C=channels, BK=block, P=tile(channels), STRIDE=some.module.depthwise.stride[0],
+        NORMED=some.before is not None, WIDEST=_widest(blocks), U=room.unit,
+    )  # fmt: skip
+
+
+def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
+    """From the gradient of the norms behind 1x1 convolutions to that of the maps they read."""
+    for group in _grouped(blocks, _shape):
+        some, (out, channels) = group[0], group[0].weight.shape[:2]
+        parts = -(-_tiles_of(some) // _PARTS)
+        rows = [
+            {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row}
+            | {"norm_at": b.norm.at, "d_at": b.x.at, "d_row": b.x.row, "gd_at": b.gx.at, "gd_row": b.gx.row}
+            | {"shift_of": b.shift, "point_at": room.state.place(b.weight)}
+            | {"weight_at": room.weight(b.weight, b.mask, parts, out * channels, 1)}
+            for b in group
+        ]
+        sizes = _lattice(some)
+        _launch(
+            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), **sizes, TILES=_PARTS,
+            OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
+        )  # fmt: skip
+
+
+def pool_backward(room: Room, pools: Sequence[Pooled]) -> None:
+    """From the gradient of the norms behind pools to that of the pools' input."""
+    if pools:
+        some = pools[0]
+        rows = [
+            {"mask_at": p.mask, "g_at": p.g.at, "y_at": p.y.at, "index_at": p.index.at, "norm_at": p.norm.at}
+            | {"gx_at": p.gx.at, "average": int(p.average)}
+            for p in pools
+        ]
+        sizes, stride = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}, some.x.height // some.y.height
+        _launch(
+            room.backward, kernels.pool_backward, tiles(some.x), rows, **sizes, PAD=some.norm.pad, **_all(some.y),
+            STRIDE=stride, U=room.unit,
+        )  # fmt: skip
+
+
+def weight_gradients(room: Room) -> Launch:
+    """All weights' gradients from the sums of their tiles."""
+    block = 128
+    pairs = [(i, first) for i, row in enumerate(room.weights) for first in range(0, row["size_of"], block)]
+    columns = {name: [row[name] for row in room.weights] for name in room.weights[0]}
+    columns |= {"block_row": [row for row, _ in pairs], "block_first": [first for _, first in pairs]}
+    return Launch(kernels.weight_gradients, (len(pairs), 1, 1), columns, {"B": block, "BT": 32})
+
+
+def tracking(room: Room) -> Launch:
+    """All running statistics."""
+    columns = {name: [row[name] for row in room.tracked] for name in room.tracked[0]}
+    widest = _power(max(columns["channels"]))
+    return Launch(kernels.track, (len(room.tracked), 1, 1), columns, {"momentum": 0.1, "BC": widest})
