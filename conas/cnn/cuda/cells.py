@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from conas.cnn.cuda import plan
 from conas.cnn.cuda.plan import Block, Chain, Map, Norm, Pointwise, Pooled, Projection, Room, Term, UnsupportedError
@@ -14,6 +14,15 @@ from conas.space import Edge
 
 _Connection = tuple[Edge, nn.Module, int, int]
 """An edge, its operation, its bit and the condition that it is active."""
+
+
+def _weights(module: ReLUConvNorm | FactorizedReduce) -> list[Tensor]:
+    """Of the convolutions whose results lie side by side: one, or two that stride."""
+    match module:
+        case FactorizedReduce():
+            return [module.even.weight, module.odd.weight]
+        case ReLUConvNorm():
+            return [module.convolution.weight]
 
 
 class CellPlan:
@@ -41,7 +50,8 @@ class CellPlan:
         self._place_nodes()
         self._project(self._preprocess)
         plan.statistics(room, [projection.norm for projection in self._preprocess])
-        self._add([(node, [Term(self._always, p.y, p.norm)]) for node, p in zip(self._nodes, self._preprocess)])
+        sums = zip(self._nodes[:2], self._preprocess, strict=True)
+        self._add([(node, [Term(self._always, p.y, p.norm)]) for node, p in sums])
         for sources in self._steps():
             self._out_of(sources)
             target = sources[-1] + 1
@@ -122,15 +132,15 @@ class CellPlan:
         return projection
 
     def _projection(self, module: ReLUConvNorm | FactorizedReduce, x: Map, g: Map | None, mask: int) -> Projection:
-        room, halve = self._room, isinstance(module, FactorizedReduce)
-        weights = [module.even.weight, module.odd.weight] if halve else [module.convolution.weight]  # type: ignore[union-attr]
-        y = room.map(x, sum(len(weight) for weight in weights), 2 if halve else 1)
+        room, weights = self._room, _weights(module)
+        stride = len(weights)
+        y = room.map(x, sum(len(weight) for weight in weights), stride)
         norm, g, gx = room.norm(module.norm, y, mask), g or room.gradient(y), room.gradient(x)
         blocks, first = [], 0
         for shift, weight in enumerate(weights):
             part = norm.part(first, len(weight))
             to, from_ = y.part(first, len(weight)), g.part(first, len(weight))
-            blocks.append(Pointwise(weight, mask, x, shift, 2 if halve else 1, to, part, from_, gx))
+            blocks.append(Pointwise(weight, mask, x, shift, stride, to, part, from_, gx))
             first += len(weight)
         return Projection(blocks, y, norm, g, gx)
 

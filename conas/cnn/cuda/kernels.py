@@ -1,10 +1,10 @@
 """The kernels: each computes many rows (edges of a cell) in one launch and returns at once where a row is inactive.
 
 Activations are images (N, H, W, C) in one buffer ``act``; a kernel finds the row's images by offsets in tables, counted
-in units of ``U`` elements, so that the compiler knows how they are aligned. ``x_row`` and the like are the elements from
-one pixel to the next, in the same unit. Weights lie in ``par``, batch-norm statistics in ``sta`` (see `norm_vector`), sums
-of one tile of pixels in ``prt``: sums are reduced in a fixed order, so bits repeat. Arithmetic is float32 whatever
-``act`` holds; ``DOT`` is the precision of matrix products (``ieee`` or ``tf32``), bfloat16 where ``act`` is.
+in units of ``U`` elements, so that the compiler knows how they are aligned. ``x_row`` and the like are the elements
+from one pixel to the next, in the same unit. Weights lie in ``par``, batch-norm statistics in ``sta`` (see
+`norm_vector`), sums of one tile of pixels in ``prt``: sums are reduced in a fixed order, so bits repeat. Arithmetic is
+float32 whatever ``act`` holds; ``DOT`` is Triton's precision of matrix products, which are bfloat16 where ``act`` is.
 """
 
 import triton
@@ -83,7 +83,8 @@ def separable_forward(
     act, par, sta, prt, mask, mask_at, x_at, x_row, norm_at, d_at, y_at, depth_at, point_at, sum_at, kernel, dilation,
     PIXELS, H, W, OH, OW, PAD,
     C: tl.constexpr, BC: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr,
-    NORMED: tl.constexpr, KEEP: tl.constexpr, MOMENTS: tl.constexpr, WIDEST: tl.constexpr, DOT: tl.constexpr, U: tl.constexpr,
+    NORMED: tl.constexpr, KEEP: tl.constexpr, MOMENTS: tl.constexpr, WIDEST: tl.constexpr, DOT: tl.constexpr,
+    U: tl.constexpr,
 ):  # fmt: skip
     """(normalise,) ReLU, depthwise ``d``, pointwise ``y``, moments of ``y``."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -131,7 +132,7 @@ def scatter_taps(
     g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, dilation,
     K: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of a depthwise convolution's input at pixels (y, x_); the weight's, summed over them, to ``sums``."""
+    """The gradient of a depthwise convolution's input at pixels (y, x_); the weight's, summed up, to ``sums``."""
     acc = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
     for dy in range(K):
         up = y - (dy - K // 2) * dilation
@@ -243,7 +244,7 @@ def pointwise_backward(
     IN: tl.constexpr, BK: tl.constexpr, OUT: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr,
     RELU: tl.constexpr, DOT: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
-    """Gradient ``g`` of a batch norm's output -> ``gd`` of the 1x1 convolution's input ``d``; the weight's to ``prt``."""
+    """Gradient ``g`` of a norm's output -> ``gd`` of the 1x1 convolution's input ``d``; the weight's to ``prt``."""
     part, row = tl.program_id(0), tl.program_id(1)
     if not active(mask, mask_at, row):
         return

@@ -1,6 +1,6 @@
 """Which rows of the kernels' tables a sub-network has."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class _Row:
 class Masks:
     """The conditions that rows have; an index stands for each."""
 
-    def __init__(self, cells: Sequence[OneShotCell], kinds: dict[str, Sequence[int]]) -> None:
+    def __init__(self, cells: Sequence[OneShotCell], kinds: Mapping[str, Sequence[int]]) -> None:
         self._rows: dict[_Row, int] = {}
         self._inputs = [[_out_of(cell, kinds[cell.kind], source) for source in (0, 1)] for cell in cells]
 

@@ -1,7 +1,8 @@
 """A training step of the one-shot CNN on CUDA: one captured graph for every sub-network."""
 
+import os
 from math import gcd
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,13 +13,19 @@ from torch import Tensor, nn
 from conas.cnn.cuda import kernels, plan
 from conas.cnn.cuda.cells import CellPlan
 from conas.cnn.cuda.masks import HEAD, STEM, Masks
-from conas.cnn.cuda.plan import Launch, Map, Room, Term
+from conas.cnn.cuda.plan import Bound, Launch, Map, Room, Term
 from conas.cnn.cuda.state import GROUP, FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.space import Alpha
 
-PRECISIONS = {"float32": (torch.float32, "ieee"), "tf32": (torch.float32, "tf32"), "bf16": (torch.bfloat16, "tf32")}
-"""Of activations, and of matrix products; sums and weights are float32."""
+PRECISIONS = {
+    "ieee": (torch.float32, "ieee"),
+    "float32": (torch.float32, "tf32x3"),
+    "tf32": (torch.float32, "tf32"),
+    "bf16": (torch.bfloat16, "tf32"),
+}
+"""Of activations, and of matrix products; sums and weights are float32. ``float32`` has three products on tensor cores
+for each one of ``ieee``, to nearly the same bits."""
 _BLOCK = 1024
 
 
@@ -28,21 +35,19 @@ class Network:
     def __init__(self, model: PlainOneShotCNN, shape: tuple[int, int, int, int], precision: str, mode: str) -> None:
         dtype, dot = PRECISIONS[precision]
         self.model, self.state = model, FlatState(model)
+        self._width = cast(nn.Conv2d, model.stem[0]).out_channels
         self._bits = {
             kind: [i for i, edge in enumerate(model.space.edges) if edge.cell == kind] for kind in model.space.cells
         }
-        channels = self.model.stem[0].out_channels // 3
         self.masks = Masks(model.layers, self._bits)
-        self._room = Room(self.state, self.masks, mode, dot, gcd(16, channels))
+        self._room = Room(self.state, self.masks, mode, dot, gcd(16, self._width // 3))
         self._plan(shape)
         self.owners = self.state.owners(self._owners())
         self.buffers = self._allocate(dtype)
 
     def _plan(self, shape: tuple[int, int, int, int]) -> None:
-        room, width = self._room, self.model.stem[0].out_channels
-        count, _, height, width_ = shape
-        blank = Map(0, 0, count, height, width_, 0)
-        self.stem = room.map(blank, width)
+        room, (count, _, height, width) = self._room, shape
+        self.stem = room.map(Map(0, 0, count, height, width, 0), self._width)
         maps, self.cells = [self.stem, self.stem], list[CellPlan]()
         for cell in self.model.layers:
             self.cells.append(CellPlan(room, cell, maps[-2:], self._bits[cell.kind]))
@@ -85,7 +90,7 @@ class Network:
             "counts": state.counts,
         }
 
-    def bound(self, launches: list[Launch]) -> list[Any]:
+    def bound(self, launches: list[Launch]) -> list[Bound]:
         """The launches on this network's buffers."""
         return [launch.bind(self.buffers, self._room.unit) for launch in launches]
 
@@ -120,7 +125,10 @@ class OneShotStep:
         self._loss = torch.zeros((), device=state.device)
         self._healthy = torch.ones((), dtype=torch.int32, device=state.device)
         self._constants = {"momentum": momentum, "weight_decay": weight_decay, "clip": clip}
-        self._forward, self._backward = self.network.bound(self.network.forward), self.network.bound(self.network.backward)
+        self._forward, self._backward = (
+            self.network.bound(self.network.forward),
+            self.network.bound(self.network.backward),
+        )
         self._update = self._bind_update()
         self._graph: Any = None
 
@@ -151,6 +159,7 @@ class OneShotStep:
     def _capture(self) -> Any:
         """A graph of the step. What the warm-up before it changes is put back."""
         state = self.network.state
+        plan.compile_all([*self._forward, *self._backward, *self._update], os.cpu_count() or 1)
         kept = [state.parameters, state.momenta, state.running, state.counts, self._healthy]
         before = [tensor.clone() for tensor in kept]
         stream = torch.cuda.Stream()
@@ -193,13 +202,14 @@ class OneShotStep:
         for parameter, gradient in zip(parameters, gradients, strict=True):
             state.view(state.gradients, parameter).copy_(gradient)
 
-    def _bind_update(self) -> list[Any]:
+    def _bind_update(self) -> list[Bound]:
         """Clipping and SGD, in two kernels."""
-        state = self.network.state
+        state, network = self.network.state, self.network
         size = state.parameters.numel()
         blocks = -(-size // _BLOCK)
-        own = {"grad": state.gradients, "mask": self.network.buffers["mask"], "owner": self.network.owners}
-        own |= {"sums": torch.zeros(blocks, device=state.device), "SIZE": size, "B": _BLOCK, "GROUP": GROUP}
-        more = own | {"par": state.parameters, "mom": state.momenta, "healthy": self._healthy, "lr_at": self._lr}
-        more |= {"BLOCKS": blocks, "BB": 1024} | self._constants
-        return [lambda: kernels.squares[(blocks,)](**own), lambda: kernels.sgd[(blocks,)](**more)]
+        buffers = network.buffers | {"mom": state.momenta, "healthy": self._healthy, "lr_at": self._lr}
+        buffers |= {"owner": network.owners, "sums": torch.zeros(blocks, device=state.device)}
+        sizes = {"SIZE": size, "B": _BLOCK, "GROUP": GROUP}
+        squares = Launch(kernels.squares, (blocks, 1, 1), {}, sizes, warps=4)
+        sgd = Launch(kernels.sgd, (blocks, 1, 1), {}, sizes | {"BLOCKS": blocks, "BB": 1024} | self._constants, warps=4)
+        return [launch.bind(buffers, 1) for launch in (squares, sgd)]

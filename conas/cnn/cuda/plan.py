@@ -5,6 +5,8 @@ all edges into a node. What a node's edges return is normalised when it is added
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +24,8 @@ _VECTORS = 5
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
 _IN_ACTIVATIONS |= {"x_row", "y_row", "d_row", "g_row", "gd_row", "out_row", "term_row"}
 _TILE, _WIDE = 4096, 64
-_PARTS = 4
+_PARTS = 512
+"""Pixels whose sums of a pointwise weight's gradient one program keeps."""
 
 
 class UnsupportedError(Exception):
@@ -93,7 +96,7 @@ class Block:
 class Pointwise:
     """ReLU, 1x1 convolution of a lattice of pixels to some of the channels ahead of a norm."""
 
-    weight: nn.Parameter
+    weight: Tensor
     mask: int
     x: Map
     shift: int
@@ -165,16 +168,41 @@ class Launch:
     grid: tuple[int, int, int]
     columns: dict[str, Any]
     constants: dict[str, Any]
-    warps: int = 4
+    warps: int = 8
+    stages: int = 2
 
-    def bind(self, buffers: dict[str, Tensor], unit: int) -> Callable[[], None]:
+    def bind(self, buffers: dict[str, Tensor], unit: int) -> "Bound":
         """The launch on these buffers."""
         device = buffers["mask"].device
         own = {name: buffers[name] for name in self.kernel.arg_names if name in buffers}
         columns = {name: _column(name, values, unit, device) for name, values in self.columns.items()}
-        arguments = own | columns | self.constants
-        options = {} if device.type == "cpu" else {"num_warps": self.warps}
-        return lambda: self.kernel[self.grid](**arguments, **options)
+        options = {} if device.type == "cpu" else {"num_warps": self.warps, "num_stages": self.stages}
+        return Bound(self.kernel, self.grid, own | columns | self.constants | options)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kernel with all that it is called with."""
+
+    kernel: Any
+    grid: tuple[int, int, int]
+    arguments: dict[str, Any]
+
+    def __call__(self) -> None:
+        """Run it."""
+        self.kernel[self.grid](**self.arguments)
+
+    def compile(self) -> None:
+        """Compile it without running it."""
+        self.kernel.warmup(**self.arguments, grid=self.grid)
+
+
+def compile_all(launches: Iterable[Bound], workers: int) -> None:
+    """Compile what the launches need, several kernels at once where this Triton can."""
+    together = getattr(triton, "AsyncCompileMode", None)
+    with ThreadPoolExecutor(workers) as pool, together(pool) if together else nullcontext():
+        for launch in launches:
+            launch.compile()
 
 
 def _column(name: str, values: Sequence[int], unit: int, device: torch.device) -> Tensor:
@@ -252,7 +280,7 @@ class Room:
         row |= {"mean_at": place(module.running_mean), "variance_at": place(module.running_var)}
         self.tracked.append(row | {"count_at": place(module.num_batches_tracked)})
 
-    def weight(self, parameter: nn.Parameter, mask: int, parts: int, inner: int, outer: int) -> int:
+    def weight(self, parameter: Tensor, mask: int, parts: int, inner: int, outer: int) -> int:
         """Room for the sums of ``parts`` tiles of the parameter's gradient."""
         size = inner * outer
         at = self.sums.take(parts * size)
@@ -266,6 +294,11 @@ def tile(channels: int) -> int:
     return min(max(_TILE // _power(channels), 16), 256)
 
 
+def narrow(channels: int) -> int:
+    """Pixels at a time where two matrix products need registers at once."""
+    return min(tile(channels), 32)
+
+
 def tiles(image: Map) -> int:
     """Programs that an image takes."""
     return -(-image.pixels // tile(image.channels))
@@ -276,11 +309,17 @@ def _power(channels: int) -> int:
 
 
 def _launch(
-    to: list[Launch], kernel: Any, tiles: int, rows: Sequence[dict[str, int]], slices: int = 1, **constants: Any
+    to: list[Launch],
+    kernel: Any,
+    tiles: int,
+    rows: Sequence[dict[str, int]],
+    slices: int = 1,
+    warps: int = 8,
+    **constants: Any,
 ) -> None:
     if rows:
         columns = {name: [row[name] for row in rows] for name in rows[0]}
-        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants))
+        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants, warps))
 
 
 def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
@@ -305,8 +344,8 @@ def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
         _launch(
             room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
             C=channels, BC=_power(channels), BK=min(_power(channels), _WIDE), P=tile(channels),
-            STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None, KEEP=room.training, MOMENTS=room.moments,
-            WIDEST=_widest(group), DOT=room.dot, U=room.unit,
+            STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
+            KEEP=room.training, MOMENTS=room.moments, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
@@ -459,7 +498,7 @@ def separable_backward(room: Room, blocks: Sequence[Block]) -> None:
 
 def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
     some, channels = blocks[0], blocks[0].y.channels
-    parts = -(-tiles(some.y) // _PARTS)
+    parts = -(-some.y.pixels // _PARTS)
     rows = [
         {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row, "norm_at": b.norm.at}
         | {"d_at": b.d.at, "d_row": b.d.row, "gd_at": b.gd.at, "gd_row": b.gd.row, "shift_of": 0}
@@ -470,8 +509,9 @@ def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
     block = min(_power(channels), _WIDE)
     _launch(
         room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), PIXELS=some.y.pixels,
-        OH=some.y.height, OW=some.y.width, IH=some.y.height, IW=some.y.width, PAD=some.norm.pad, TILES=_PARTS,
-        IN=channels, BK=block, OUT=channels, BC=_power(channels), P=tile(channels), STRIDE=1, RELU=False,
+        OH=some.y.height, OW=some.y.width, IH=some.y.height, IW=some.y.width, PAD=some.norm.pad,
+        TILES=_PARTS // narrow(channels), IN=channels, BK=block, OUT=channels, BC=_power(channels), P=narrow(channels),
+        STRIDE=1, RELU=False,
         DOT=room.dot, U=room.unit,
     )  # fmt: skip
 
@@ -489,7 +529,7 @@ def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
     block = min(_power(channels), _WIDE)
     sizes = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}
     _launch(
-        room.backward, kernels.depthwise_backward, tiles(some.x), rows, -(-channels // block), **sizes,
+        room.backward, kernels.depthwise_backward, tiles(some.x), rows, -(-channels // block), 16, **sizes,
         PAD=some.norm.pad, C=channels, BK=block, P=tile(channels), STRIDE=some.module.depthwise.stride[0],
         NORMED=some.before is not None, WIDEST=_widest(blocks), U=room.unit,
     )  # fmt: skip
@@ -499,7 +539,7 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
     """From the gradient of the norms behind 1x1 convolutions to that of the maps they read."""
     for group in _grouped(blocks, _shape):
         some, (out, channels) = group[0], group[0].weight.shape[:2]
-        parts = -(-_tiles_of(some) // _PARTS)
+        parts = -(-some.y.pixels // _PARTS)
         rows = [
             {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row}
             | {"norm_at": b.norm.at, "d_at": b.x.at, "d_row": b.x.row, "gd_at": b.gx.at, "gd_row": b.gx.row}
@@ -507,10 +547,10 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
             | {"weight_at": room.weight(b.weight, b.mask, parts, out * channels, 1)}
             for b in group
         ]
-        sizes = _lattice(some)
+        sizes = _lattice(some) | {"P": narrow(out)}
         _launch(
-            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), **sizes, TILES=_PARTS,
-            OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
+            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), **sizes,
+            TILES=_PARTS // narrow(out), OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 

@@ -1,0 +1,192 @@
+"""The fused kernels of the one-shot CNN on this CUDA device: their numbers against float64, their bits, their time.
+
+`python -m harness.studies.gpu_cnn` takes about two minutes at the paper's sizes. A check that fails takes one line.
+"""
+
+import argparse
+import json
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from conas.cnn.cuda.one_shot import OneShotStep
+from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.seeds import generator, torch_generator
+from conas.space import Alpha, space
+from harness.training.environment import make_deterministic
+
+Figures = dict[str, Any]
+_SPACE = space("cnn")
+_SGD = {"momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0}
+_LR = 0.025
+
+
+class Setting:
+    """The one-shot model at some size, a minibatch and the sub-networks that it is trained with."""
+
+    def __init__(self, channels: int = 16, layers: int = 8, batch: int = 64, size: int = 32) -> None:
+        self._sizes, self.shape = (channels, layers, 10), (batch, 3, size, size)
+        rng = torch_generator(0, "gpu check")
+        self.images = torch.randn(self.shape, generator=rng).cuda()
+        self.labels = torch.randint(10, (batch,), generator=rng).cuda()
+
+    def model(self) -> PlainOneShotCNN:
+        """The same weights every time."""
+        return PlainOneShotCNN(_SPACE, *self._sizes, seed=0).cuda()
+
+    def alpha(self, step: int) -> Alpha:
+        """The sub-network of a step."""
+        return _SPACE.sample(generator(step, "gpu check"), 1)[0]
+
+    def fused(self, precision: str) -> tuple[PlainOneShotCNN, OneShotStep]:
+        """A model and the captured steps that train it."""
+        model = self.model()
+        return model, OneShotStep(model, self.shape, precision=precision, **_SGD)
+
+    def train(self, step: OneShotStep, steps: int) -> list[float]:
+        """Losses of steps."""
+        losses = [step.step(self.images, self.labels, self.alpha(i), _LR) for i in range(steps)]
+        return [loss.item() for loss in losses]
+
+
+def parity(setting: Setting, precision: str) -> Figures:
+    """Relative errors of one step against the plain model in float64."""
+    exact = setting.model().double()
+    loss = F.cross_entropy(exact(setting.images.double(), setting.alpha(0)), setting.labels)
+    loss.backward()
+    model, step = setting.fused(precision)
+    got = step.step(setting.images, setting.labels, setting.alpha(0), _LR)
+    state = step.network.state
+    errors = {
+        name: _error(state.view(state.gradients, ours), theirs.grad)
+        for (name, ours), theirs in zip(model.named_parameters(), exact.parameters(), strict=True)
+        if theirs.grad is not None
+    }
+    worst = max(errors, key=lambda name: errors[name])
+    buffers = [_distance(a, b) for a, b in zip(model.buffers(), exact.buffers(), strict=True)]
+    return {
+        "loss": float(abs(got.double() - loss.detach()) / loss.detach()),
+        "gradient median": statistics.median(errors.values()),
+        "gradient worst": errors[worst],
+        "worst of": worst,
+        "running statistics": max(buffers),
+    }
+
+
+def _error(got: Tensor, exact: Tensor) -> float:
+    return ((got.double() - exact).norm() / exact.norm().clamp_min(1e-12)).item()
+
+
+def _distance(got: Tensor, exact: Tensor) -> float:
+    return ((got.double() - exact.double()).abs() / exact.double().abs().clamp_min(0.1)).max().item()
+
+
+def bits(setting: Setting, precision: str) -> Figures:
+    """Whether two trainings of a few steps end at the same bits."""
+    ends = []
+    for _ in range(2):
+        model, step = setting.fused(precision)
+        ends.append((setting.train(step, 5), {k: v.clone() for k, v in model.state_dict().items()}))
+        del model, step
+    same = ends[0][0] == ends[1][0] and all(torch.equal(ends[0][1][k], ends[1][1][k]) for k in ends[0][1])
+    return {"repeat": same, "losses": [round(loss, 4) for loss in ends[0][0]]}
+
+
+def speed(setting: Setting, precision: str) -> Figures:
+    """Milliseconds of a captured step, how many kernels it has and which of them take the time."""
+    torch.cuda.reset_peak_memory_stats()
+    start = time.monotonic()
+    _, step = setting.fused(precision)
+    setting.train(step, 3)
+    ready = time.monotonic() - start
+    torch.cuda.synchronize()
+    start = time.monotonic()
+    losses = setting.train(step, 60)
+    each = (time.monotonic() - start) / 60
+    kernels = _kernels(lambda i: step.step(setting.images, setting.labels, setting.alpha(i), _LR), 8)
+    busy = sum(kernel["ms"] for kernel in kernels)
+    return {
+        "ms per step": 1000 * each,
+        "GPU busy ms": busy,
+        "kernels": sum(kernel["calls"] for kernel in kernels),
+        "set-up s": ready,
+        "GiB": torch.cuda.max_memory_allocated() / 2**30,
+        "last loss": losses[-1],
+        "where": kernels[:16],
+    }
+
+
+def _kernels(work: Callable[[int], object], times: int) -> list[Figures]:
+    """Kernels by name: milliseconds and calls per call of ``work``, the longest first."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for i in range(times):
+            work(i)
+        torch.cuda.synchronize()
+    rows = [
+        {"kernel": event.key[:48], "ms": event.self_device_time_total / times / 1000, "calls": event.count / times}
+        for event in profile.key_averages()
+        if event.self_device_time_total > 0
+    ]
+    return sorted(rows, key=lambda row: -row["ms"])
+
+
+def checks(setting: Setting, precisions: list[str]) -> Iterator[tuple[str, Callable[[], Figures]]]:
+    """Names and checks, in order."""
+    for precision in precisions:
+        for check in (parity, speed, bits):
+            yield f"{check.__name__}, {precision}", partial(check, setting, precision)
+
+
+def run(setting: Setting, precisions: list[str]) -> dict[str, Figures]:
+    """All checks; one that fails leaves its error."""
+    results = {}
+    for name, check in checks(setting, precisions):
+        start = time.monotonic()
+        results[name] = _tried(check)
+        torch.cuda.empty_cache()
+        print(f"{time.monotonic() - start:6.1f} s  {name}: {_line(results[name])}", flush=True)
+    return results
+
+
+def _tried(check: Callable[[], Figures]) -> Figures:
+    try:
+        return check()
+    except Exception as error:  # the other checks still tell something
+        return {"failed": f"{type(error).__name__}: {error}", "trace": traceback.format_exc().splitlines()[-7:]}
+
+
+def _line(figures: Figures) -> str:
+    if "failed" in figures:
+        return "FAILED " + "\n    ".join([figures["failed"][:1500], *figures["trace"]])
+    rows = [f"\n    {k['ms']:7.3f} ms {k['calls']:6.0f} x {k['kernel']}" for k in figures.get("where", [])]
+    return ", ".join(f"{k} {_short(v)}" for k, v in figures.items() if k != "where") + "".join(rows)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """The checks as a command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--precisions", default="float32,bf16,tf32")
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    arguments = parser.parse_args()
+    make_deterministic(1)
+    torch.backends.cudnn.allow_tf32 = False
+    print(torch.cuda.get_device_name(), torch.__version__, flush=True)
+    results = run(Setting(), arguments.precisions.split(","))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
