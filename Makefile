@@ -40,7 +40,7 @@ OLDEST := .venv-oldest
 test-oldest: ## the tests that compute, under the oldest torch that is allowed (PIP_EXTRA_INDEX_URL may name one of small CPU builds)
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.6.*' 'torchvision==0.21.*' -e . pytest pytest-timeout pytest-xdist hypothesis
-	$(OLDEST)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data
+	$(OLDEST)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data tests/harness/training
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -106,8 +106,8 @@ ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop
 race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
 	$(BIN)/python -m harness.studies.race --tables $(TABLES)
 
-gpu-check: install ## on a CUDA device: do its bits repeat, and how long do the paper's settings take
-	$(BIN)/python -m harness.studies.gpu --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
+gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
+	$(BIN)/python -m harness.studies.gpu --data-dir $(DATA)
 
 paper-search-cpu: install ## the paper's CIFAR-10 search on the CPU, at its full size; continues where it stopped
 	$(ALONE) $(BIN)/python -m harness.studies.paper_search --data-dir $(DATA) --store $(STORE) $(if $(SUBSET),--allow-subset)

@@ -151,20 +151,21 @@ class FinalNetwork(nn.Module):
         Raises:
             ValueError: there is something to draw but no generator.
         """
-        stem = entry(self.stem, images)
         if self.training:
-            keep = self._keep(images, drop_path_prob, generator) if drop_path_prob > 0 else None
-            return self._train_forward(stem, keep)
-        before = last = stem.value
+            keep = self.draw(images, drop_path_prob, generator) if drop_path_prob > 0 else None
+            return self.train_forward(images, keep)
+        before = last = entry(self.stem, images).value
         for cell in self.cells:
             before, last = last, cell(before, last)
         return self._classify(last), None
 
-    def _train_forward(self, stem: Node, keep: Iterator[Tensor] | None) -> tuple[Tensor, Tensor | None]:
+    def train_forward(self, images: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """As `forward` while training, with the drop-path factors given, see `draw`. None: nothing is dropped."""
+        factors = None if keep is None else iter(keep.unbind())
         auxiliary = None
-        before = last = stem
+        before = last = entry(self.stem, images)
         for layer, cell in enumerate(self.layers):
-            before, last = last, cell.train_forward(before, last, keep)
+            before, last = last, cell.train_forward(before, last, factors)
             if layer == self.auxiliary_layer and self.auxiliary is not None:
                 auxiliary = self.auxiliary(last.rectified)
         return self._classify(last.value), auxiliary
@@ -177,11 +178,16 @@ class FinalNetwork(nn.Module):
         """The cells in order."""
         return [cast(FinalCell, cell) for cell in self.cells]
 
-    def _keep(self, images: Tensor, drop_path_prob: float, generator: torch.Generator | None) -> Iterator[Tensor]:
+    def draw(self, images: Tensor, drop_path_prob: float, generator: torch.Generator | None) -> Tensor:
+        """Drop-path factors, 0 or 1 / (1 - ``drop_path_prob``), of every operation and image: (choices, N, 1, 1, 1).
+
+        Raises:
+            ValueError: there is no ``generator``.
+        """
         if generator is None:
             raise ValueError("drop-path needs a generator to draw from")
         drawn = torch.rand(self.choices, len(images), 1, 1, 1, generator=generator, device=images.device)
-        return iter(((drawn >= drop_path_prob) / (1 - drop_path_prob)).to(images.dtype).unbind())
+        return ((drawn >= drop_path_prob) / (1 - drop_path_prob)).to(images.dtype)
 
 
 def check(genotype: Genotype) -> None:

@@ -48,6 +48,19 @@ class Dropout:
                 raise ValueError(f"dropout {name} = {rate} (allowed: 0 up to, not including, 1)")
 
 
+class Drops(NamedTuple):
+    """Dropout factors, 0 or 1 / (1 - rate), of a whole window, in the order in which they are drawn.
+
+    Shapes: (vocabulary, 1) of ``words``, (B, size) of the others; see `Dropout` and `Masks`.
+    """
+
+    words: Tensor
+    embedding: Tensor
+    input: Tensor
+    state: Tensor
+    output: Tensor
+
+
 class Run(NamedTuple):
     """A model's pass over one window.
 
@@ -95,12 +108,31 @@ class LanguageModel(nn.Module):
             ValueError: training mode with dropout, and no ``generator``.
             GenotypeError: a cell that the model has no weights for.
         """
-        drop = _Drop(generator, self.embedding) if self.training else None
-        embedded = self._embed(tokens, drop)
-        masks = self._masks(hidden, drop)
-        outputs, last = self.cell(embedded, hidden, cell, masks)
-        dropped = outputs if drop is None else outputs * drop(self.dropout.output, hidden.shape)
-        return Run(outputs, dropped, last.detach())
+        drops = self.draw(len(hidden), generator) if self.training else None
+        return self.run_dropped(tokens, hidden, cell, drops)
+
+    def draw(self, batch: int, generator: torch.Generator | None) -> Drops:
+        """The dropout factors of a window with ``batch`` columns.
+
+        Raises:
+            ValueError: there is no ``generator``.
+        """
+        if generator is None:
+            raise ValueError("a language model in training mode needs a generator for its dropout masks")
+        words, size = self.embedding.shape
+        shapes = {"words": (words, 1)}
+        return Drops(*(self._factors(name, shapes.get(name, (batch, size)), generator) for name in Drops._fields))
+
+    def _factors(self, name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        rate = getattr(self.dropout, name)
+        keep = torch.empty(shape, device=generator.device).bernoulli_(1 - rate, generator=generator)
+        return keep.to(self.embedding).div_(1 - rate)
+
+    def run_dropped(self, tokens: Tensor, hidden: Tensor, cell: Cell, drops: Drops | None) -> Run:
+        """As `run`, with the dropout factors given: nothing is drawn. None: no dropout."""
+        masks = None if drops is None else Masks(drops.input, drops.state)
+        outputs, last = self.cell(self._embed(tokens, drops), hidden, cell, masks)
+        return Run(outputs, outputs if drops is None else outputs * drops.output, last.detach())
 
     def project(self, tokens: Tensor) -> Tensor:
         """The part of an evaluation pass that no cell and no hidden state decides: (T, B) -> (T, B, 2 size)."""
@@ -110,31 +142,9 @@ class LanguageModel(nn.Module):
         """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under outputs (T, B, size)."""
         return cross_entropy(outputs.flatten(0, 1), self.embedding, self.bias, targets.flatten())
 
-    def _embed(self, tokens: Tensor, drop: "_Drop | None") -> Tensor:
+    def _embed(self, tokens: Tensor, drops: Drops | None) -> Tensor:
         embedded = F.embedding(tokens, self.embedding)
-        if drop is None:
-            return embedded
-        embedded = embedded * drop(self.dropout.words, (len(self.embedding), 1))[tokens]
-        return embedded * drop(self.dropout.embedding, embedded.shape[1:])
-
-    def _masks(self, hidden: Tensor, drop: "_Drop | None") -> Masks | None:
-        if drop is None:
-            return None
-        return Masks(input=drop(self.dropout.input, hidden.shape), state=drop(self.dropout.state, hidden.shape))
-
-
-class _Drop:
-    """Draws dropout factors, 0 or 1 / (1 - rate), one mask after the other."""
-
-    def __init__(self, generator: torch.Generator | None, like: Tensor) -> None:
-        if generator is None:
-            raise ValueError("a language model in training mode needs a generator for its dropout masks")
-        self.generator = generator
-        self.like = like
-
-    def __call__(self, rate: float, shape: tuple[int, ...]) -> Tensor:
-        keep = torch.empty(shape, device=self.generator.device).bernoulli_(1 - rate, generator=self.generator)
-        return keep.to(self.like).div_(1 - rate)
+        return embedded if drops is None else embedded * drops.words[tokens] * drops.embedding
 
 
 class OneShotRNN(LanguageModel):

@@ -22,7 +22,7 @@ from conas.seeds import generator
 POLICIES = {policy.value: policy for policy in (AutoAugmentPolicy.CIFAR10, AutoAugmentPolicy.SVHN)}
 
 # What the random numbers of an image decide.
-_ROW, _COLUMN, _FLIP, _HOLE_ROW, _HOLE_COLUMN, _PAIR, _CHANCES, _SIGNS = *range(6), slice(6, 8), slice(8, 10)
+ROW, COLUMN, FLIP, HOLE_ROW, HOLE_COLUMN, _PAIR, _CHANCES, _SIGNS = *range(6), slice(6, 8), slice(8, 10)
 _NUMBERS = 10
 
 Pixels = NDArray[np.uint8]
@@ -91,7 +91,7 @@ class Augmenter:
         Takes uint8 images of shape (count, channels, height, width) on the CPU and their ``indices`` in the data set;
         returns float32 ones of the same shape in channels-last memory.
         """
-        numbers = self._drawn.numbers(indices.numpy(), epoch, seed)
+        numbers = self.numbers(indices, epoch, seed)
         pixels = self._crop(images.permute(0, 2, 3, 1).numpy(), numbers)
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with _one_thread():
@@ -104,6 +104,10 @@ class Augmenter:
             self._cut(batch.permute(0, 2, 3, 1).numpy(), numbers)
         return batch
 
+    def numbers(self, indices: Tensor, epoch: int, seed: int) -> Numbers:
+        """The random numbers in [0, 1) that decide how images are treated, shape (count, 10)."""
+        return self._drawn.numbers(indices.numpy(), epoch, seed)
+
     def _crop(self, pixels: Pixels, numbers: Numbers) -> Pixels:
         """Crop image by image, as copying slices is faster here than any gathering of pixels."""
         count, height, width, channels = pixels.shape
@@ -111,21 +115,21 @@ class Augmenter:
         padded = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
         padded[:, pad : pad + height, pad : pad + width] = pixels
         cropped = np.empty(pixels.shape, np.uint8)
-        rows, columns = _below(numbers[:, _ROW], 2 * pad + 1), _below(numbers[:, _COLUMN], 2 * pad + 1)
+        rows, columns = _below(numbers[:, ROW], 2 * pad + 1), _below(numbers[:, COLUMN], 2 * pad + 1)
         for image, source, row, column in zip(cropped, padded, rows, columns, strict=True):
             image[:] = source[row : row + height, column : column + width]
         return cropped
 
     def _mirror(self, pixels: Pixels, numbers: Numbers) -> None:
         """Mirror half of the images in place, by torch, whose flip of channels-last bytes is the fastest."""
-        chosen = np.flatnonzero(numbers[:, _FLIP] < 0.5)
+        chosen = np.flatnonzero(numbers[:, FLIP] < 0.5)
         mirrored = torch.from_numpy(pixels[chosen]).permute(0, 3, 1, 2).flip(3)
         pixels[chosen] = mirrored.permute(0, 2, 3, 1).numpy()
 
     def _cut(self, batch: NDArray[np.float32], numbers: Numbers) -> None:
         _, height, width, _ = batch.shape
         reach = self.cutout // 2
-        rows, columns = _below(numbers[:, _HOLE_ROW], height), _below(numbers[:, _HOLE_COLUMN], width)
+        rows, columns = _below(numbers[:, HOLE_ROW], height), _below(numbers[:, HOLE_COLUMN], width)
         for image, row, column in zip(batch, rows, columns, strict=True):
             image[max(0, row - reach) : row + reach, max(0, column - reach) : column + reach] = 0
 

@@ -1,14 +1,21 @@
-"""`make gpu-check`: is this CUDA device ready for the paper's settings, do its bits repeat, and how long will it take?
+"""`make gpu-check`: is a CUDA device right, does it repeat its bits, and how long does the paper take on it?
 
-Runs the smoke profile twice and compares the bits, then times the parts of the paper's CIFAR-10 experiment on the real
-data and projects its GPU-days. Nothing of it is recorded among the runs.
+Steps are compared with float64, two smoke runs with each other; the parts of the paper's experiments are timed at the
+published sizes, as plain calls and as CUDA graphs, and projected to the rows of the paper. Data sets that are not on
+this machine are replaced by random numbers of their shape. A part that fails says so and the check goes on. Nothing is
+recorded among the runs.
 """
 
 import argparse
+import importlib
+import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +24,207 @@ import torch
 from baselines.genotypes import fixed
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import space
-from harness.config.load import Config, load
-from harness.console.progress import Reporter, duration
+from harness.config.load import load
+from harness.console.progress import Reporter
+from harness.data import DataError
 from harness.execution.execute import execute
+from harness.studies.gpu_parity import parity
+from harness.studies.gpu_timing import cost
+from harness.studies.synthetic import synthetic_images, synthetic_text
 from harness.training.environment import make_deterministic
-from harness.training.task import load_task
+from harness.training.image.task import ImageTask
+from harness.training.text.task import TextTask
 
-_STEPS, _TOGETHER = 20, 8
-_DAY = 86_400
+_TOGETHER = 8
 
 
-def repeats(reporter: Reporter) -> bool:
+@dataclass
+class Check:
+    """What was found so far; ``seconds`` is the time that all parts may take."""
+
+    seconds: float
+    results: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    start: float = field(default_factory=time.monotonic)
+
+    def part(self, name: str, work: Callable[[], Any]) -> None:
+        """Do a part, or say in a line why not."""
+        before = time.monotonic()
+        if before - self.start > self.seconds:
+            self.failures.append(f"{name}: no time left")
+            return
+        try:
+            self.results[name] = work()
+            found = _short(self.results[name])
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            self.failures.append(f"{name}: {type(error).__name__}: {reason}")
+            self.results[name] = {"failed": traceback.format_exc()}
+            found = f"FAILED {self.failures[-1]}"
+        torch.cuda.empty_cache()
+        print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The paper's experiments, on real data where they are."""
+
+    data_dir: str
+
+    def images(self, name: str = "cifar10", **updates: Any) -> ImageTask:
+        """A task of images."""
+        config: Any = load({"dataset": name, "profile": "paper", "device": "cuda", **self._where, **updates})
+        return ImageTask(config, None if self._there(name) else synthetic_images(name))
+
+    def text(self, **updates: Any) -> TextTask:
+        """The task of Penn Treebank."""
+        config: Any = load({"dataset": "ptb", "profile": "paper", "device": "cuda", **self._where, **updates})
+        return TextTask(config, None if self._there("ptb") else synthetic_text("ptb"))
+
+    @property
+    def _where(self) -> dict[str, Any]:
+        return {"data_dir": self.data_dir, "offline": True}
+
+    def _there(self, name: str) -> bool:
+        try:
+            kind = TextTask if name == "ptb" else ImageTask
+            config: Any = load({"dataset": name, "profile": "paper", **self._where})
+            kind(config)
+        except (DataError, OSError):
+            return False
+        return True
+
+
+def repeats(dataset: str) -> dict[str, Any]:
     """Whether two smoke runs on the device end at the same bits."""
-    results = []
+    ends = []
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
-            record = execute(load({"dataset": "digits", "profile": "smoke", "runs_dir": folder}), reporter)
-            results.append((record.genotype, record.metrics, record.weights))
-    return results[0] == results[1]
+            config = load({"dataset": dataset, "profile": "smoke", "runs_dir": folder, "device": "cuda"})
+            record = execute(config, Reporter())
+            ends.append((record.genotype, record.metrics, record.weights))
+    return {"same bits": ends[0] == ends[1]}
 
 
-def timings(config: Config) -> dict[str, float]:
-    """Seconds of the parts of the paper's CIFAR-10 experiment at full size, from a few steps of each."""
-    paper: Any = config
-    images = load_task(config)
-    one_shot = images.one_shot(Bernoulli(0.5))
-    final = images.final(fixed("conas"))
-    measurer = images.measurer(one_shot.state_dict()["model"])
-    alphas = space(config.space).sample(generator(0, "gpu"), _TOGETHER)
-    seconds = {
-        "one-shot epoch": one_shot.steps(0) * _each(lambda step: one_shot.step(0, step)),
-        "final epoch": final.steps(0) * _each(lambda step: final.step(0, step)),
+def timed(trainee: Any, plain: bool, at: int = 0) -> dict[str, float]:
+    """The cost of a training step; of the window number ``at``, for text."""
+    if plain:
+        trainee.captured = None
+    if hasattr(trainee, "_windows"):
+        return cost(lambda i: trainee.step(0, at), 4, 4 if plain else 16)
+    return cost(lambda i: trainee.step(0, i), 4, 6 if plain else 24)
+
+
+def text_step(trainee: Any, plain: bool) -> dict[str, float]:
+    """The cost of a window of 35 rows."""
+    lengths = [length for _, length in trainee._windows(0)]
+    return timed(trainee, plain, lengths.index(min(lengths, key=lambda length: abs(length - 35))))
+
+
+def measuring(task: Any) -> dict[str, float]:
+    """The cost of one measurement, of several in a call."""
+    measurer = task.measurer(task.one_shot_model("oneshot").state_dict())
+    alphas = task.space.sample(generator(0, "gpu"), _TOGETHER)
+    found = cost(lambda i: measurer.measure(alphas, 0, False), 1, 3)
+    return {name: value if name in ("gib", "set_up_s") else value / _TOGETHER for name, value in found.items()}
+
+
+def check(tasks: Tasks, seconds: float) -> Check:
+    """All parts."""
+    done = Check(seconds)
+    small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
+    few: dict[str, Any] = {"data": {"train_limit": 60_000}, "final": {"units": 200}}
+    done.part("parity, final CNN", lambda: parity(lambda: tasks.images(**small).final(fixed("conas"))))
+    done.part("parity, final RNN", lambda: parity(lambda: tasks.text(**few).final(fixed("darts_v2_rnn"))))
+    steps: dict[str, tuple[Callable[[], Any], Callable[[Any, bool], Any]]] = {
+        "final CNN step": (lambda: tasks.images().final(fixed("conas")), timed),
+        "PTB final step": (lambda: tasks.text().final(fixed("darts_v2_rnn")), text_step),
+        "PTB one-shot step": (lambda: tasks.text().one_shot(Bernoulli(0.5)), text_step),
+        "one-shot CNN step": (lambda: tasks.images().one_shot(Bernoulli(0.5)), timed),
     }
-    seconds["1,000 measurements"] = 1000 / _TOGETHER * _each(lambda _: measurer.measure(alphas, 0, False))
-    seconds["search"] = seconds["one-shot epoch"] * paper.oneshot.epochs + seconds["1,000 measurements"]
-    seconds["final training"] = seconds["final epoch"] * paper.final.epochs
-    return seconds
+    for name, plain in (("plain", True), ("graph", False)):
+        for row, (make, measured) in steps.items():
+            done.part(f"{row}, {name}", partial(_step, make, measured, plain))
+    done.part("CNN measurement", lambda: measuring(tasks.images()))
+    done.part("PTB measurement", lambda: measuring(tasks.text()))
+    done.part("smoke runs, images", partial(repeats, "digits"))
+    done.part("smoke runs, text", partial(repeats, "descriptions"))
+    done.part("fused one-shot CNN", _fused)
+    return done
 
 
-def _each(work: Callable[[int], object]) -> float:
-    """Seconds of one call, the first one left out."""
-    work(0)
-    torch.cuda.synchronize()
-    start = time.monotonic()
-    for step in range(1, _STEPS):
-        work(step)
-    torch.cuda.synchronize()
-    return (time.monotonic() - start) / (_STEPS - 1)
+def _step(make: Callable[[], Any], measured: Callable[[Any, bool], Any], plain: bool) -> Any:
+    return measured(make(), plain)
+
+
+def _fused() -> Any:
+    module = importlib.import_module("harness.studies.gpu_cnn")
+    return module.run(module.Setting(), ["float32", "tf32"])
+
+
+def projected(results: dict[str, Any], tasks: Tasks) -> dict[str, float]:
+    """Hours of the rows of the paper, from the quickest form of each part."""
+    steps = {name: _quickest(results, name) for name in ("final CNN step", "one-shot CNN step", "PTB final step")}
+    steps["PTB one-shot step"] = _quickest(results, "PTB one-shot step")
+    hours = {}
+    for name in ("cifar10", "cifar100", "svhn", "fashion_mnist"):
+        config: Any = load({"dataset": name, "profile": "paper"})
+        images = {"svhn": 73_257, "fashion_mnist": 60_000}.get(name, 50_000)
+        if name in ("cifar10", "cifar100"):
+            half = images // 2 // config.oneshot.batch_size * config.oneshot.epochs
+            measured = 1000 * results.get("CNN measurement", {}).get("ms", float("nan"))
+            hours[f"{name}: search"] = (half * steps["one-shot CNN step"] + measured) / 3.6e6
+        final = images / config.final.batch_size * config.final.epochs
+        hours[f"{name}: final training"] = final * steps["final CNN step"] / 3.6e6
+    config = load({"dataset": "ptb", "profile": "paper"})
+    for stage in ("oneshot", "final"):
+        part = getattr(config, stage)
+        windows = 929_589 / part.batch_size / part.bptt * part.epochs
+        step = steps["PTB one-shot step" if stage == "oneshot" else "PTB final step"]
+        hours[f"ptb: {'search' if stage == 'oneshot' else 'final training'}"] = windows * step / 3.6e6
+    return hours
+
+
+def _quickest(results: dict[str, Any], name: str) -> float:
+    times = [found["ms"] for key, found in results.items() if key.startswith(name) and "ms" in found]
+    return min(times, default=float("nan"))
+
+
+def _short(found: Any) -> str:
+    if not isinstance(found, dict):
+        return str(found)
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items() if k != "losses")
+
+
+def report(done: Check, hours: dict[str, float]) -> list[str]:
+    """The lines of the table."""
+    lines = [f"{'':34}{'ms':>9}{'kernels':>9}{'busy':>7}{'GiB':>7}"]
+    for name, found in done.results.items():
+        if isinstance(found, dict) and "ms" in found:
+            busy = found["busy_ms"] / found["ms"]
+            lines.append(f"{name:34}{found['ms']:9.2f}{found['kernels']:9.0f}{busy:7.0%}{found['gib']:7.2f}")
+    lines += [f"{name:34}{value:9.2f} hours" for name, value in hours.items()]
+    return lines + [f"FAILED {line}" for line in done.failures]
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.gpu", description=__doc__)
-    parser.add_argument("--data-dir", default="data", type=Path, help="where CIFAR-10 lies (default: %(default)s)")
-    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
+    parser.add_argument("--data-dir", default="data", help="where data sets lie, if they do (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=7, help="start no part after so many (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("gpu-check.json"), help="all figures (default: %(default)s)")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("error: no CUDA device here; the profiles smoke and laptop run on the CPU")
-    reporter = Reporter()
-    config = load(
-        {
-            "dataset": "cifar10",
-            "profile": "paper",
-            "data_dir": str(arguments.data_dir),
-            "allow_subset": arguments.allow_subset,
-        }
-    )
-    make_deterministic(config.threads)
-    reporter.say(torch.cuda.get_device_name())
-    same = repeats(reporter)
-    reporter.say(f"two smoke runs {'end at the same bits' if same else 'DIFFER'}")
-    for name, seconds in timings(config).items():
-        reporter.say(f"{name:<20}{duration(seconds):>16}{seconds / _DAY:>10.4f} GPU-days")
-    if not same:
-        sys.exit("error: this device does not repeat its bits")
+    make_deterministic(2)
+    device = f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}"
+    print(device, flush=True)
+    tasks = Tasks(arguments.data_dir)
+    done = check(tasks, 60 * arguments.minutes)
+    hours = projected(done.results, tasks)
+    everything = {"device": device, "parts": done.results, "hours": hours, "failures": done.failures}
+    arguments.out.write_text(json.dumps(everything, indent=1))
+    print(*report(done, hours), f"all figures: {arguments.out}", sep="\n")
 
 
 if __name__ == "__main__":

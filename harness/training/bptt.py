@@ -1,19 +1,47 @@
 """Training a language model by truncated back-propagation through time: the part that all trainings on text share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from conas.rnn.language_model import LanguageModel, Run
+from conas.rnn.language_model import Drops, FinalRNN, LanguageModel, Run
 from conas.rnn.text_windows import Lengths, batchify, regularisation, window
 from conas.seeds import torch_generator
 from harness.config.schema import TextTraining
+from harness.training.captured_step import CapturedStep
 
 Forward = Callable[[int, int, Tensor, Tensor, torch.Generator], Run]
+
+
+@dataclass(frozen=True)
+class OnTensors:
+    """A model's pass in two parts, so that a GPU can have the second one as a whole.
+
+    Attributes:
+        draw: (epoch, step, generator of dropout masks) -> all that is random, as tensors.
+        forward: (tokens, hidden, what was drawn) -> the pass.
+    """
+
+    draw: Callable[[int, int, torch.Generator], tuple[Tensor, ...]]
+    forward: Callable[..., Run]
+
+    def __call__(self, epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
+        """The pass."""
+        return self.forward(tokens, hidden, *self.draw(epoch, step, dropping))
+
+
+def of_network(network: FinalRNN, batch: int) -> OnTensors:
+    """The pass of ``network`` over windows of ``batch`` columns."""
+
+    def forward(tokens: Tensor, hidden: Tensor, *drawn: Tensor) -> Run:
+        return network.run_dropped(tokens, hidden, network.wiring, Drops(*drawn))
+
+    return OnTensors(lambda epoch, step, dropping: network.draw(batch, dropping), forward)
 
 
 class BpttTraining:
@@ -24,7 +52,8 @@ class BpttTraining:
     Args:
         words: the text, shape (N,).
         seed: decides the lengths of the windows and the dropout masks.
-        forward: (epoch, step, tokens, hidden, generator of dropout masks) -> the model's pass.
+        forward: (epoch, step, tokens, hidden, generator of dropout masks) -> the model's pass; on CUDA, one that is
+            `OnTensors` makes the step a graph.
         evaluate: the figures to record after an epoch.
         epochs: where to stop.
         parameters: what to train; all of the model if None.
@@ -53,37 +82,54 @@ class BpttTraining:
         self._lengths = Lengths(settings.bptt, settings.bptt_deviation, settings.bptt_short)
         self._windows = lru_cache(maxsize=1)(partial(self._lengths.epoch, len(self._text), seed))
         self._count = cache(lambda epoch: len(self._windows(epoch)))
+        self.captured: CapturedStep | None = None
+        if self._text.is_cuda and isinstance(forward, OnTensors):
+            self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip)
 
     def steps(self, epoch: int) -> int:
         """The number of windows of an epoch."""
         return self._count(epoch)
 
-    def step(self, epoch: int, step: int) -> float:
-        """Train on one window; its mean loss before the update. A loss that is not finite changes no weight."""
+    def step(self, epoch: int, step: int) -> float | Tensor:
+        """Train on one window; its mean loss before the update. A loss that is not finite ends the training."""
         self._begin(epoch, step)
-        self.model.zero_grad(set_to_none=True)
         tokens, targets = window(self._text, *self._windows(epoch)[step])
-        run = self._forward(epoch, step, tokens, self._hidden, self._dropping(epoch, step))
-        self._hidden = run.hidden
+        dropping = self._dropping(epoch, step)
+        if self.captured is not None and isinstance(self._forward, OnTensors):
+            return self.captured(self._rate, tokens, targets, *self._forward.draw(epoch, step, dropping))
+        self.model.zero_grad(set_to_none=True)
+        run = self._forward(epoch, step, tokens, self._hidden, dropping)
+        self._hidden.copy_(run.hidden)
         loss = self.model.cross_entropy(run.dropped, targets)
         value = loss.item()
         if math.isfinite(value):
-            penalty = regularisation(run.outputs, run.dropped, self._settings.activation, self._settings.temporal)
-            (loss + penalty).backward()
+            (loss + self._penalty(run)).backward()
             nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
             self._optimizer.step()
         return value
 
+    def _window(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The loss of a window and its cross-entropy."""
+        assert isinstance(self._forward, OnTensors)
+        run = self._forward.forward(tokens, self._hidden.clone(), *drawn)
+        self._hidden.copy_(run.hidden)
+        loss = self.model.cross_entropy(run.dropped, targets)
+        yield loss + self._penalty(run), loss
+
+    def _penalty(self, run: Run) -> Tensor:
+        return regularisation(run.outputs, run.dropped, self._settings.activation, self._settings.temporal)
+
     def _begin(self, epoch: int, step: int) -> None:
         """Make hidden state, learning rate and mode those of a step; doing it again changes nothing."""
         if step == 0:
-            self._hidden = torch.zeros_like(self._hidden)
-        length = self._windows(epoch)[step][1]
-        self._optimizer.param_groups[0]["lr"] = self._lengths.rate(self._settings.lr, length)
-        self.model.train()
+            self._hidden.zero_()
+        self._rate = self._lengths.rate(self._settings.lr, self._windows(epoch)[step][1])
+        self._optimizer.param_groups[0]["lr"] = self._rate
+        if not self.model.training:
+            self.model.train()
 
     def _dropping(self, epoch: int, step: int) -> torch.Generator:
-        return torch_generator(self._seed, "dropout", epoch, step, device=self._hidden.device.type)
+        return torch_generator(self._seed, "dropout", epoch, step, device=str(self._hidden.device))
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """The figures to record after an epoch."""
@@ -97,4 +143,14 @@ class BpttTraining:
         """The inverse of `state_dict`."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._hidden = state["hidden"].to(self._hidden)
+        self._hidden.copy_(state["hidden"])
+        self._renew()
+
+    def _renew(self) -> None:
+        """The optimiser, or its state, is another one now."""
+        if self.captured is not None:
+            self.captured.use(self._optimizer)
+
+    def recover(self) -> bool:
+        """Go back to where the loss was finite, if that is possible."""
+        return False

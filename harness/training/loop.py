@@ -9,11 +9,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
+from torch import Tensor
+
 from harness.console.progress import Reporter
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
+_UNREAD = 32
+"""Losses of so many steps are left on a device before they are read."""
 
 
 class DivergedError(RuntimeError):
@@ -28,8 +33,11 @@ class Trainee(Protocol):
     def steps(self, epoch: int) -> int:
         """The number of steps of an epoch."""
 
-    def step(self, epoch: int, step: int) -> float:
-        """Train on one minibatch; the training loss before the update, in nats."""
+    def step(self, epoch: int, step: int) -> float | Tensor:
+        """Train on one minibatch; the training loss before the update, in nats. A tensor is read later."""
+
+    def recover(self) -> bool:
+        """After a loss that is not finite, go back to where training can go on from; False if it cannot."""
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """Whatever is to be evaluated after an epoch."""
@@ -71,14 +79,15 @@ def fit(
     """
     progress = _resume(trainee, checkpoints)
     recorded = {row["epoch"] for row in metrics if row.get("stage") == stage}
-    clock = _Clock(progress, checkpoints, trainee)
+    steps = _Steps(trainee, stage, progress)
+    clock = _Clock(progress, checkpoints, trainee, steps)
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
     done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
     with reporter.bar(stage, total, done) as bar:
         while progress.epoch < trainee.epochs and not (seconds and clock.spent() >= seconds):
-            _train_step(trainee, stage, progress)
+            steps.make()
             bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}")
-            if progress.step == trainee.steps(progress.epoch):
+            if steps.ended():
                 row = _finish_epoch(trainee, stage, progress)
                 if row["epoch"] not in recorded:
                     metrics.append(row)
@@ -97,12 +106,61 @@ def _resume(trainee: Trainee, checkpoints: Checkpoints) -> Progress:
     return Progress(**state["progress"])
 
 
-def _train_step(trainee: Trainee, stage: str, progress: Progress) -> None:
-    loss = trainee.step(progress.epoch, progress.step)
-    if not math.isfinite(loss):
-        raise DivergedError(f"{stage}: loss {loss} at epoch {progress.epoch + 1}, step {progress.step + 1}")
-    progress.step += 1
-    progress.loss_sum += loss
+class _Steps:
+    """Makes the steps of a training. Losses that lie on a device are read a few at a time, so that it need not wait."""
+
+    def __init__(self, trainee: Trainee, stage: str, progress: Progress) -> None:
+        self._trainee, self._stage, self._progress = trainee, stage, progress
+        self._unread: list[Tensor] = []
+
+    def make(self) -> None:
+        """One step."""
+        progress = self._progress
+        loss = self._trainee.step(progress.epoch, progress.step)
+        progress.step += 1
+        if isinstance(loss, float):
+            self._account([loss])
+        else:
+            self._unread.append(loss)
+        if len(self._unread) == _UNREAD:
+            self.read()
+
+    def read(self) -> None:
+        """Wait for the losses of all steps.
+
+        Raises:
+            DivergedError: one of them is not finite.
+        """
+        if self._unread:
+            losses = torch.stack(self._unread).tolist()
+            self._unread.clear()
+            self._account(losses)
+
+    def ended(self) -> bool:
+        """Whether the epoch's steps are all made, and read."""
+        last = self._trainee.steps(self._progress.epoch)
+        if self._progress.step == last:
+            self.read()
+        return self._progress.step == last
+
+    def _account(self, losses: list[float]) -> None:
+        progress = self._progress
+        first = progress.step - len(losses)
+        for step, loss in enumerate(losses, start=first):
+            if not math.isfinite(loss):
+                progress.loss_sum += self._again(step, loss)
+                progress.step = step + 1  # later steps went on from weights that are given up
+                return
+            progress.loss_sum += loss
+
+    def _again(self, step: int, loss: float) -> float:
+        """Make a step again whose ``loss`` was not finite."""
+        epoch = self._progress.epoch
+        if self._trainee.recover():
+            loss = float(self._trainee.step(epoch, step))
+        if not math.isfinite(loss):
+            raise DivergedError(f"{self._stage}: loss {loss} at epoch {epoch + 1}, step {step + 1}")
+        return loss
 
 
 def _finish_epoch(trainee: Trainee, stage: str, progress: Progress) -> dict[str, Any]:
@@ -116,8 +174,8 @@ def _finish_epoch(trainee: Trainee, stage: str, progress: Progress) -> dict[str,
 class _Clock:
     """Adds up training time and says when a checkpoint is due."""
 
-    def __init__(self, progress: Progress, checkpoints: Checkpoints, trainee: Trainee) -> None:
-        self._progress, self._checkpoints, self._trainee = progress, checkpoints, trainee
+    def __init__(self, progress: Progress, checkpoints: Checkpoints, trainee: Trainee, steps: _Steps) -> None:
+        self._progress, self._checkpoints, self._trainee, self._steps = progress, checkpoints, trainee, steps
         self._before, self._start = progress.seconds, time.monotonic()
         self._written = self._start
 
@@ -129,6 +187,7 @@ class _Clock:
             self.checkpoint()
 
     def checkpoint(self) -> None:
+        self._steps.read()
         self._progress.seconds = self.spent()
         self._checkpoints.save({"trainee": self._trainee.state_dict(), "progress": vars(self._progress)})
         self._written = time.monotonic()

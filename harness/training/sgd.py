@@ -1,12 +1,15 @@
 """Training a network by stochastic gradient descent, epoch by epoch: the part that all image trainings share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from harness.training.captured_step import CapturedStep
 
 Batch = tuple[Tensor, Tensor]
 
@@ -34,11 +37,29 @@ class Batches(Protocol):
 Loss = Callable[[int, int, Tensor, Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class OnTensors:
+    """A loss in two parts, so that a GPU can have the second one as a whole.
+
+    Attributes:
+        draw: (epoch, step, images) -> all that is random, as tensors.
+        loss: (images, labels, what was drawn) -> mean loss of a minibatch.
+    """
+
+    draw: Callable[[int, int, Tensor], tuple[Tensor, ...]]
+    loss: Callable[..., Tensor]
+
+    def __call__(self, epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
+        """The loss."""
+        return self.loss(images, labels, *self.draw(epoch, step, images))
+
+
 class SgdTraining:
     """A trainee: ``network`` under SGD with a cosine schedule by epoch.
 
     Args:
-        loss: (epoch, step, images, labels) -> mean loss of a minibatch.
+        loss: (epoch, step, images, labels) -> mean loss of a minibatch; on CUDA, one that is `OnTensors` makes the step
+            a graph.
         evaluate: the figures to record after an epoch.
         epochs: where to stop; the schedule's own length if None.
         accumulate: pieces that each minibatch is split into, to save memory. Gradients are those of the whole batch;
@@ -71,15 +92,23 @@ class SgdTraining:
             weight_decay=schedule.weight_decay,
             nesterov=getattr(schedule, "nesterov", False),
         )
+        self.captured: CapturedStep | None = None
+        if isinstance(loss, OnTensors) and self._parameters[0].is_cuda:
+            self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, schedule.clip)
 
     def steps(self, epoch: int) -> int:
         """The number of minibatches of an epoch."""
         return self._batches.steps(epoch)
 
-    def step(self, epoch: int, step: int) -> float:
-        """Train on one minibatch; its mean loss before the update."""
+    def step(self, epoch: int, step: int) -> float | Tensor:
+        """Train on one minibatch; its mean loss before the update. A loss that is not finite ends the training."""
         self._optimizer.param_groups[0]["lr"] = cosine(self._schedule, epoch)
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
+        if self.captured is not None and isinstance(self._loss, OnTensors):
+            images, labels = self._batches(epoch, step)
+            drawn = [x for part in images.chunk(self._accumulate) for x in self._loss.draw(epoch, step, part)]
+            return self.captured(cosine(self._schedule, epoch), images, labels, *drawn)
         self.network.zero_grad(set_to_none=True)
         loss = self._backward(epoch, step)
         if math.isfinite(loss):
@@ -97,6 +126,21 @@ class SgdTraining:
             total += loss.item()
         return total
 
+    def _pieces(self, images: Tensor, labels: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The loss of each piece of a minibatch, twice: to descend and to report."""
+        assert isinstance(self._loss, OnTensors)
+        parts, targets = images.chunk(self._accumulate), labels.chunk(self._accumulate)
+        each = len(drawn) // len(parts)
+        for i, part in enumerate(parts):
+            with self._precision():
+                loss = self._loss.loss(part, targets[i], *drawn[i * each : (i + 1) * each])
+                loss = loss * (len(part) / len(images))
+            yield loss, loss
+
+    def recover(self) -> bool:
+        """There is nowhere to go back to."""
+        return False
+
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """The figures to record after an epoch."""
         with torch.no_grad():
@@ -110,6 +154,8 @@ class SgdTraining:
         """The inverse of `state_dict`."""
         self.network.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self.captured is not None:
+            self.captured.use(self._optimizer)
 
 
 def cosine(schedule: Schedule, epoch: int) -> float:

@@ -1,12 +1,16 @@
 """Minibatches of images that are a function of (epoch, step)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import torch
+from torch import Tensor
 
 from conas.seeds import generator
 from harness.data import Augmenter, Images
-from harness.training.sgd import Batch
+from harness.data.augment_on_device import augment
+from harness.training.sgd import Batch, Batches
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,38 @@ class ShuffledBatches:
         batch = self.part.select(order[step * self.batch_size : (step + 1) * self.batch_size])
         images = self.augment(batch.images, batch.indices, epoch, self.seed)
         return images.to(self.device, non_blocking=True), batch.labels.to(self.device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class DeviceBatches(ShuffledBatches):
+    """The same minibatches, of images that lie on the device and are augmented there."""
+
+    def __call__(self, epoch: int, step: int) -> Batch:
+        """Images (N, C, H, W), normalised, and labels (N,)."""
+        pixels, labels = self._there
+        order, numbers = self._drawn(epoch)
+        chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+        images = pixels[chosen].permute(0, 3, 1, 2)
+        return augment(self.augment, images, numbers[chosen]), labels[chosen]
+
+    @cached_property
+    def _there(self) -> tuple[Tensor, Tensor]:
+        return self.part.images.permute(0, 2, 3, 1).contiguous().to(self.device), self.part.labels.to(self.device)
+
+    @cached_property
+    def _drawn(self) -> Callable[[int], tuple[Tensor, Tensor]]:
+        """The order of an epoch's images and the numbers that decide how each is treated."""
+
+        @lru_cache(maxsize=1)
+        def drawn(epoch: int) -> tuple[Tensor, Tensor]:
+            order = generator(self.seed, "order", epoch).permutation(len(self.part))
+            numbers = self.augment.numbers(self.part.indices, epoch, self.seed)
+            return torch.from_numpy(order).to(self.device), torch.from_numpy(numbers).to(self.device)
+
+        return drawn
+
+
+def batches(part: Images, augmenter: Augmenter, batch_size: int, seed: int, device: torch.device) -> Batches:
+    """The minibatches of ``part``, which lies on ``device`` where its augmentation can be done there."""
+    kind = DeviceBatches if device.type == "cuda" and augmenter.auto_augment is None else ShuffledBatches
+    return kind(part, augmenter, batch_size, seed, device)

@@ -12,7 +12,7 @@ from torch import Tensor
 from conas.genotype import Genotype
 from conas.seeds import torch_generator
 from harness.console.progress import Row
-from harness.training.sgd import SgdTraining
+from harness.training.sgd import OnTensors, SgdTraining
 
 if TYPE_CHECKING:
     from harness.training.image.task import ImageTask
@@ -26,9 +26,13 @@ class FinalTraining(SgdTraining):
         network = task.network(genotype, settings, "final")
         seed = task.config.seed
 
-        def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
-            dropping = torch_generator(seed, "drop path", epoch, step, device=task.device.type)
-            logits, auxiliary = network(images, settings.drop_path * epoch / settings.epochs, dropping)
+        def draw(epoch: int, step: int, images: Tensor) -> tuple[Tensor, ...]:
+            probability = settings.drop_path * epoch / settings.epochs
+            dropping = torch_generator(seed, "drop path", epoch, step, device=str(task.device))
+            return (network.draw(images, probability, dropping),) if probability else ()
+
+        def loss(images: Tensor, labels: Tensor, keep: Tensor | None = None) -> Tensor:
+            logits, auxiliary = network.train_forward(images, keep)
             total = F.cross_entropy(logits, labels)
             return total if auxiliary is None else total + settings.auxiliary * F.cross_entropy(auxiliary, labels)
 
@@ -36,8 +40,8 @@ class FinalTraining(SgdTraining):
             network,
             settings,
             task.batches(task.train, settings.batch_size, "final", settings.cutout, settings.auto_augment),
-            loss,
-            partial(task.evaluated, network, task.test, "test"),
+            OnTensors(draw, loss),
+            task.evaluation(network, task.test, "test"),
             accumulate=settings.accumulate,
             precision=_precision(task.device, settings.bf16),
         )

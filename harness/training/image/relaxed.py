@@ -42,7 +42,7 @@ class RelaxedTraining(SgdTraining):
             weight_decay=settings.weight_decay_alpha,
         )
 
-    def step(self, epoch: int, step: int) -> float:
+    def step(self, epoch: int, step: int) -> float | Tensor:
         """One step of the architecture, then one of the weights."""
         self._optimizer.param_groups[0]["lr"] = cosine(self._schedule, epoch)
         self._model.train()

@@ -1,10 +1,11 @@
 """Images: data, networks and how they are evaluated; the trainings lie beside this module."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
 from typing import Any, TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN
 from conas.counting import count
 from conas.genotype import Genotype
+from conas.graphs import Graphs
 from conas.sampling import Sampler
 from conas.seeds import derive, generator
 from conas.space import space
@@ -22,12 +24,12 @@ from harness.data import Augmenter, ImageData, Images, load_images, normalise, s
 from harness.estimates.asking import Prices
 from harness.estimates.machine import Machine, mult_adds
 from harness.training.environment import device
-from harness.training.image.batches import ShuffledBatches
+from harness.training.image.batches import batches
 from harness.training.image.final import FinalTraining
 from harness.training.image.one_shot import ImageMeasurer, OneShotTraining
 from harness.training.image.relaxed import RelaxedTraining
 from harness.training.image.stand_alone import AloneTraining
-from harness.training.sgd import Batch
+from harness.training.sgd import Batch, Batches
 
 _EVALUATION_BATCH = 256
 Network = TypeVar("Network", bound=nn.Module)
@@ -41,11 +43,11 @@ def _load(name: str, data_dir: str, allow_subset: bool, offline: bool) -> ImageD
 class ImageTask:
     """One image configuration: its data, and the networks that are trained on them."""
 
-    def __init__(self, config: ImageConfig) -> None:
+    def __init__(self, config: ImageConfig, data: ImageData | None = None) -> None:
         self.config = config
         self.space = space(config.space)
         self.device = device(config.device)
-        self.data = _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
+        self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")
         self.test = take(self.data.test, limits.test_limit, config.seed, "test")
@@ -154,23 +156,32 @@ class ImageTask:
 
     def batches(
         self, part: Images, batch_size: int, name: str, cutout: int = 0, auto_augment: str | None = None
-    ) -> ShuffledBatches:
+    ) -> Batches:
         """Augmented minibatches of ``part`` in an order drawn by ``name``."""
         data = self.config.data
         augment = Augmenter(self.data.mean, self.data.std, data.crop_padding, data.flip, cutout, auto_augment)
-        return ShuffledBatches(part, augment, batch_size, derive(self.config.seed, "batches", name), self.device)
+        return batches(part, augment, batch_size, derive(self.config.seed, "batches", name), self.device)
 
     def evaluation_batches(self, part: Images, size: int = _EVALUATION_BATCH) -> Iterator[Batch]:
         """The images of ``part`` in order, normalised, not augmented."""
         for images, labels in zip(part.images.split(size), part.labels.split(size), strict=True):
             yield normalise(images.to(self.device), self.data.mean, self.data.std), labels.to(self.device)
 
-    def evaluated(self, network: FinalNetwork, part: Images, name: str) -> dict[str, float]:
-        """Mean cross-entropy (nats) and error (percent) on ``part``."""
-        network.eval()
-        loss, wrong = 0.0, 0
-        for images, labels in self.evaluation_batches(part):
+    def evaluation(self, network: FinalNetwork, part: Images, name: str) -> Callable[[], dict[str, float]]:
+        """What says the mean cross-entropy (nats) and the error (percent) of ``network`` on ``part``."""
+
+        def batch(images: Tensor, labels: Tensor) -> Tensor:
             logits = network(images)[0]
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            wrong += int((logits.argmax(1) != labels).sum())
-        return {f"{name}_loss": loss / len(part), f"{name}_error": 100 * wrong / len(part)}
+            loss, wrong = F.cross_entropy(logits, labels, reduction="sum"), logits.argmax(1) != labels
+            return torch.stack([loss, wrong.sum().to(loss)])
+
+        graphs = Graphs(batch)
+
+        def evaluate() -> dict[str, float]:
+            network.eval()
+            loss, wrong = 0.0, 0.0
+            for figures in torch.stack([graphs(*images) for images in self.evaluation_batches(part)]).tolist():
+                loss, wrong = loss + figures[0], wrong + figures[1]
+            return {f"{name}_loss": loss / len(part), f"{name}_error": 100 * wrong / len(part)}
+
+        return evaluate

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.optim import ASGD, SGD
 
 from conas.genotype import Genotype
@@ -14,7 +13,7 @@ from conas.rnn.measuring import evaluate, perplexity
 from conas.rnn.text_windows import averaged_weights, averaging_starts, batchify
 from conas.seeds import derive
 from harness.console.progress import Row
-from harness.training.bptt import BpttTraining
+from harness.training.bptt import BpttTraining, of_network
 from harness.training.loop import DivergedError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class FinalTraining(BpttTraining):
             settings,
             data.train,
             derive(task.config.seed, "training", "final"),
-            lambda epoch, step, tokens, hidden, dropping: network(tokens, hidden, dropping),
+            of_network(network, settings.batch_size),
             dict,
             epochs=settings.epochs,
         )
@@ -53,13 +52,11 @@ class FinalTraining(BpttTraining):
     def _averaging(self) -> bool:
         return isinstance(self._optimizer, ASGD)
 
-    def step(self, epoch: int, step: int) -> float:
-        """Train on one window, if need be once more from the best weights; its mean loss before the update."""
-        loss = super().step(epoch, step)
-        if not math.isfinite(loss) and self._best:
+    def recover(self) -> bool:
+        """Go back to the best weights, if there are any yet."""
+        if self._best:
             self._roll_back()
-            loss = super().step(epoch, step)
-        return loss
+        return bool(self._best)
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """Validate, keep the best weights, and start averaging if it is time to.
@@ -107,12 +104,13 @@ class FinalTraining(BpttTraining):
         self._optimize(best["averaging"])
         self._optimizer.load_state_dict(best["optimizer"])
         self.model.load_state_dict(best["model"])
-        self._hidden = torch.zeros_like(self._hidden)
+        self._hidden.zero_()
         self._rolled_back += 1
 
     def _optimize(self, averaging: bool) -> None:
         kind = partial(ASGD, t0=0, lambd=0) if averaging else SGD
         self._optimizer = kind(self._parameters, lr=self._final.lr, weight_decay=self._final.weight_decay)
+        self._renew()
 
     def _snapshot(self) -> dict[str, Any]:
         return {**super().state_dict(), "averaging": self._averaging}

@@ -62,7 +62,7 @@ class RelaxedTraining(BpttTraining):
         self._held_out = list(windows(batchify(data.valid, settings.batch_size).to(self._text.device), settings.bptt))
         self._held_out_hidden = torch.zeros_like(self._hidden)
 
-    def step(self, epoch: int, step: int) -> float:
+    def step(self, epoch: int, step: int) -> float | Tensor:
         """One step of the architecture, then one of the weights."""
         self._begin(epoch, step)
         weights, architecture = split(self.model)

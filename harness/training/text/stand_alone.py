@@ -3,14 +3,10 @@
 import math
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from conas.genotype import Genotype
-from conas.rnn.language_model import Run
 from conas.rnn.measuring import evaluate, perplexity
 from conas.seeds import derive
-from harness.training.bptt import BpttTraining
+from harness.training.bptt import BpttTraining, of_network
 from harness.training.loop import DivergedError
 
 if TYPE_CHECKING:
@@ -24,10 +20,7 @@ class AloneTraining(BpttTraining):
         settings = task.config.alone
         model = task.network(genotype, settings, "alone")
         part = derive(task.config.seed, "training", "alone")
-
-        def forward(epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
-            return model(tokens, hidden, dropping)
-
+        forward = of_network(model, settings.batch_size)
         super().__init__(model, settings, task.data.train, part, forward, self._validated, epochs=epochs)
         self._task, self._network = task, model
 

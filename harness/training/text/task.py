@@ -36,11 +36,11 @@ class TextTask:
         ConfigError: the space is not recurrent, or a split is too short for its columns.
     """
 
-    def __init__(self, config: TextConfig) -> None:
+    def __init__(self, config: TextConfig, data: TextData | None = None) -> None:
         self.config = config
         self.space = space(config.space)
         self.device = device(config.device)
-        self.source = _load(config.dataset, config.data_dir, config.offline)
+        self.source = data or _load(config.dataset, config.data_dir, config.offline)
         limits = config.data
         self.data = self.source.head(limits.train_limit, limits.validation_limit, limits.test_limit)
         self.words = len(self.data.vocabulary)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms import AutoAugment
 
 from conas.seeds import generator
+from harness.data.augment_on_device import augment
 from harness.data import POLICIES, Augmenter, Images, load_images, normalise
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -146,3 +147,10 @@ def test_bad_settings_are_refused():
         Augmenter(MEAN, STD, cutout=-2)
     with pytest.raises(ValueError, match="did you mean 'cifar10'"):
         Augmenter(MEAN, STD, auto_augment="cifar100")
+
+
+@pytest.mark.parametrize("treatment", [{"cutout": 16}, {"cutout": 7, "flip": False}, {"crop_padding": 0}], ids=repr)
+def test_the_same_pixels_on_a_device(images: Images, treatment: dict[str, int]) -> None:
+    augmenter = Augmenter(MEAN, STD, **treatment)
+    numbers = torch.from_numpy(augmenter.numbers(images.indices, 3, 1))
+    assert torch.equal(augment(augmenter, images.images, numbers), augmenter(images.images, images.indices, 3, 1))

@@ -1,0 +1,96 @@
+"""Work on a GPU as CUDA graphs: thousands of small kernels started as one, where Python would start them one by one."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_PLAIN_CALLS = 2
+"""Calls before a shape is captured: what a library sets up on first use does not belong into a graph."""
+
+Body = Callable[..., Tensor]
+
+
+class Graphs:
+    """``body(*inputs)``, captured once for each combination of shapes that the inputs come in.
+
+    The body computes from its inputs and from tensors that stay where they are, and may change the latter in place. It
+    must not synchronise, draw random numbers or depend on anything else. Plain calls and replays run the same kernels
+    on the same numbers, so a captured body has the bits of a plain one. On a CPU, and where CUDA cannot capture the
+    body, which is said once, all calls are plain.
+
+    Args:
+        body: returns one tensor.
+        enabled: whether anything is captured.
+    """
+
+    def __init__(self, body: Body, enabled: bool = True) -> None:
+        self._body, self.enabled = body, enabled
+        self._shapes: dict[tuple[torch.Size, ...], _Shape] = {}
+        self._pool: Any = None
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """What the body returns for ``inputs``, a new tensor."""
+        key = tuple(x.shape for x in inputs)
+        if key not in self._shapes:
+            self._shapes[key] = _Shape(self._body, inputs)
+        shape = self._shapes[key]
+        if self._due(shape, inputs[0].device):
+            self._capture(shape)
+        return shape(inputs)
+
+    def clear(self) -> None:
+        """Forget all graphs: something that the body uses lies elsewhere now."""
+        self._shapes.clear()
+
+    @property
+    def captured(self) -> int:
+        """How many shapes are captured."""
+        return sum(shape.graph is not None for shape in self._shapes.values())
+
+    def _due(self, shape: "_Shape", device: torch.device) -> bool:
+        return self.enabled and device.type == "cuda" and shape.graph is None and shape.calls == _PLAIN_CALLS
+
+    def _capture(self, shape: "_Shape") -> None:
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()  # graphs that run one after the other can share their memory
+        try:
+            shape.capture(self._pool)
+        except RuntimeError as error:
+            self.enabled = False
+            torch.cuda.synchronize()
+            _warn(f"no CUDA graphs, so training is slower: {str(error).splitlines()[0]}")
+
+
+class _Shape:
+    """The body for inputs of one shape, which are copied to where its graph reads them."""
+
+    def __init__(self, body: Body, like: tuple[Tensor, ...]) -> None:
+        self._body = body
+        self._inputs = [torch.empty_like(x) for x in like]
+        self.calls = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self._output: Tensor | None = None
+
+    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given, non_blocking=True)
+        self.calls += 1
+        if self.graph is None or self._output is None:
+            return self._body(*self._inputs)
+        self.graph.replay()
+        return self._output.clone()
+
+    def capture(self, pool: Any) -> None:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            output = self._body(*self._inputs)
+        self.graph, self._output = graph, output
+
+
+@cache
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=2)

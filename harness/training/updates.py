@@ -1,0 +1,72 @@
+"""What an optimiser does to its parameters, on tensors alone, so that a captured step can hold it.
+
+The state is that of the torch optimiser, in whose ``state`` it stays: checkpoints are the same either way. Learning
+rates are tensors that a step fills.
+"""
+
+import torch
+from torch import Tensor
+from torch.optim import ASGD, SGD, Optimizer
+
+
+def clipped(gradients: list[Tensor], largest: float) -> list[Tensor]:
+    """The gradients, scaled down to the norm ``largest`` (L2, over all of them) if theirs is above it."""
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return list(torch._foreach_mul(gradients, (largest / (norm + 1e-6)).clamp(max=1.0)))
+
+
+@torch.no_grad()
+def update(optimizer: Optimizer, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor) -> None:
+    """The step of ``optimizer``, an `SGD` or an `ASGD`, with the learning rate ``rate``, shape ()."""
+    _prepare(optimizer, parameters, rate)
+    group = optimizer.param_groups[0]
+    if group["weight_decay"]:
+        gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+    if isinstance(optimizer, ASGD):
+        _averaged(optimizer, parameters, gradients, rate)
+    else:
+        assert isinstance(optimizer, SGD)
+        _descend(parameters, _with_momentum(optimizer, parameters, gradients), rate)
+
+
+def _descend(parameters: list[Tensor], directions: list[Tensor], rate: Tensor) -> None:
+    torch._foreach_sub_(parameters, torch._foreach_mul(directions, rate))
+
+
+def _with_momentum(optimizer: SGD, parameters: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+    group = optimizer.param_groups[0]
+    if not group["momentum"]:
+        return gradients
+    momenta = [optimizer.state[parameter]["momentum_buffer"] for parameter in parameters]
+    torch._foreach_mul_(momenta, group["momentum"])
+    torch._foreach_add_(momenta, gradients)
+    return list(torch._foreach_add(gradients, momenta, alpha=group["momentum"])) if group["nesterov"] else momenta
+
+
+def _averaged(optimizer: ASGD, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor) -> None:
+    """Averaged SGD with ``t0=0, lambd=0``; as torch has it, a step uses the learning rate of the step before."""
+    state = optimizer.state[parameters[0]]
+    averages = [optimizer.state[parameter]["ax"] for parameter in parameters]
+    _descend(parameters, gradients, state["eta"])
+    torch._foreach_add_(averages, torch._foreach_mul(torch._foreach_sub(parameters, averages), state["mu"]))
+    state["step"] += 1
+    state["eta"].copy_(rate)
+    state["mu"].copy_(1 / state["step"].clamp(min=1))
+
+
+def _prepare(optimizer: Optimizer, parameters: list[Tensor], rate: Tensor) -> None:
+    """Give the optimiser the state that it would have had before its first step, where it has none.
+
+    The scalars of averaged SGD, which are the same for all parameters, become tensors that all of them share.
+    """
+    shared: dict[str, Tensor] = {}
+    for parameter in parameters:
+        state = optimizer.state[parameter]
+        if isinstance(optimizer, ASGD):
+            if "ax" not in state:
+                start = {"ax": torch.zeros_like(parameter), "step": torch.zeros_like(rate)}
+                state.update(start, eta=rate.clone(), mu=torch.ones_like(rate))
+            for name in ("step", "eta", "mu"):
+                state[name] = shared.setdefault(name, state[name])
+        elif state.get("momentum_buffer") is None and optimizer.param_groups[0]["momentum"]:
+            state["momentum_buffer"] = torch.zeros_like(parameter)

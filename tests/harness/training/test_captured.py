@@ -1,0 +1,74 @@
+"""A step that can be captured, run uncaptured, against the plain one: the same losses, weights and momenta.
+
+Where there is no CUDA device, nothing is captured; that a replay has the bits of a call is for `make gpu-check`.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from baselines.genotypes import fixed
+from harness.config.load import load
+from harness.training.captured_step import CapturedStep
+from harness.training.task import load_task
+from harness.training.text.final import FinalTraining
+
+IMAGES = {"dataset": "digits", "profile": "smoke"}
+TEXT = {"dataset": "descriptions", "profile": "smoke"}
+
+
+def final(updates: dict[str, Any], cell: str) -> Any:
+    return load_task(load(updates)).final(fixed(cell))
+
+
+def capturable(trainee: Any) -> Any:
+    """Its step is the one of a CUDA device, without the graph."""
+    pieces = trainee._window if hasattr(trainee, "_window") else trainee._pieces
+    clip = (trainee._settings if hasattr(trainee, "_window") else trainee._schedule).clip
+    trainee.captured = CapturedStep(pieces, trainee._parameters, trainee._optimizer, clip)
+    return trainee
+
+
+def averaging(trainee: FinalTraining) -> None:
+    trainee._optimize(averaging=True)
+
+
+def state(trainee: Any) -> dict[str, Any]:
+    """Weights, hidden state and what the optimiser remembers, without what it only has a place for."""
+    values = trainee.state_dict()
+    memory = {k: kept for k, kept in values["optimizer"]["state"].items() if any(v is not None for v in kept.values())}
+    return {"model": values["model"], "hidden": values.get("hidden", 0), "memory": memory}
+
+
+def assert_same(
+    make: Callable[[], Any], steps: list[tuple[int, int]], before: Callable[[Any], None] = lambda trainee: None
+) -> None:
+    plain, ours = make(), capturable(make())
+    before(plain), before(ours)
+    for step in steps:
+        torch.testing.assert_close(float(ours.step(*step)), plain.step(*step), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(state(ours), state(plain), rtol=1e-4, atol=1e-5)
+    assert ours.captured.graphs.captured == 0
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 3, "nesterov": True}], ids=["whole", "in pieces"])
+def test_images(settings: dict[str, Any]) -> None:
+    updates = IMAGES | {"final": {"epochs": 4, "drop_path": 0.3, **settings}}
+    assert_same(lambda: final(updates, "conas"), [(0, 0), (0, 1), (2, 0), (2, 1), (3, 2)])
+
+
+@pytest.mark.parametrize("before", [lambda trainee: None, averaging], ids=["SGD", "averaged SGD"])
+def test_text(before: Callable[[Any], None]) -> None:
+    assert_same(lambda: final(TEXT, "darts_v2_rnn"), [(0, step) for step in range(6)] + [(1, 0)], before)
+
+
+def test_state_taken_over_from_a_checkpoint() -> None:
+    first = final(TEXT, "darts_v2_rnn")
+    averaging(first)
+    for step in range(3):
+        first.step(0, step)
+    resumed = lambda trainee: trainee.load_state_dict(copy.deepcopy(first.state_dict()))  # noqa: E731
+    assert_same(lambda: final(TEXT, "darts_v2_rnn"), [(0, 3), (0, 4)], resumed)
