@@ -12,6 +12,16 @@ SIZES: dict[str, dict[str, Any]] = {
     "laptop/text": {"m": 300},
     "release": {"m": 3000, "s": 12, "lambda_": 20.0},
 }
+SOURCES = {
+    "text": {
+        "m": "appendix A.7: 1,000 measurements of each stage",
+        "s": "section 4.3",
+        "d": "assumption: section 4.3 does not say; as on CIFAR-10",
+        "t": "section 4.3",
+        "lambda_": "assumption: section 4.3 does not say; as on CIFAR-10",
+        "connect": "section 4.3",
+    }
+}
 
 
 def budget(settings: Settings) -> Cost:
@@ -30,5 +40,6 @@ METHOD = register(
         frozenset({"one_shot"}),
         budget,
         SIZES,
+        SOURCES,
     )
 )

@@ -25,6 +25,7 @@ class Method:
             one-shot model or a relaxation takes to train is the problem's affair.
         sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
             ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
+        sources: of settings whose value has another source for a task than in general, by task.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Method:
     needs: frozenset[str]
     budget: Callable[[Any], Cost]
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.

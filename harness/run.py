@@ -17,6 +17,7 @@ from sacred.config.config_dict import ConfigDict
 from sacred.run import Run
 
 from conas.refusal import Refused
+from harness.config.assumptions import assumptions
 from harness.config.load import ConfigError, defaults, load, summaries
 from harness.console.progress import Reporter, Row
 from harness.console.refusal import RefusedError
@@ -50,11 +51,13 @@ ex.configurations.append(settings)
 
 @ex.config_hook
 def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
-    """Refuse impossible settings before any work."""
+    """Refuse impossible settings before any work; what is shown of them is shown with all that is assumed."""
     try:
-        load(config)
+        loaded = load(config)
     except ConfigError as error:
         raise RefusedError(str(error)) from None
+    if command_name == "print_config":
+        print("Assumed, where the paper is silent:", *assumptions([loaded]), sep="\n  ")
     return {}
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from harness.config.assumptions import assumptions
 from tables.published import published
+from tables.recovered import left_open
 from tables.runs import Runs
 from tables.table import Metric, Over, Table
 
@@ -69,7 +71,7 @@ def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
 
 
 def caption(table: Table, runs: Runs) -> tuple[str, ...]:
-    """What a reader must know: runs, estimand, spread, interval, epoch, profile, device, and what was left out."""
+    """What a reader must know: runs, estimand, spread, interval, profile, device, what is left out and what assumed."""
     return (
         f"Profile {runs.profile}{'' if runs.is_full_scale else ': reduced scale'}."
         f" Device: {'; '.join(runs.devices) or 'none yet'}.",
@@ -80,7 +82,14 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
         *_published_cells(table, runs),
         _counts(runs.statuses(table.name), runs),
         *table.notes,
+        *left_open(runs, table.name),
+        *_assumed(table, runs),
     )
+
+
+def _assumed(table: Table, runs: Runs) -> Iterator[str]:
+    configs = [config for row in runs.planned(table.name).values() for config in row]
+    yield from (f"Assumed, where the paper is silent: {line}." for line in assumptions(configs))
 
 
 def _estimands(table: Table) -> Iterator[str]:

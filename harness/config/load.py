@@ -305,9 +305,10 @@ def _method_defaults(name: str, profile: str, task: str) -> tuple[Values, dict[s
     values = _outside(chosen.defaults(profile, task))
     fields = {field.name.rstrip("_"): field for field in dataclasses.fields(chosen.settings)}
     sources = {f"search.{name}": field.metadata.get("source", "assumption") for name, field in fields.items()}
-    for layer, source in ((task, f"published for {task}"), (profile, None), (f"{profile}/{task}", None)):
-        sized = _outside(chosen.sizes.get(layer, {}))
-        sources |= {f"search.{name}": source or f"profile {profile}" for name in sized}
+    for_task = dict.fromkeys(chosen.sizes.get(task, {}), f"published for {task}") | dict(chosen.sources.get(task, {}))
+    sources |= {f"search.{name}": source for name, source in _outside(for_task).items()}
+    for layer in (profile, f"{profile}/{task}"):
+        sources |= {f"search.{name}": f"profile {profile}" for name in _outside(chosen.sizes.get(layer, {}))}
     return values, sources
 
 

@@ -114,7 +114,7 @@ def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Te
 
 def _spent(order: Order, table: str, runs: Runs) -> Iterator[str]:
     """What both sides' searches took, for a reader who asks whether the rivals had the same means."""
-    if order.metric.over is not Over.ONE_CELL or order.than is not None:
+    if order.metric.over is Over.CELL or order.than is not None:
         return
     first, second = (_minutes(runs, table, row) for row in (order.first, order.second))
     if first and second:

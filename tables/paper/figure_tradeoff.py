@@ -50,7 +50,7 @@ def draw_cost(frame: pd.DataFrame) -> Figure:
 
 def _side_by_side(costs: pd.Series) -> pd.Series:
     """``costs``, those that are equal to a percent or two apart by the width of a marker."""
-    equal = np.log(costs).mul(50).round()
+    equal = costs.astype(float).map(np.log).mul(50).round()
     return costs * 1.08 ** costs.groupby(equal).cumcount()
 
 

@@ -1,0 +1,55 @@
+"""What is assumed where the paper is silent: one list, from the sources of the settings, for runs and tables alike."""
+
+from collections.abc import Iterable, Iterator
+
+import yaml
+
+from harness.config.load import SETTINGS, Config, defaults, flatten
+
+WORD = "assumption"
+Assumed = tuple[str, str, str]
+"""The name of a setting, its value and the source that says why."""
+
+
+def assumptions(configs: Iterable[Config]) -> list[str]:
+    """One line for every reason, with the settings of ``configs`` that it gives their value, by task.
+
+    A value that a row or a person sets is a choice, and is not listed.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    tasks: list[str] = []
+    for config in {_chosen(config): config for config in configs}.values():
+        tasks.append(config.task)
+        for name, value, why in _assumed(config):
+            if (name, value) not in found.setdefault(why, []):
+                found[why].append((name, value))
+    unsettled = [line for task in dict.fromkeys(tasks) for line in _unsettled()[task]]
+    return [f"{_told(settings)}: {_reason(why)}" for why, settings in found.items()] + unsettled
+
+
+def _chosen(config: Config) -> tuple[str, ...]:
+    """What decides which defaults a configuration starts from, and what it sets itself."""
+    return (config.dataset, config.method, config.profile, config.variant or "", str(config.search), config.space)
+
+
+def _assumed(config: Config) -> Iterator[Assumed]:
+    chosen = {"dataset": config.dataset, "method": config.method, "profile": config.profile, "variant": config.variant}
+    values, sources = defaults(chosen)
+    mine = dict(flatten(config.model_dump(mode="json")))
+    for name, value in flatten(values):
+        if WORD in sources.get(name, "") and name in mine and mine[name] == value:
+            yield name, str(value), sources[name]
+
+
+def _told(settings: list[tuple[str, str]]) -> str:
+    """The settings of one reason; those of many groups by the group."""
+    return ", ".join(f"{name} = {value}" for name, value in settings)
+
+
+def _reason(source: str) -> str:
+    return source.removeprefix(f"{WORD}: ")
+
+
+def _unsettled() -> dict[str, list[str]]:
+    read: dict[str, list[str]] = yaml.safe_load((SETTINGS / "assumptions.yaml").read_text(encoding="utf-8"))
+    return read
