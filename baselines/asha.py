@@ -14,6 +14,7 @@ from baselines.ranking import best, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
+from conas.questions import StandAlone
 from conas.seeds import generator
 from conas.settings import setting
 
@@ -84,7 +85,7 @@ def search(problem: Problem, seed: int, settings: ASHASettings) -> Outcome:
         if spent > settings.budget:
             break
         alpha = Wired(settings.inputs)(problem.space, generator(seed, "asha", cell))
-        rungs[level].losses[cell] = problem.stand_alone(alpha, epochs[level])
+        rungs[level].losses[cell] = problem.ask(StandAlone(problem.space.build(alpha), epochs[level]))
         if level:
             rungs[level - 1].promoted.add(cell)
     return _outcome(problem, seed, settings, rungs)
@@ -121,7 +122,7 @@ METHOD = register(
         "asynchronous successive halving over stand-alone training (Li et al., 2018b)",
         search,
         ASHASettings,
-        frozenset({"stand_alone"}),
+        frozenset({StandAlone}),
         lambda s: Cost(stand_alone_epochs=s.budget),
         {
             "text": {"inputs": 1},

@@ -13,6 +13,7 @@ from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
 from conas.measurements import Measurements, measure
 from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
@@ -45,7 +46,7 @@ def search(problem: Problem, seed: int, settings: BestOfMSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm.search
     measured = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
     if not len(measured.losses):
@@ -61,7 +62,7 @@ METHOD = register(
         "best of CoNAS's own m one-shot measurements, without the recovery",
         search,
         BestOfMSettings,
-        frozenset({"one_shot"}),
+        frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
         {
             "text": {"connect": True},

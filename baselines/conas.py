@@ -4,7 +4,8 @@ from typing import Any
 
 from baselines.registry import Method, register
 from conas.algorithm import Settings, search
-from conas.problem import Cost
+from conas.problem import Cost, Kinds
+from conas.questions import OneShot, StandAlone
 
 SIZES: dict[str, dict[str, Any]] = {
     "text": {"t": 2, "s": (10, 5), "connect": True},
@@ -31,13 +32,18 @@ def budget(settings: Settings) -> Cost:
     return Cost(measurements=settings.m * settings.t)
 
 
+def needs(settings: Settings) -> Kinds:
+    """What the chosen oracle asks for."""
+    return frozenset({StandAlone if settings.oracle == "stand_alone" else OneShot})
+
+
 METHOD = register(
     Method(
         "conas",
         "sparse recovery of the one-shot loss (Algorithm 1)",
         search,
         Settings,
-        frozenset({"one_shot"}),
+        needs,
         budget,
         SIZES,
         SOURCES,

@@ -14,7 +14,9 @@ from baselines.checks import ASSUMPTION, at_least
 from baselines.ranking import best
 from baselines.registry import Method, register
 from conas.measurements import Measurements, measure
-from conas.problem import Cost, Oracle, Outcome, Problem
+from conas.oracle import Oracle
+from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
 from conas.recovery.minimiser import minimise
 from conas.recovery.solve import lasso
 from conas.sampling import Bernoulli
@@ -66,7 +68,7 @@ def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:
         ValueError: a degree above the number of bits, or a stage with fewer than two finite losses.
     """
     space = problem.space
-    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     fixed: dict[int, int] = {}
     seen: list[Measurements] = []
     found: list[list[dict[str, Any]]] = []
@@ -108,7 +110,7 @@ METHOD = register(
         "sparse recovery in stages, then random search in what is left (Hazan et al., 2017)",
         search,
         HarmonicaSettings,
-        frozenset({"one_shot"}),
+        frozenset({OneShot}),
         lambda s: Cost(measurements=s.stages * s.samples + s.final),
         {
             "text": {"connect": True},

@@ -13,7 +13,9 @@ from baselines.checks import at_least
 from baselines.conas import SIZES, budget
 from baselines.registry import Method, register
 from conas import algorithm
-from conas.problem import Cost, Oracle, Outcome, Problem
+from conas.oracle import Oracle
+from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
@@ -44,7 +46,7 @@ def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcom
         ValueError: as `conas.algorithm.search_on`.
     """
     space = problem.space
-    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     start = algorithm.search_on(oracle, space, seed, settings)
     alpha = space.encode(start.genotype)
     loss = first = _loss(oracle, alpha)
@@ -100,7 +102,7 @@ METHOD = register(
         "bit flips from CoNAS's answer (this project's own extension)",
         search,
         LocalSearchSettings,
-        frozenset({"one_shot"}),
+        frozenset({OneShot}),
         lambda s: Cost(measurements=budget(s).measurements + s.flips),
         {
             **SIZES,

@@ -7,6 +7,7 @@ from baselines.ranking import best, diverged
 from baselines.registry import Method, register
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
+from conas.questions import StandAlone
 from conas.seeds import generator
 from conas.settings import setting
 
@@ -36,11 +37,12 @@ def search(problem: Problem, seed: int, settings: RandomSearchSettings) -> Outco
         NothingFinite: every training diverged.
     """
     wiring = Wired(settings.inputs)
-    alphas = [wiring(problem.space, generator(seed, "random", index)) for index in range(settings.samples)]
-    losses = [problem.stand_alone(alpha, settings.epochs) for alpha in alphas]
+    draws = (generator(seed, "random", index) for index in range(settings.samples))
+    cells = [problem.space.build(wiring(problem.space, rng)) for rng in draws]
+    losses = [problem.ask(StandAlone(cell, settings.epochs)) for cell in cells]
     winner = best(losses)
     return Outcome(
-        problem.space.build(alphas[winner]),
+        cells[winner],
         {"loss": losses[winner], "sample": winner, "samples": settings.samples, "diverged": diverged(losses)},
     )
 
@@ -51,7 +53,7 @@ METHOD = register(
         "best of a few random cells, each trained alone (Liu et al., 2018b)",
         search,
         RandomSearchSettings,
-        frozenset({"stand_alone"}),
+        frozenset({StandAlone}),
         lambda s: Cost(stand_alone_epochs=s.samples * s.epochs),
         {
             "text": {"samples": 8, "epochs": 300, "inputs": 1},

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conas.names import unknown
-from conas.problem import Cost, Outcome, Problem
-from conas.refusal import Refused
+from conas.problem import Cost, Kinds, Outcome, Problem, refuse
 
 Search = Callable[[Problem, int, Any], Outcome]
 
@@ -20,7 +19,7 @@ class Method:
         search: ``search(problem, seed, settings) -> Outcome``, a pure function.
         settings: a frozen dataclass whose defaults are the published settings; ``metadata={"source": ...}`` on a field
             says where its value comes from. It checks its values in ``__post_init__`` and raises ValueError.
-        needs: the kinds of question it asks (see `conas.problem.Problem.supports`).
+        needs: the kinds of question it asks, or how they follow from its settings.
         budget: the measurements and stand-alone epochs that a search asks for at most, from its settings. What a
             one-shot model or a relaxation takes to train is the problem's affair.
         sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
@@ -32,7 +31,7 @@ class Method:
     summary: str
     search: Search
     settings: type
-    needs: frozenset[str]
+    needs: Kinds | Callable[[Any], Kinds]
     budget: Callable[[Any], Cost]
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -43,13 +42,12 @@ class Method:
         Raises:
             UnsupportedError: it does not.
         """
-        missing = sorted(self.needs - problem.supports)
-        if missing:
-            answers = ", ".join(sorted(problem.supports)) or "nothing"
-            raise UnsupportedError(
-                f"method {self.name!r} asks for {', '.join(missing)}; this problem answers {answers}"
-            )
+        refuse(self.asks(settings), problem, f"method {self.name!r}")
         return self.search(problem, seed, settings)
+
+    def asks(self, settings: Any) -> Kinds:
+        """The kinds of question that a search with ``settings`` asks."""
+        return self.needs(settings) if callable(self.needs) else self.needs
 
     def defaults(self, profile: str, task: str) -> dict[str, Any]:
         """The settings of this method for a profile (``paper``, ``laptop``, ...) and a task (``image``, ``text``)."""
@@ -57,10 +55,6 @@ class Method:
         for layer in (task, profile, f"{profile}/{task}"):
             values |= self.sizes.get(layer, {})
         return values
-
-
-class UnsupportedError(Refused, ValueError):
-    """A method was given a problem that cannot answer its questions."""
 
 
 METHODS: dict[str, Method] = {}

@@ -13,7 +13,9 @@ from baselines.checks import LI, at_least
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
-from conas.problem import Cost, Oracle, Outcome, Problem
+from conas.oracle import Oracle
+from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha
@@ -52,7 +54,7 @@ def search(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
         NothingFinite: every cell of a round diverged.
     """
     wiring = Wired(settings.inputs)
-    oracle = problem.one_shot(wiring, settings.seconds)
+    oracle = problem.ask(OneShot(wiring, settings.seconds))
     rounds = [
         _round(oracle, draw(wiring, problem.space, generator(seed, "rsws", index), settings.samples), settings.refined)
         for index in range(settings.rounds)
@@ -85,7 +87,7 @@ METHOD = register(
         "random search with weight sharing (Li & Talwalkar, 2019)",
         search,
         RSWSSettings,
-        frozenset({"one_shot"}),
+        frozenset({OneShot}),
         lambda s: Cost(measurements=s.rounds * (s.samples + s.refined)),
         {
             "text": {"rounds": 2, "refined": 1, "inputs": 1},

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conas.sampling import Sampler
 from conas.space import Alpha, Space
 
 
 @dataclass(frozen=True)
-class Wired:
+class Wired(Sampler):
     """Every node reads ``inputs`` distinct earlier nodes, through one uniformly drawn operation each.
 
     Two inputs are the CNN cells of Liu et al. (2018b) and Li & Talwalkar (2019), one their recurrent cells. A space

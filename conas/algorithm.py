@@ -15,9 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from conas.measurements import Measurements, StandAlone, measure
+from conas.measurements import Measurements, TrainedAlone, measure
 from conas.names import unknown
-from conas.problem import Oracle, Outcome, Problem
+from conas.oracle import Oracle
+from conas.problem import Outcome, Problem
+from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import TIE_RULE, minimise
 from conas.recovery.solve import Recovery, debias, iht, lasso, omp
@@ -99,8 +101,9 @@ def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
     """Run Algorithm 1 on ``problem``.
 
     Raises:
-        ValueError: the degree exceeds the number of bits, the problem lacks the oracle, too few measurements are
-            finite, or the minimiser is out of reach.
+        ValueError: the degree exceeds the number of bits, too few measurements are finite, or the minimiser is out
+            of reach.
+        UnsupportedError: the problem does not answer what the oracle asks.
     """
     return search_on(_oracle(problem, settings), problem.space, seed, settings)
 
@@ -134,11 +137,9 @@ def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Ou
 def _oracle(problem: Problem, settings: Settings) -> Oracle:
     if settings.d > problem.space.n:
         raise ValueError(f"degree d = {settings.d} over {problem.space.n} bits (allowed: 1 to {problem.space.n})")
-    if settings.oracle not in problem.supports:
-        raise ValueError(f"a problem without {settings.oracle} (it supports: {', '.join(sorted(problem.supports))})")
     if settings.oracle == "stand_alone":
-        return StandAlone(problem, settings.epochs)
-    return problem.one_shot(Bernoulli(settings.p, settings.connect))
+        return TrainedAlone(problem, settings.epochs)
+    return problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
 
 
 def _check_enough(measured: Measurements, stage: int, s: int) -> None:

@@ -65,6 +65,13 @@ def count(network: FinalNetwork, image_shape: tuple[int, int, int]) -> Counts:
     )
 
 
+def mult_adds(network: nn.Module, forward: Callable[[nn.Module, Tensor], object], shape: tuple[int, ...]) -> float:
+    """Multiply-adds of a forward pass for one input of ``shape``; only shapes are computed, ``network`` is emptied."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        forward(network.to("meta"), torch.zeros(1, *shape, device="meta"))
+    return counter.get_total_flops() / 2
+
+
 def word_mult_adds(model: LanguageModel, cell: Cell) -> int:
     """Multiply-adds of all products of a vector and a matrix for one word, the softmax included, by torch's counter.
 

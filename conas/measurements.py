@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.problem import Oracle, Problem
+from conas.oracle import Oracle
+from conas.problem import Problem
+from conas.questions import StandAlone
 from conas.space import Alpha, Space
 
 
@@ -69,7 +71,7 @@ def measure(
 
 
 @dataclass(frozen=True)
-class StandAlone:
+class TrainedAlone:
     """The slow oracle of appendix A.1: every sub-network is trained on its own for ``epochs`` epochs."""
 
     problem: Problem
@@ -77,4 +79,5 @@ class StandAlone:
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """The validation losses, shape (k,), of the networks of ``alphas``, shape (k, n); always on all data."""
-        return np.array([self.problem.stand_alone(alpha, self.epochs) for alpha in alphas])
+        build = self.problem.space.build
+        return np.array([self.problem.ask(StandAlone(build(alpha), self.epochs)) for alpha in alphas])

@@ -1,53 +1,39 @@
-"""A problem is a space and what can be asked about its points; a search method asks and returns one point.
+"""A problem is a space and what can be asked about it; a search method asks and returns one genotype.
 
 A method is a pure function of the problem, a seed and its settings. It keeps nothing and saves nothing:
 problems of the harness remember every answer, so a killed search is resumed by running the method again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol, TypeVar
 
 from conas.genotype import Genotype
-from conas.sampling import Sampler
-from conas.space import Alpha, Space
+from conas.questions import MadeUpOracle, Question
+from conas.refusal import Refused
+from conas.space import Space
+
+Answer = TypeVar("Answer")
+Kinds = frozenset[type[Question[Any]]]
 
 
-class Oracle(Protocol):
-    """f of section 3: the loss of sub-networks, lower is better."""
-
-    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
-        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n), NaN or infinite where a sub-network diverges.
-
-        ``whole`` asks for the whole validation set instead of the few batches of a cheap measurement.
-        """
+class UnsupportedError(Refused, ValueError):
+    """A problem was asked what it cannot answer."""
 
 
 class Problem(Protocol):
-    """What a search may ask; ``supports`` names the kinds of question: ``one_shot``, ``stand_alone``, ``relaxed``."""
+    """What a search may ask; ``answers`` holds the kinds of question."""
 
     space: Space
-    supports: frozenset[str]
+    answers: Kinds
     cost: "Cost"
 
-    def one_shot(self, sampler: Sampler, seconds: float | None = None) -> Oracle:
-        """Train a one-shot model under ``sampler`` (Algorithm 1, stage 1); its sub-networks' losses are the oracle.
+    def ask(self, question: Question[Answer]) -> Answer:
+        """The answer.
 
-        ``seconds`` ends the training early, after that much training time.
+        Raises:
+            UnsupportedError: a question of another kind than ``answers``; see `refuse`.
         """
-
-    def stand_alone(self, alpha: Alpha, epochs: int) -> float:
-        """Validation loss of the repaired network of ``alpha``, trained alone for ``epochs`` epochs in all.
-
-        Asking again for more epochs continues the earlier training.
-        """
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> Mapping[str, NDArray[np.float64]]:
-        """DARTS: train the continuous relaxation over ``operations`` and return, for every cell, the softmax weights
-        of its edges, shape (edges, operations). ``order`` is 1 or 2."""
 
 
 @dataclass
@@ -78,3 +64,44 @@ class Outcome:
 
     genotype: Genotype
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def refuse(asked: Iterable[type[Question[Any]]], problem: Problem, who: str) -> None:
+    """Refuse the kinds of question that ``problem`` does not answer.
+
+    Raises:
+        UnsupportedError: one line that says who asks for what, and what the problem answers.
+    """
+    missing = sorted(kind.name for kind in set(asked) - problem.answers)
+    if missing:
+        answers = ", ".join(sorted(kind.name for kind in problem.answers)) or "nothing"
+        raise UnsupportedError(f"{who} asks for {', '.join(missing)}; this problem answers {answers}")
+
+
+@dataclass
+class Asked:
+    """What a dry run asked of one network: the questions that train it, and measurements of its sub-networks."""
+
+    questions: list[Question[Any]]
+    oracle: MadeUpOracle
+
+
+class DryProblem:
+    """Answers every question at once with a made-up answer, to learn what a search will ask."""
+
+    def __init__(self, space: Space, answers: Kinds) -> None:
+        self.space, self.answers, self.cost = space, answers, Cost()
+        self._known: dict[tuple[str, str], Asked] = {}
+
+    def ask(self, question: Question[Answer]) -> Answer:
+        """A made-up answer."""
+        refuse([type(question)], self, "the search")
+        known = self._known.setdefault((question.name, str(question.identity())), Asked([], MadeUpOracle(self.space)))
+        if question not in known.questions:
+            known.questions.append(question)
+        return question.made_up(known.oracle)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """What was asked of each network; questions with the same identity train the same one."""
+        return list(self._known.values())

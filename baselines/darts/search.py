@@ -14,6 +14,7 @@ from baselines.checks import LIU, at_least, one_of
 from baselines.registry import Method, register
 from conas.genotype import Cell, Choice, Genotype
 from conas.problem import Cost, Outcome, Problem
+from conas.questions import Relaxed
 from conas.settings import setting
 from conas.space import ACTIVATIONS, FIVE_OPERATIONS, SEVEN_OPERATIONS, Space
 
@@ -48,7 +49,7 @@ class DARTSSettings:
 def search(problem: Problem, seed: int, settings: DARTSSettings) -> Outcome:
     """The cell derived from the trained relaxation; ``seed`` acts through the problem's training alone."""
     operations = OPERATION_SETS[settings.operations]
-    shares = problem.relaxed(operations, settings.order)
+    shares = problem.ask(Relaxed(operations, settings.order))
     genotype = derive(problem.space, operations, shares, settings.inputs)
     return Outcome(genotype, {"shares": {cell: np.round(rows, 4).tolist() for cell, rows in shares.items()}})
 
@@ -83,7 +84,7 @@ METHOD = register(
         "differentiable architecture search (Liu et al., 2018b)",
         search,
         DARTSSettings,
-        frozenset({"relaxed"}),
+        frozenset({Relaxed}),
         lambda s: Cost(),
         {"text": {"operations": "recurrent", "inputs": 1}},
     )

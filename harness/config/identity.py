@@ -7,8 +7,8 @@ value, so that nothing recorded before it existed changes its name. To declare o
   settings/*.yaml, with a source, as that of every setting does;
 - in the settings of a method, or any frozen dataclass that is hashed,
   ``solver: str = setting("newton", "why", absent="homotopy")`` (`conas.settings`);
-- a whole new group, which only the methods that ask for ``policy`` use:
-  ``policy: ImagePolicy = later(ImagePolicy(...), needs="policy")``; it decides nothing of the runs of other methods.
+- a whole new group, which only the methods that ask a kind of question (its ``name``) use:
+  ``policy: ImagePolicy = later(ImagePolicy(...), needs="one_shot")``; it decides nothing of the runs of other methods.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _LATER = "later than version 1"
 
 
 def later(absent: Any, needs: str | None = None) -> Any:
-    """A setting younger than version 1 whose absence meant ``absent``; with ``needs``, one of these methods only."""
+    """A setting younger than version 1 whose absence meant ``absent``; with ``needs``, one of methods that ask this."""
     return Field(default=absent, json_schema_extra={_LATER: True, "needs": needs})
 
 

@@ -82,7 +82,7 @@ class Config(Section):
     @property
     def identity(self) -> Values:
         """All that decides the run's result, as JSON data."""
-        values = deciding(self, method(self.method).needs)
+        values = deciding(self, {kind.name for kind in method(self.method).asks(self.settings)})
         identity = {name: value for name, value in values.items() if name not in _NOT_IDENTITY}
         return identity | {"search": _search(conas_settings.deciding(self.settings))}
 

@@ -2,21 +2,20 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from conas.cnn.one_shot import OneShotCNN
-from conas.counting import word_mult_adds
+from conas.counting import mult_adds, word_mult_adds
 from conas.rnn.language_model import OneShotRNN, recurrent
 from conas.seeds import generator
 from conas.space import space
 from harness.config.identity import digest
 from harness.records.files import read_json, write_json
+from harness.training.work import Work
 
 _FORWARD_SHARE = 1 / 3
 """A forward pass costs about half of its backward pass."""
@@ -37,13 +36,13 @@ class Machine:
     overhead: float
     rate: float
 
-    def training(self, layers: int, mult_adds: float) -> float:
-        """Seconds of a training step whose forward pass has ``mult_adds``."""
-        return layers * self.overhead + mult_adds / self.rate
+    def seconds(self, work: Iterable[Work]) -> float:
+        """The time that ``work`` takes."""
+        return sum(self._seconds(part) for part in work)
 
-    def forward(self, layers: int, mult_adds: float) -> float:
-        """Seconds of the forward pass alone."""
-        return _FORWARD_SHARE * self.training(layers, mult_adds)
+    def _seconds(self, work: Work) -> float:
+        training = work.steps * (work.layers * self.overhead + work.mult_adds / self.rate)
+        return training if work.trains else _FORWARD_SHARE * training
 
 
 def machine(runs_dir: str, device: torch.device, threads: int, task: str) -> Machine:
@@ -105,10 +104,3 @@ def _time(device: torch.device, step: Callable[[], None]) -> float:
 
 
 _STEPS: dict[str, Step] = {"image": _image_step, "text": _text_step}
-
-
-def mult_adds(network: nn.Module, forward: Callable[[nn.Module, Tensor], object], shape: tuple[int, ...]) -> float:
-    """Multiply-adds of a forward pass for one input of ``shape``; only shapes are computed, ``network`` is emptied."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        forward(network.to("meta"), torch.zeros(1, *shape, device="meta"))
-    return counter.get_total_flops() / 2

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.config.identity import digest
 from harness.config.load import Config
-from harness.estimates.asking import questions
+from harness.estimates.asking import measuring_seconds, questions, training_seconds
 from harness.estimates.machine import Machine, machine
 from harness.records.files import read_json, write_json
 from harness.training.environment import device
@@ -51,9 +51,11 @@ def kind(config: Config) -> str:
 
 def _reckon(config: Config) -> Parts:
     search, here = config.for_search(), _here(config)
-    prices = load_task(search).prices(here)
-    asked = {name: (of.training(prices), of.measuring(prices)) for name, of in questions(search).items()}
-    return Parts(asked, float(load_task(config).final_seconds(here)))
+    asked, task = questions(search), load_task(search)
+    networks = {
+        name: (training_seconds(one, task, here), measuring_seconds(one, task, here)) for name, one in asked.items()
+    }
+    return Parts(networks, here.seconds(load_task(config).final_work()))
 
 
 def _here(config: Config) -> Machine:

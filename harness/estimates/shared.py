@@ -58,4 +58,4 @@ def _search(config: Config, sections: set[str]) -> str:
 
 def model(config: Config) -> str:
     """The same for runs whose searches may share a trained model, though they ask it different questions."""
-    return _search(config, _DECIDES_NETWORK | {"method"}) if method(config.method).needs else config.id
+    return _search(config, _DECIDES_NETWORK | {"method"}) if method(config.method).asks(config.settings) else config.id

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import getpid
 from platform import node
-from typing import Protocol
-
-import torch
 
 from baselines.registry import method
 from harness.config.identity import digest
@@ -25,18 +22,11 @@ from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now
 from harness.training.environment import device, device_name, environment, make_deterministic
-from harness.training.loop import DivergedError, Trainee, fit
-from harness.training.task import load_task
+from harness.training.loop import DivergedError, fit
+from harness.training.task import FinalTrainee, final_training, load_task
 
 _DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "numerics", "allow_subset", "data", "search"}
 _DECIDES_SEARCH |= {"oneshot", "measure", "alone", "relaxed"}
-
-
-class FinalTrainee(Trainee, Protocol):
-    """The training of the network that is reported."""
-
-    def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
-        """The figures ``last`` and ``best`` of a finished training."""
 
 
 def execute(config: Config, reporter: Reporter) -> Record:
@@ -109,7 +99,7 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     task = load_task(config)
     record.data, record.counts = task.provenance, CountsRecord(**task.count(found.genotype))
     folder.save(record)
-    _train_final(config, folder, record, task.final(found.genotype), reporter)
+    _train_final(config, folder, record, final_training(task, found.genotype), reporter)
 
 
 def _record_once(metrics: Lines, row: Row, reporter: Reporter) -> None:
@@ -121,7 +111,7 @@ def _record_once(metrics: Lines, row: Row, reporter: Reporter) -> None:
 def _train_final(config: Config, folder: RunFolder, record: Record, trainee: FinalTrainee, reporter: Reporter) -> None:
     checkpoints = Checkpoints(folder.path, config.key, reporter.say)
     progress = fit(trainee, "final", checkpoints, folder.metrics, reporter)
-    weights: dict[str, torch.Tensor] = trainee.state_dict()["model"]
+    weights = trainee.weights()
     write_atomic(folder.path / "weights.pt", encode(weights, config.key))
     record.metrics = trainee.results(progress.history)
     record.training_seconds = progress.seconds
@@ -143,7 +133,7 @@ def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> F
     chosen = method(config.method)
     problem = TrainedProblem(config, load_task(config), store, reporter)
     reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
-    outcome = chosen.search(problem, config.seed, config.settings)
+    outcome = chosen(problem, config.seed, config.settings)
     cost = problem.cost
     record = SearchRecord(
         key=key,

@@ -18,9 +18,9 @@ NAS-Bench-Macro has no validation errors, and the run that is seen is a third of
 """
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 
 from conas.genotype import Genotype
 from conas.names import unknown
-from conas.problem import Cost, Oracle
+from conas.oracle import Function
+from conas.problem import Answer, Cost, Kinds, refuse
+from conas.questions import OneShot, OneShotModel, Question, StandAlone
 from conas.refusal import Refused
-from conas.sampling import Sampler
 from conas.space import Alpha, Space, space
 
 NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
@@ -83,7 +84,7 @@ class Table:
 class TableProblem:
     """A `conas.problem.Problem` that a table answers: nothing is trained, every question counts, also repeated ones."""
 
-    supports = frozenset({"one_shot", "stand_alone"})
+    answers: Kinds = frozenset({OneShot, StandAlone})
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -91,37 +92,43 @@ class TableProblem:
         self.cost = Cost()
         self._trained: set[int] = set()
 
-    def one_shot(self, sampler: Sampler, seconds: float | None = None) -> Oracle:
-        """The table itself."""
-        return self
+    def ask(self, question: Question[Answer]) -> Answer:
+        """The answer; no table has weights to relax.
+
+        Raises:
+            UnsupportedError: a kind of question that is not among ``answers``.
+            TableError: another number of epochs than the table's networks were trained for.
+        """
+        refuse([type(question)], self, "the search")
+        answer: Any = self._one_shot(question) if isinstance(question, OneShot) else self._stand_alone(question)
+        return answer
+
+    def _one_shot(self, question: OneShot) -> OneShotModel:
+        """The table itself; a policy that learns is shown its losses once."""
+        policy = question.policy.start(self.space, 0)
+        policy.epoch_ended(0, Function(self._losses))
+        return OneShotModel(self, policy)
+
+    def _stand_alone(self, question: Any) -> float:
+        """The same loss, at the price of a training."""
+        if question.epochs != self.table.epochs:
+            raise TableError(
+                f"{self.table.name} holds trainings of {self.table.epochs} epochs, not of {question.epochs}"
+            )
+        (number,) = self.table.index(self.space.encode(question.architecture)[None])
+        if number not in self._trained:
+            self._trained.add(int(number))
+            self.cost.stand_alone_epochs += question.epochs
+        return float(self.table.seen[number])
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """Losses, shape (k,), of the encoders ``alphas``, shape (k, n); a table knows but one validation set."""
-        numbers = self.table.index(alphas)
-        self.cost.measurements += len(numbers)
-        return self.table.seen[numbers]
+        losses = self._losses(alphas, whole)
+        self.cost.measurements += len(losses)
+        return losses
 
-    def stand_alone(self, alpha: Alpha, epochs: int) -> float:
-        """The same loss, at the price of a training.
-
-        Raises:
-            TableError: another number of epochs than the table's networks were trained for.
-        """
-        if epochs != self.table.epochs:
-            raise TableError(f"{self.table.name} holds trainings of {self.table.epochs} epochs, not of {epochs}")
-        (number,) = self.table.index(alpha[None])
-        if number not in self._trained:
-            self._trained.add(int(number))
-            self.cost.stand_alone_epochs += epochs
-        return float(self.table.seen[number])
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> Mapping[str, NDArray[np.float64]]:
-        """No table has weights to relax.
-
-        Raises:
-            TableError: always.
-        """
-        raise TableError(f"{self.table.name} cannot be relaxed (it answers one_shot, stand_alone)")
+    def _losses(self, alphas: Alpha, whole: bool) -> NDArray[np.float64]:
+        return self.table.seen[self.table.index(alphas)]
 
 
 def nasbench201(path: Path, dataset: str) -> Table:

@@ -7,19 +7,16 @@ the same point; two searches that ask the same question pay for it once, yet bot
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from conas import settings
-from conas.genotype import Genotype
-from conas.problem import Cost
-from conas.sampling import Sampler
+from conas.problem import Answer, Cost, refuse
+from conas.questions import Question, StandAlone
 from conas.space import Alpha, Space, space
 from harness.config.identity import deciding, digest
 from harness.config.load import Config
@@ -27,136 +24,106 @@ from harness.console.progress import Reporter
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines, read_json, write_json
 from harness.records.store import Store, claim
+from harness.training.answers import Answering, Measurer, Training, answered, answering
 from harness.training.loop import DivergedError, Trainee, fit
+from harness.training.task import Task
 
 _TOGETHER = 8
 """How many sub-networks are measured in one call, which is what a kill can lose."""
 
-Question = tuple[str, int, bool]
+Measurement = tuple[str, int, bool]
 """An encoder in hexadecimal, the number of the batches and whether they are the whole validation set."""
-
-
-class Measurer(Protocol):
-    """Measures sub-networks of one trained one-shot model."""
-
-    def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
-        """Losses, shape (k,), of ``alphas``, shape (k, n), on the batches ``draw`` or the whole validation set.
-
-        Those of several in one call are those of several calls.
-        """
-
-
-class Task(Protocol):
-    """What is particular to images or to text: the networks and how they are trained."""
-
-    content: str
-    """A hash of all data."""
-
-    def one_shot(self, sampler: Sampler) -> Trainee:
-        """The training of a one-shot model."""
-
-    def measurer(self, weights: dict[str, torch.Tensor]) -> Measurer:
-        """Measurements on a trained one-shot model."""
-
-    def alone(self, genotype: Genotype, epochs: int) -> Trainee:
-        """The stand-alone training of a small network; its epochs' rows hold ``valid_loss``."""
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> Trainee:
-        """The training of the continuous relaxation of DARTS."""
 
 
 class TrainedProblem:
     """The problem of a search configuration: a `conas.problem.Problem` whose answers come from trained networks."""
 
-    supports = frozenset({"one_shot", "stand_alone", "relaxed"})
-
     def __init__(self, config: Config, task: Task, store: Store, reporter: Reporter) -> None:
         self.space: Space = space(config.space)
+        self.answers = answered(config.task)
         self.cost = Cost()
         self.metrics: list[dict[str, Any]] = []
+        self.reporter = reporter
         self._paid: dict[str, int] = {}
-        self._config, self._task, self._store, self._reporter = config, task, store, reporter
+        self._config, self._task, self._store = config, task, store
 
-    def one_shot(self, sampler: Sampler, seconds: float | None = None) -> "TrainedOracle":
-        """Train a one-shot model, or take the one trained before."""
-        fields = settings.deciding(sampler)
-        chosen = {"sampler": type(sampler).__name__, **fields, "seconds": seconds, "oneshot": self._section("oneshot")}
-        folder, trained = self._train("supernet", chosen, lambda: self._task.one_shot(sampler), seconds)
-        self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
-        return TrainedOracle(self, self._task.measurer(_weights(folder)), folder, self._section("measure"))
+    def ask(self, question: Question[Answer]) -> Answer:
+        """Train what answers the question, or take what was trained before."""
+        refuse([type(question)], self, "the search")
+        answer: Any = self._stand_alone(question) if isinstance(question, StandAlone) else self._trained(question)
+        return answer
 
-    def stand_alone(self, alpha: Alpha, epochs: int) -> float:
-        """Train the repaired network of ``alpha`` alone, continuing earlier epochs; its validation loss.
+    def _trained(self, question: Question[Any]) -> Any:
+        how = answering(self._task.name, type(question))
+        chosen = {**question.identity(), how.section: self._section(how.section)}
+        training: Training = how.training(self._task, question)
+        folder, facts = self._train(how.stage, chosen, training, question.limit())
+        self.cost.add(Cost(one_shot_steps=facts["steps"], seconds=facts["seconds"]))
+        training.load_weights(_weights(folder))
+        return training.answer(lambda measurer: TrainedOracle(self, measurer, folder, self._section("measure")))
 
-        Infinite if the training diverges: the network is bad, the search goes on.
-        """
-        genotype = self.space.build(alpha)
-        key = digest({"genotype": genotype.to_json(), "alone": self._section("alone"), **self._identity})
-        folder = self._store.stage("alone", key)
-        trained = self._train_alone(folder, key, genotype, epochs)
-        unpaid = epochs - self._paid.get(key, 0)
-        self._paid[key] = max(epochs, self._paid.get(key, 0))
+    def _stand_alone(self, question: StandAlone) -> float:
+        """Train alone, continuing earlier epochs. Infinite if the training diverges: the search goes on."""
+        how = answering(self._task.name, StandAlone)
+        key = digest({**question.identity(), how.section: self._section(how.section), **self._identity})
+        folder = self._store.stage(how.stage, key)
+        trained = self._train_alone(folder, key, question, how)
+        unpaid = question.epochs - self._paid.get(key, 0)
+        self._paid[key] = max(question.epochs, self._paid.get(key, 0))
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         losses = {row["epoch"]: row["valid_loss"] for row in Lines(folder / "metrics.jsonl")}
-        return float(losses.get(epochs, math.inf))
+        return float(losses.get(question.epochs, math.inf))
 
-    def _train_alone(self, folder: Path, key: str, genotype: Genotype, epochs: int) -> dict[str, Any]:
-        """The facts of a stand-alone training of at least ``epochs`` epochs, or of one that diverged before."""
+    def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
+        """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged before."""
         facts = folder / "stage.json"
         with claim(folder, wait=-1):
             known: dict[str, Any] = read_json(facts) if facts.exists() else {"epochs": 0, "diverged": ""}
-            if known["epochs"] < epochs and not known["diverged"]:
-                write_json(facts, self._train_alone_now(folder, key, genotype, epochs))
+            if known["epochs"] < question.epochs and not known["diverged"]:
+                write_json(facts, self._train_alone_now(folder, key, question, how))
         return read_json(facts)
 
-    def _train_alone_now(self, folder: Path, key: str, genotype: Genotype, epochs: int) -> dict[str, Any]:
-        checkpoints, metrics = Checkpoints(folder, key, self._reporter.say), Lines(folder / "metrics.jsonl")
+    def _train_alone_now(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
+        checkpoints, metrics = Checkpoints(folder, key, self.reporter.say), Lines(folder / "metrics.jsonl")
+        training = how.training(self._task, question)
         start = time.monotonic()
         try:
-            progress = fit(self._task.alone(genotype, epochs), "alone", checkpoints, metrics, self._reporter)
+            progress = fit(training, how.stage, checkpoints, metrics, self.reporter)
         except DivergedError as error:
-            self._reporter.say(f"{error}; this network's loss counts as infinite")
-            return {"epochs": epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
-        return {"epochs": epochs, "seconds": progress.seconds, "diverged": ""}
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> Mapping[str, NDArray[np.float64]]:
-        """Train the relaxation of DARTS, or take the one trained before."""
-        chosen = {"operations": operations, "order": order, "relaxed": self._section("relaxed")}
-        folder, trained = self._train("relaxed", chosen, lambda: self._task.relaxed(operations, order), None)
-        self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
-        weights = _weights(folder)
-        return {cell: weights[f"architecture.{cell}"].double().softmax(-1).numpy() for cell in self.space.cells}
+            self.reporter.say(f"{error}; this network's loss counts as infinite")
+            return {"epochs": question.epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
+        return {"epochs": question.epochs, "seconds": progress.seconds, "diverged": ""}
 
     def _train(
-        self, kind: str, chosen: Mapping[str, Any], trainee: Callable[[], Trainee], seconds: float | None
+        self, stage: str, chosen: Mapping[str, Any], training: Trainee, seconds: float | None
     ) -> tuple[Path, dict[str, Any]]:
         """The folder and the facts of a shared training, trained now if no run has trained it before."""
         identity = {**chosen, "space": self.space.name, **self._identity}
         key = digest(identity)
-        folder = self._store.stage(kind, key)
+        folder = self._store.stage(stage, key)
         metrics = Lines(folder / "metrics.jsonl")
         with claim(folder, wait=-1):
             if not (folder / "stage.json").exists():
-                self._train_now(kind, key, folder, trainee(), metrics, seconds, identity)
+                self._train_now(stage, key, folder, training, metrics, seconds, identity)
         self.metrics.extend(metrics)
         return folder, read_json(folder / "stage.json")
 
     def _train_now(
         self,
-        kind: str,
+        stage: str,
         key: str,
         folder: Path,
-        trainee: Trainee,
+        training: Trainee,
         metrics: Lines,
         seconds: float | None,
         identity: Mapping[str, Any],
     ) -> None:
-        checkpoints = Checkpoints(folder, key, self._reporter.say)
-        progress = fit(trainee, kind, checkpoints, metrics, self._reporter, seconds)
-        steps = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
+        checkpoints = Checkpoints(folder, key, self.reporter.say)
+        progress = fit(training, stage, checkpoints, metrics, self.reporter, seconds)
+        steps = sum(training.steps(epoch) for epoch in range(progress.epoch)) + progress.step
         facts = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
-        Checkpoints(folder / "weights", key, self._reporter.say).save(trainee.state_dict()["model"])
+        Checkpoints(folder / "weights", key, self.reporter.say).save(training.weights())
         write_json(folder / "stage.json", facts)
         checkpoints.clear()
 
@@ -191,7 +158,7 @@ class TrainedOracle:
         new = {
             question: alpha for question, alpha in zip(questions, alphas, strict=True) if question not in self._known
         }
-        with self._problem._reporter.bar("measuring", len(new)) as bar:
+        with self._problem.reporter.bar("measuring", len(new)) as bar:
             for together in _blocks(new):
                 self._ask(together, [new[question] for question in together])
                 bar.step(len(together))
@@ -199,12 +166,12 @@ class TrainedOracle:
         self._problem.cost.add(Cost(measurements=len(rows), seconds=sum(row["seconds"] for row in rows)))
         return np.array([float(row["loss"]) for row in rows])
 
-    def _question(self, alpha: Alpha, whole: bool) -> Question:
+    def _question(self, alpha: Alpha, whole: bool) -> Measurement:
         draw = self._asked if self._fresh and not whole else 0
         self._asked += 1
         return np.packbits(alpha > 0).tobytes().hex(), draw, whole
 
-    def _ask(self, questions: list[Question], alphas: list[Alpha]) -> None:
+    def _ask(self, questions: list[Measurement], alphas: list[Alpha]) -> None:
         """Measure ``alphas``, which share their batches, and remember the answers."""
         _, draw, whole = questions[0]
         start = time.monotonic()
@@ -219,14 +186,14 @@ class TrainedOracle:
         self._known.update(zip(questions, rows, strict=True))
 
 
-def _blocks(questions: Mapping[Question, Any]) -> Iterator[list[Question]]:
+def _blocks(questions: Mapping[Measurement, Any]) -> Iterator[list[Measurement]]:
     """A few questions at a time that can be answered together, because they share their batches."""
     for _, same in groupby(questions, key=lambda question: question[1]):
         alike = list(same)
         yield from (alike[start : start + _TOGETHER] for start in range(0, len(alike), _TOGETHER))
 
 
-def _weights(folder: Path) -> dict[str, torch.Tensor]:
+def _weights(folder: Path) -> dict[str, Any]:
     key = folder.name.partition("-")[2]
     weights = Checkpoints(folder / "weights", key, print).load()
     if weights is None:

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from baselines.genotypes import fixed
+from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from harness.config.load import load
@@ -31,9 +32,11 @@ from harness.execution.execute import execute
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost
 from harness.studies.synthetic import synthetic_images, synthetic_text
+from harness.training.answers import answering
 from harness.training.environment import make_deterministic
-from harness.training.image.task import ImageTask
-from harness.training.text.task import TextTask
+from harness.training.image import FinalTraining, ImageTask
+from harness.training.text import FinalTraining as FinalTextTraining
+from harness.training.text import TextTask
 
 _TOGETHER = 8
 
@@ -121,9 +124,13 @@ def text_step(trainee: Any, plain: bool) -> dict[str, float]:
     return timed(trainee, plain, lengths.index(min(lengths, key=lambda length: abs(length - 35))))
 
 
+def _one_shot(task: Any) -> Any:
+    return answering(task.name, OneShot).training(task, OneShot(Bernoulli(0.5)))
+
+
 def measuring(task: Any) -> dict[str, float]:
     """The cost of one measurement, of several in a call."""
-    measurer = task.measurer(task.one_shot_model("oneshot").state_dict())
+    measurer = _one_shot(task).measurer()
     alphas = task.space.sample(generator(0, "gpu"), _TOGETHER)
     found = cost(lambda i: measurer.measure(alphas, 0, False), 1, 3)
     return {name: value if name in ("gib", "set_up_s") else value / _TOGETHER for name, value in found.items()}
@@ -134,13 +141,13 @@ def check(tasks: Tasks, seconds: float) -> Check:
     done = Check(seconds)
     small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "final": {"units": 200}}
-    done.part("parity, final CNN", lambda: parity(lambda: tasks.images(**small).final(fixed("conas"))))
-    done.part("parity, final RNN", lambda: parity(lambda: tasks.text(**few).final(fixed("darts_v2_rnn"))))
+    done.part("parity, final CNN", lambda: parity(lambda: FinalTraining(tasks.images(**small), fixed("conas"))))
+    done.part("parity, final RNN", lambda: parity(lambda: FinalTextTraining(tasks.text(**few), fixed("darts_v2_rnn"))))
     steps: dict[str, tuple[Callable[[], Any], Callable[[Any, bool], Any]]] = {
-        "final CNN step": (lambda: tasks.images().final(fixed("conas")), timed),
-        "PTB final step": (lambda: tasks.text().final(fixed("darts_v2_rnn")), text_step),
-        "PTB one-shot step": (lambda: tasks.text().one_shot(Bernoulli(0.5)), text_step),
-        "one-shot CNN step": (lambda: tasks.images().one_shot(Bernoulli(0.5)), timed),
+        "final CNN step": (lambda: FinalTraining(tasks.images(), fixed("conas")), timed),
+        "PTB final step": (lambda: FinalTextTraining(tasks.text(), fixed("darts_v2_rnn")), text_step),
+        "PTB one-shot step": (lambda: _one_shot(tasks.text()).training, text_step),
+        "one-shot CNN step": (lambda: _one_shot(tasks.images()).training, timed),
     }
     for name, plain in (("plain", True), ("graph", False)):
         for row, (make, measured) in steps.items():

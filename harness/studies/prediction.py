@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from conas.algorithm import Settings
-from conas.problem import Oracle
+from conas.oracle import Oracle
+from conas.questions import OneShot
 from conas.recovery.solve import lasso
 from conas.refusal import Refused
 from conas.report import r2
@@ -43,7 +44,7 @@ CONAS, BEST = "CoNAS", "best of m"
 def study(config: Config, settings: Settings, reporter: Reporter) -> tuple[pd.DataFrame, dict[str, float]]:
     """R² and ranks for every m and draw, and how one measurement agrees with the whole validation set."""
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
-    oracle = problem.one_shot(Bernoulli(settings.p, settings.connect))
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     alphas = space(config.space).sample(generator(config.seed, "prediction"), max(COUNTS) + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)
     rows = []

@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from scipy.stats import kendalltau
 
+from conas.questions import OneShot, StandAlone
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import space
@@ -29,10 +30,10 @@ def compare(config: Config, count: int, p: float, reporter: Reporter) -> pd.Data
     """Both losses and the number of active edges of ``count`` random sub-networks; remembered in the store."""
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     alphas = space(config.space).sample(generator(config.seed, "ranking"), count, p)
-    one_shot = problem.one_shot(Bernoulli(0.5)).measure(alphas)
-    alone = []
+    one_shot = problem.ask(OneShot(Bernoulli(0.5))).measure(alphas)
+    alone, epochs = [], config.alone.epochs  # type: ignore[attr-defined]
     for number, alpha in enumerate(alphas, start=1):
-        alone.append(problem.stand_alone(alpha, config.alone.epochs))  # type: ignore[attr-defined]
+        alone.append(problem.ask(StandAlone(problem.space.build(alpha), epochs)))
         reporter.say(f"sub-network {number} of {count}: {one_shot[number - 1]:.4f} shared, {alone[-1]:.4f} alone")
     return pd.DataFrame({ONE_SHOT: one_shot, ALONE: alone, "active edges": (alphas > 0).sum(axis=1)})
 

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial, hypercube, walsh_hadamard
 from conas.recovery.minimiser import minimise
 from conas.recovery.solve import lasso
@@ -75,7 +76,7 @@ def measure_all(config: Config, reporter: Reporter) -> Spectrum:
     """Train the one-shot model of ``config`` and measure all its sub-networks, or take what was measured before."""
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     alphas = hypercube(space(config.space).n)
-    return Spectrum.of(alphas, problem.one_shot(Bernoulli(0.5)).measure(alphas))
+    return Spectrum.of(alphas, problem.ask(OneShot(Bernoulli(0.5))).measure(alphas))
 
 
 def recover(truth: Spectrum, m: int, draw: int) -> dict[str, float | None]:

@@ -139,6 +139,14 @@ class BpttTraining:
         """Weights, optimiser and hidden state."""
         return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(), "hidden": self._hidden}
 
+    def weights(self) -> dict[str, Any]:
+        """What is kept of a training that has ended."""
+        return dict(self.model.state_dict())
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """The inverse of `weights`."""
+        self.model.load_state_dict(weights)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self.model.load_state_dict(state["model"])

@@ -48,6 +48,12 @@ class Trainee(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
 
+    def weights(self) -> dict[str, Any]:
+        """What is kept of a training that has ended, as tensors and plain values."""
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """The inverse of `weights`."""
+
 
 @dataclass
 class Progress:

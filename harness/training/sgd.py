@@ -150,6 +150,14 @@ class SgdTraining:
         """Weights and momenta."""
         return {"model": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
 
+    def weights(self) -> dict[str, Any]:
+        """What is kept of a training that has ended."""
+        return dict(self.network.state_dict())
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """The inverse of `weights`."""
+        self.network.load_state_dict(weights)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self.network.load_state_dict(state["model"])

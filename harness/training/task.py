@@ -1,19 +1,68 @@
-"""What is particular to images and to text: data, networks and how they are trained."""
+"""What is particular to images and to text, as the rest of the harness sees it."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+from conas.genotype import Genotype
 from harness.config.load import Config
-from harness.training.image.task import ImageTask
-from harness.training.text.task import TextTask
+from harness.console.progress import Row
+from harness.training import image, text
+from harness.training.loop import Trainee
+from harness.training.work import Work
 
-TASKS: dict[str, Any] = {"image": ImageTask, "text": TextTask}
+
+class FinalTrainee(Trainee, Protocol):
+    """The training of the network that is reported."""
+
+    def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
+        """The figures ``last`` and ``best`` of a finished training."""
 
 
-def load_task(config: Config) -> Any:
+class Task(Protocol):
+    """One configuration's data, and what is computed on them.
+
+    The trainings that answer a search's questions are registered beside it (`harness.training.answers`).
+    """
+
+    @property
+    def name(self) -> str:
+        """``image`` or ``text``."""
+
+    @property
+    def content(self) -> str:
+        """A hash of all data."""
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the data came from and how much of it is used."""
+
+    def count(self, architecture: Genotype) -> dict[str, Any]:
+        """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
+
+    def measuring(self, whole: bool) -> Sequence[Work]:
+        """The work of measuring one sub-network of a one-shot model."""
+
+    def final_work(self) -> Sequence[Work]:
+        """The work of the final training, for a cell of about the paper's size."""
+
+
+_TASKS: dict[str, Callable[[Any], Task]] = {"image": image.ImageTask, "text": text.TextTask}
+_FINALS: dict[str, Callable[[Any, Genotype], FinalTrainee]] = {
+    "image": image.FinalTraining,
+    "text": text.FinalTraining,
+}
+
+
+def load_task(config: Config) -> Task:
     """The task of a configuration, with its data loaded.
 
     Raises:
         DataError: the data are missing or damaged.
         ConfigError: the data are too small for a setting.
     """
-    return TASKS[config.task](config)
+    return _TASKS[config.task](config)
+
+
+def final_training(task: Task, architecture: Genotype) -> FinalTrainee:
+    """The training of the final network of ``architecture``."""
+    return _FINALS[task.name](task, architecture)

@@ -7,6 +7,7 @@ from baselines.darts.relaxed import pairs
 from baselines.darts.search import OPERATION_SETS, DARTSSettings, derive, search
 from conas.genotype import Choice
 from conas.problem import Cost
+from conas.questions import Relaxed
 from conas.space import space
 
 
@@ -44,17 +45,17 @@ def test_none_decides_how_strong_an_edge_is_but_is_never_kept() -> None:
 class Relaxing:
     """Answers what it is asked to relax with fixed weights."""
 
-    space, supports, cost = space("cnn"), frozenset({"relaxed"}), Cost()
+    space, answers, cost = space("cnn"), frozenset({Relaxed}), Cost()
 
-    def relaxed(self, operations, order):
-        self.asked = (operations, order)
-        return shares("cnn", operations, np.random.default_rng(0))
+    def ask(self, question):
+        self.asked = question
+        return shares("cnn", question.operations, np.random.default_rng(0))
 
 
 def test_the_settings_choose_what_is_relaxed() -> None:
     problem = Relaxing()
     outcome = search(problem, 0, DARTSSettings(operations="eight", order=1))
-    assert problem.asked == (OPERATION_SETS["eight"], 1)
+    assert problem.asked == Relaxed(OPERATION_SETS["eight"], 1)
     assert len(OPERATION_SETS["eight"]) == 8
     assert len(outcome.genotype.operations) == 16
 

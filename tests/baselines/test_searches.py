@@ -12,6 +12,7 @@ from baselines import conas as conas_method
 from baselines.ranking import NothingFinite, ranked
 from baselines.registry import METHODS, Method, register
 from baselines.wiring import Wired, draw
+from conas.questions import OneShot
 from conas.recovery.minimiser import minimise
 from conas.seeds import generator
 from conas.space import space
@@ -30,22 +31,25 @@ class Watched:
 
     def __init__(self, inner: SyntheticProblem, loss=None) -> None:
         self.inner, self.loss = inner, loss
-        self.space, self.supports, self.cost = inner.space, inner.supports, inner.cost
+        self.space, self.answers, self.cost = inner.space, inner.answers, inner.cost
         self.samplers, self.measured, self.trained = [], [], []
 
-    def one_shot(self, sampler, seconds=None):
-        self.samplers.append((sampler, seconds))
-        return self
+    def ask(self, question):
+        if isinstance(question, OneShot):
+            self.samplers.append((question.policy, question.seconds))
+            return self
+        return self.stand_alone(question)
 
     def measure(self, alphas, whole=False):
         self.measured.append((alphas.copy(), whole))
         losses = self.inner.measure(alphas, whole)
         return losses if self.loss is None else np.array([self.loss(alpha, whole) for alpha in alphas])
 
-    def stand_alone(self, alpha, epochs):
-        self.trained.append((alpha.copy(), epochs))
-        loss = self.inner.stand_alone(alpha, epochs)
-        return loss if self.loss is None else self.loss(alpha, epochs)
+    def stand_alone(self, question):
+        alpha = self.space.encode(question.architecture)
+        self.trained.append((alpha, question.epochs))
+        loss = self.inner.ask(question)
+        return loss if self.loss is None else self.loss(alpha, question.epochs)
 
 
 @given(st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=1, max_size=20))

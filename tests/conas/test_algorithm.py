@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from conas.algorithm import Settings, search, search_on
 from conas.measurements import Measurements, measure
-from conas.problem import Cost
+from conas.problem import Cost, UnsupportedError
+from conas.questions import OneShot, StandAlone
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import minimise
 from conas.recovery.solve import lasso
@@ -199,12 +200,12 @@ def test_the_one_shot_model_is_trained_as_the_settings_say() -> None:
     samplers = []
 
     class Watched(SyntheticProblem):
-        def one_shot(self, sampler, seconds=None):  # type: ignore[no-untyped-def]
-            samplers.append((sampler, seconds))
+        def ask(self, question):  # type: ignore[no-untyped-def]
+            samplers.append(question)
             return self
 
     search(Watched(CNN, problem().polynomial), 0, settings(p=0.25, connect=True))
-    assert samplers == [(Bernoulli(0.25, True), None)]
+    assert samplers == [OneShot(Bernoulli(0.25, True))]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +237,6 @@ def test_a_degree_beyond_the_bits_is_refused() -> None:
 
 
 def test_a_problem_without_the_oracle_is_refused() -> None:
-    asked = SyntheticProblem(CNN, problem().polynomial, supports=frozenset({"stand_alone"}))
-    with pytest.raises(ValueError, match=r"without one_shot \(it supports: stand_alone\)"):
+    asked = SyntheticProblem(CNN, problem().polynomial, answers=frozenset({StandAlone}))
+    with pytest.raises(UnsupportedError, match="asks for one_shot; this problem answers stand_alone"):
         search(asked, 0, settings())

@@ -12,6 +12,7 @@ import pytest
 
 from baselines.registry import METHODS
 from conas.algorithm import Settings
+from conas.questions import Relaxed
 from conas.settings import setting
 from harness.config import load as loading
 from harness.config import sweeps
@@ -34,7 +35,7 @@ class Input(ImageInput):
 
 class Younger(ImageConfig):
     data: Input
-    policy: Policy = later(Policy(rate=1.0), needs="policy")
+    policy: Policy = later(Policy(rate=1.0), needs="relaxed")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def test_a_younger_setting_counts_unless_it_means_what_its_absence_meant(younger
 
 def test_a_younger_group_counts_for_the_methods_that_need_it(younger: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load({**PAPER, "policy": {"rate": 2.0}}).key == load(PAPER).key
-    asking = dataclasses.replace(METHODS["conas"], needs=frozenset({"policy"}))
+    asking = dataclasses.replace(METHODS["conas"], needs=frozenset({Relaxed}))
     monkeypatch.setitem(METHODS, "conas", asking)
     keys = {load({**PAPER, "policy": {"rate": rate}}).key for rate in (1.0, 2.0, 7.0)}
     assert len(keys) == 3

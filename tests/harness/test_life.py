@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from conas.genotype import Genotype
+from conas.questions import StandAlone
 from conas.seeds import generator
 from harness import archive
 from harness.config.load import Config, load
@@ -155,11 +156,11 @@ def test_a_diverging_run_says_where(tiny: Configure) -> None:
 def test_a_network_that_diverges_alone_is_a_bad_network_and_ends_no_search(tiny: Configure) -> None:
     config = tiny({"method": "random_search", "alone": {"lr": 1e30, "clip": 1e30}})
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
-    alpha = problem.space.sample(generator(0, "alpha"), 1)[0]
-    assert problem.stand_alone(alpha, 2) == math.inf
+    alone = StandAlone(problem.space.build(problem.space.sample(generator(0, "alpha"), 1)[0]), 2)
+    assert problem.ask(alone) == math.inf
     (facts,) = Store(config.runs_dir).root.glob("stages/alone-*/stage.json")
     written = facts.stat().st_mtime_ns
-    assert problem.stand_alone(alpha, 2) == math.inf
+    assert problem.ask(alone) == math.inf
     assert facts.stat().st_mtime_ns == written, "it is not trained again"
     assert problem.cost.stand_alone_epochs == 2
 

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from conas.genotype import Genotype
+from conas.problem import UnsupportedError
+from conas.questions import OneShot, Relaxed, StandAlone
 from conas.sampling import Bernoulli
 from harness.problems.tabular import TableError, TableProblem, nasbench201, nasbench_macro, read_tables
 
@@ -58,16 +60,17 @@ def test_strings_that_are_no_architecture_are_refused(tables) -> None:
 def test_questions_are_charged(tables) -> None:
     problem = TableProblem(tables[0])
     alphas = problem.space.sample(np.random.default_rng(0), 3)
-    oracle = problem.one_shot(Bernoulli())
+    oracle = problem.ask(OneShot(Bernoulli()))
     oracle.measure(alphas)
     oracle.measure(alphas[:1])
     assert problem.cost.measurements == 4
-    assert problem.stand_alone(alphas[0], 12) == problem.stand_alone(alphas[0], 12) == oracle.measure(alphas[:1])[0]
+    cell = problem.space.build(alphas[0])
+    assert problem.ask(StandAlone(cell, 12)) == problem.ask(StandAlone(cell, 12)) == oracle.measure(alphas[:1])[0]
     assert problem.cost.stand_alone_epochs == 12
     with pytest.raises(TableError, match="trainings of 12 epochs, not of 100"):
-        problem.stand_alone(alphas[0], 100)
-    with pytest.raises(TableError, match="cannot be relaxed"):
-        problem.relaxed(("none",), 1)
+        problem.ask(StandAlone(cell, 100))
+    with pytest.raises(UnsupportedError, match="asks for relaxed; this problem answers one_shot, stand_alone"):
+        problem.ask(Relaxed(("none",), 1))
 
 
 def damage(nas_tables, tmp_path, change) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from baselines.genotypes import fixed
+from conas.questions import OneShot, Relaxed, StandAlone
 from conas.rnn.measuring import RecurrentMeasurer, evaluate, perplexity
 from conas.rnn.text_windows import batchify
 from conas.sampling import Bernoulli
@@ -23,6 +24,8 @@ from harness.records.schema import Record
 from harness.records.store import Store
 from harness.training.loop import DivergedError, fit
 from harness.training.task import load_task
+from harness.training.text import AloneTraining, FinalTraining, OneShotTraining, RelaxedTraining
+from harness.training.text.one_shot import TextMeasurer
 
 Configure = Callable[..., Config]
 CELL = fixed("darts_v2_rnn")
@@ -92,7 +95,7 @@ def test_a_run_records_what_table_3_needs(tiny: Configure) -> None:
     final = [row for row in rows if row["stage"] == "final"]
     assert [row["epoch"] for row in final] == [1, 2, 3]
     best = min(final, key=lambda row: row["valid_loss"])
-    assert record.metrics["last"]["valid_perplexity"] == best["valid_perplexity"] == np.exp(best["valid_loss"])
+    assert record.metrics["last"]["valid_perplexity"] == best["valid_perplexity"] == perplexity(best["valid_loss"])
     assert record.metrics["last"]["test_perplexity"] < record.data["counts"]["words"]
     other = tiny({"seed": 1}, folder="other")
     assert execute(other, Reporter()).weights != record.weights
@@ -101,11 +104,11 @@ def test_a_run_records_what_table_3_needs(tiny: Configure) -> None:
 def training(config: Config, name: str) -> Any:
     task, operations = load_task(config), ("none", "tanh", "relu")
     return {
-        "oneshot": lambda: task.one_shot(Bernoulli(connect=True)),
-        "alone": lambda: task.alone(CELL, 2),
-        "relaxed": lambda: task.relaxed(operations, 1),
-        "relaxed, second order": lambda: task.relaxed(operations, 2),
-        "final": lambda: task.final(CELL),
+        "oneshot": lambda: OneShotTraining(task, OneShot(Bernoulli(connect=True))),
+        "alone": lambda: AloneTraining(task, StandAlone(CELL, 2)),
+        "relaxed": lambda: RelaxedTraining(task, Relaxed(operations, 1)),
+        "relaxed, second order": lambda: RelaxedTraining(task, Relaxed(operations, 2)),
+        "final": lambda: FinalTraining(task, CELL),
     }[name]()
 
 
@@ -172,21 +175,21 @@ class Poisoning(Reporter):
 def test_a_loss_that_is_not_finite_rolls_back_to_the_best_weights_and_is_recorded(
     tiny: Configure, tmp_path: Path
 ) -> None:
-    trainee = load_task(tiny()).final(CELL)
+    trainee = FinalTraining(load_task(tiny()), CELL)
     rows = Lines(tmp_path / "metrics.jsonl")
     progress = fit(trainee, "final", Checkpoints(tmp_path, "test", print), rows, Poisoning(trainee, 1))
     assert [row["rolled_back"] for row in rows] == [0, 1, 0]
     assert all(np.isfinite(row["train_loss"]) and np.isfinite(row["valid_perplexity"]) for row in rows)
     assert trainee.results(progress.history)["last"]["rolled_back"] == 1
     # nothing but the hidden state, which starts at zero in every epoch, was lost
-    undisturbed = load_task(tiny()).final(CELL)
+    undisturbed = FinalTraining(load_task(tiny()), CELL)
     for epoch in range(3):
         advance(undisturbed, epoch)
     assert bits(undisturbed.model.state_dict()) == bits(trainee.model.state_dict())
 
 
 def test_a_validation_loss_that_is_not_finite_rolls_back_too(tiny: Configure) -> None:
-    trainee = load_task(tiny()).final(CELL)
+    trainee = FinalTraining(load_task(tiny()), CELL)
     advance(trainee, 0)
     best = bits(trainee.model.state_dict())
     advance(trainee, 1, 0, -1)
@@ -198,7 +201,7 @@ def test_a_validation_loss_that_is_not_finite_rolls_back_too(tiny: Configure) ->
 
 
 def test_a_training_without_anything_to_roll_back_to_says_where_it_diverged(tiny: Configure, tmp_path: Path) -> None:
-    trainee = load_task(tiny({"final": {"lr": 1e30, "clip": 1e30}})).final(CELL)
+    trainee = FinalTraining(load_task(tiny({"final": {"lr": 1e30, "clip": 1e30}})), CELL)
     with pytest.raises(DivergedError, match=r"final: loss (nan|inf) at epoch 1, step \d"):
         fit(trainee, "final", Checkpoints(tmp_path, "test", print), Lines(tmp_path / "metrics.jsonl"), Reporter())
     trainee.model.bias.data[0] = torch.nan
@@ -208,7 +211,7 @@ def test_a_training_without_anything_to_roll_back_to_says_where_it_diverged(tiny
 
 def test_training_ends_with_the_averaged_weights_of_the_best_validation_epoch(tiny: Configure) -> None:
     config = tiny({"final": STEADY})
-    trainee = load_task(config).final(CELL)
+    trainee = FinalTraining(load_task(config), CELL)
     figures = [(stall if epoch == 2 else advance)(trainee, epoch) for epoch in range(4)]
     trainee.model.bias.data[0] += 50  # of the last epoch's average, too
     figures.append(advance(trainee, 4))
@@ -228,11 +231,11 @@ def test_training_ends_with_the_averaged_weights_of_the_best_validation_epoch(ti
 def test_a_measurement_is_the_perplexity_of_the_validation_text(tiny: Configure, quantity: str, ceiling: float) -> None:
     config = tiny({"measure": {"quantity": quantity, "ceiling": ceiling}})
     task = load_task(config)
-    trainee = task.one_shot(Bernoulli())
-    measurer = task.measurer(trainee.state_dict()["model"])
+    model = task.one_shot_model("oneshot")
+    measurer = TextMeasurer(model, task.cheap, task.whole, config.measure)
     alpha = task.space.sample(generator(0, "alpha"), 1)[0]
     for whole, words in ((False, 100), (True, 200)):
-        (loss,) = RecurrentMeasurer(trainee.model, batchify(task.data.valid[:words], 8)).losses(alpha[None])
+        (loss,) = RecurrentMeasurer(model, batchify(task.data.valid[:words], 8)).losses(alpha[None])
         value = perplexity(loss) if quantity == "perplexity" else loss
         expected = value if perplexity(loss) <= ceiling else np.inf
         assert measurer.measure(alpha[None], 0, whole)[0] == pytest.approx(expected, rel=1e-5)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,18 +12,16 @@ from torch import Tensor
 from conas.genotype import Genotype
 from conas.seeds import torch_generator
 from harness.console.progress import Row
+from harness.training.image.task import ImageTask
 from harness.training.sgd import OnTensors, SgdTraining
-
-if TYPE_CHECKING:
-    from harness.training.image.task import ImageTask
 
 
 class FinalTraining(SgdTraining):
     """The recipe of DARTS: auxiliary head, drop-path rising linearly with the epoch, cutout; tested every epoch."""
 
-    def __init__(self, task: "ImageTask", genotype: Genotype) -> None:
+    def __init__(self, task: ImageTask, architecture: Genotype) -> None:
         settings = task.config.final
-        network = task.network(genotype, settings, "final")
+        network = task.network(architecture, settings, "final")
         seed = task.config.seed
 
         def draw(epoch: int, step: int, images: Tensor) -> tuple[Tensor, ...]:

@@ -1,6 +1,6 @@
 """The one-shot CNN: its training, and measurements on it."""
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import torch.nn.functional as F
@@ -9,42 +9,52 @@ from torch import Tensor
 
 from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN
-from conas.sampling import Sampler
-from conas.seeds import generator
+from conas.questions import OneShot
+from conas.sampling import RunningPolicy
+from conas.seeds import derive, generator
 from conas.space import Alpha
+from harness.training.answers import answers
+from harness.training.image.task import ImageTask
+from harness.training.policies import PolicyTraining
 from harness.training.sgd import Batch, SgdTraining
-
-if TYPE_CHECKING:
-    from harness.training.image.task import ImageTask
+from harness.training.work import Work
 
 _SAMPLED_SUBNETWORKS = 8
 
 
-class OneShotTraining(SgdTraining):
+@answers(OneShot, task="image", stage="supernet", section="oneshot")
+class OneShotTraining(PolicyTraining):
     """A new sub-network for every minibatch of the weights' half (Algorithm 1, stage 1)."""
 
-    def __init__(self, task: "ImageTask", sampler: Sampler) -> None:
+    def __init__(self, task: ImageTask, question: OneShot) -> None:
         settings, seed = task.config.oneshot, task.config.seed
         model = task.one_shot_model("oneshot")
+        policy = question.policy.start(task.space, derive(seed, "policy"))
 
         def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
-            alpha = sampler(task.space, generator(seed, "subgraph", epoch, step))
+            alpha = policy.draw(generator(seed, "subgraph", epoch, step))
             return F.cross_entropy(model(images, alpha), labels)
 
         batches = task.batches(task.weights_half, settings.batch_size, "oneshot")
-        super().__init__(model, settings, batches, loss, self._sampled)
-        self._task, self._model, self._sampler = task, model, sampler
+        training = SgdTraining(model, settings, batches, loss, partial(_sampled, task, model, policy))
+        super().__init__(training, policy, partial(ImageMeasurer, task, model))
 
-    def _sampled(self) -> dict[str, float]:
-        """Mean figures of a few sub-networks, always the same, on one batch of validation images."""
-        task, model = self._task, self._model
-        rng = generator(task.config.seed, "sampled sub-networks")
-        images, labels = next(task.evaluation_batches(task.validation))
-        model.eval()
-        logits = [model(images, self._sampler(task.space, rng)) for _ in range(_SAMPLED_SUBNETWORKS)]
-        wrong = [(out.argmax(1) != labels).float().mean().item() for out in logits]
-        losses = [F.cross_entropy(out, labels).item() for out in logits]
-        return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
+    @staticmethod
+    def work(task: ImageTask, question: OneShot) -> list[Work]:
+        """Epochs of random sub-networks."""
+        settings = task.config.oneshot
+        return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
+
+
+def _sampled(task: ImageTask, model: OneShotCNN, policy: RunningPolicy) -> dict[str, float]:
+    """Mean figures of a few sub-networks, always drawn alike, on one batch of validation images."""
+    rng = generator(task.config.seed, "sampled sub-networks")
+    images, labels = next(task.evaluation_batches(task.validation))
+    model.eval()
+    logits = [model(images, policy.draw(rng)) for _ in range(_SAMPLED_SUBNETWORKS)]
+    wrong = [(out.argmax(1) != labels).float().mean().item() for out in logits]
+    losses = [F.cross_entropy(out, labels).item() for out in logits]
+    return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
 
 
 class ImageMeasurer:
@@ -53,7 +63,7 @@ class ImageMeasurer:
     Draw 0 is the batches that ``common`` measurements share; ``fresh`` ones have a draw each.
     """
 
-    def __init__(self, task: "ImageTask", model: OneShotCNN) -> None:
+    def __init__(self, task: ImageTask, model: OneShotCNN) -> None:
         self._task, self._model = task, model
         self._measurers: dict[int | None, Measurer] = {}
 

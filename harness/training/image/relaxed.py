@@ -1,29 +1,34 @@
 """The search of DARTS for convolutional cells: weights on one half of the training set, architecture on the other."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.darts.bilevel import WeightStep, call, first_order, second_order, split
 from baselines.darts.relaxed import RelaxedCNN
+from conas.questions import Relaxed
 from conas.seeds import derive
+from harness.training.answers import Remembered, answers
+from harness.training.image.task import ImageTask
+from harness.training.relaxation import STEPS, shares
 from harness.training.sgd import Batch, SgdTraining, cosine
-
-if TYPE_CHECKING:
-    from harness.training.image.task import ImageTask
+from harness.training.work import Work
 
 
+@answers(Relaxed, task="image", stage="relaxed", section="relaxed")
 class RelaxedTraining(SgdTraining):
     """DARTS (Liu et al., 2018b): before each step of the weights, one of Adam on the architecture."""
 
-    def __init__(self, task: "ImageTask", operations: tuple[str, ...], order: int) -> None:
+    def __init__(self, task: ImageTask, question: Relaxed) -> None:
         settings, seed = task.config.relaxed, task.config.seed
         sizes = (settings.channels, settings.layers, task.data.classes, task.data.channels)
-        model = task.placed(RelaxedCNN(task.space, operations, *sizes, seed=derive(seed, "weights", "relaxed")))
-        self._model, self._order = model, order
+        model = RelaxedCNN(task.space, question.operations, *sizes, seed=derive(seed, "weights", "relaxed"))
+        self._model, self._order = task.placed(model), question.order
         self._validation = task.batches(task.validation, settings.batch_size, "relaxed architecture")
         batches = task.batches(task.weights_half, settings.batch_size, "relaxed")
         weights, architecture = split(model)
@@ -71,3 +76,13 @@ class RelaxedTraining(SgdTraining):
         """The inverse of `state_dict`."""
         super().load_state_dict(state)
         self._adam.load_state_dict(state["adam"])
+
+    def answer(self, remembered: Remembered) -> dict[str, NDArray[np.float64]]:
+        """The softmax weights of every cell's edges, shape (edges, operations)."""
+        return shares(self._model.architecture)
+
+    @staticmethod
+    def work(task: ImageTask, question: Relaxed) -> list[Work]:
+        """As many steps of the one-shot model as take about as long."""
+        epoch = task.epoch(task.config.oneshot, task.one_shot_mult_adds)
+        return [epoch.times(task.config.relaxed.epochs * STEPS[question.order])]

@@ -1,25 +1,30 @@
 """A small network of one cell, trained on its own."""
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 
-from conas.genotype import Genotype
+from conas.questions import StandAlone
+from harness.training.answers import answers
+from harness.training.image.task import ImageTask
 from harness.training.sgd import OnTensors, SgdTraining
-
-if TYPE_CHECKING:
-    from harness.training.image.task import ImageTask
+from harness.training.work import Work
 
 
+@answers(StandAlone, task="image", stage="alone", section="alone")
 class AloneTraining(SgdTraining):
     """Trained on the weights' half of the training set, evaluated on the other."""
 
-    def __init__(self, task: "ImageTask", genotype: Genotype, epochs: int) -> None:
+    def __init__(self, task: ImageTask, question: StandAlone) -> None:
         settings = task.config.alone
-        network = task.network(genotype, settings, "alone")
+        network = task.network(question.architecture, settings, "alone")
         loss = OnTensors(
             lambda epoch, step, images: (), lambda images, labels: F.cross_entropy(network(images)[0], labels)
         )
         batches = task.batches(task.weights_half, settings.batch_size, "alone")
         evaluate = task.evaluation(network, task.validation, "valid")
-        super().__init__(network, settings, batches, loss, evaluate, epochs=epochs)
+        super().__init__(network, settings, batches, loss, evaluate, epochs=question.epochs)
+
+    @staticmethod
+    def work(task: ImageTask, question: StandAlone) -> list[Work]:
+        """Epochs of a cell of about the paper's size."""
+        settings = task.config.alone
+        return [task.epoch(settings, task.network_mult_adds(settings)).times(question.epochs)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -12,26 +12,20 @@ from torch import Tensor, nn
 from conas.cnn.kernels import sum_like_torch
 from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN
-from conas.counting import count
+from conas.counting import count, mult_adds
 from conas.genotype import Genotype
 from conas.graphs import Graphs
-from conas.sampling import Sampler
 from conas.seeds import derive, generator
 from conas.space import space
 from harness.config.load import ImageConfig
 from harness.config.schema import ImageFinal, ImageOneShot
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
-from harness.estimates.asking import Prices
-from harness.estimates.machine import Machine, mult_adds
 from harness.training.environment import device
 from harness.training.image.batches import batches
-from harness.training.image.final import FinalTraining
-from harness.training.image.one_shot import ImageMeasurer, OneShotTraining
-from harness.training.image.relaxed import RelaxedTraining
-from harness.training.image.stand_alone import AloneTraining
 from harness.training.sgd import Batch, Batches
+from harness.training.work import Work
 
-_EVALUATION_BATCH = 256
+EVALUATION_BATCH = 256
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -43,6 +37,8 @@ def _load(name: str, data_dir: str, allow_subset: bool, offline: bool) -> ImageD
 class ImageTask:
     """One image configuration: its data, and the networks that are trained on them."""
 
+    name = "image"
+
     def __init__(self, config: ImageConfig, data: ImageData | None = None) -> None:
         self.config = config
         self.space = space(config.space)
@@ -53,6 +49,8 @@ class ImageTask:
         self.test = take(self.data.test, limits.test_limit, config.seed, "test")
         self.weights_half, validation = search_split(self.train)
         self.validation = take(validation, limits.validation_limit, config.seed, "validation")
+        self.network_mult_adds = cache(self._network_mult_adds)
+        """Multiply-adds for one image of a network with these settings, for a cell of about the paper's size."""
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -71,61 +69,47 @@ class ImageTask:
         sizes = (settings.channels, settings.layers, self.data.classes, self.data.channels)
         return self.placed(OneShotCNN(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
 
-    def one_shot(self, sampler: Sampler) -> OneShotTraining:
-        """The training of the one-shot CNN."""
-        return OneShotTraining(self, sampler)
-
-    def measurer(self, weights: dict[str, Tensor]) -> ImageMeasurer:
-        """Measurements on a trained one-shot model."""
-        model = self.one_shot_model("oneshot")
-        model.load_state_dict(weights)
-        return ImageMeasurer(self, model)
-
-    def alone(self, genotype: Genotype, epochs: int) -> AloneTraining:
-        """The stand-alone training of a small network of ``genotype``."""
-        return AloneTraining(self, genotype, epochs)
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> RelaxedTraining:
-        """The search of DARTS."""
-        return RelaxedTraining(self, operations, order)
-
-    def final(self, genotype: Genotype) -> FinalTraining:
-        """The training of the final network."""
-        return FinalTraining(self, genotype)
-
-    def count(self, genotype: Genotype) -> dict[str, float]:
+    def count(self, architecture: Genotype) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
-        network = self.network(genotype, self.config.final, "final")
+        network = self.network(architecture, self.config.final, "final")
         counts = asdict(count(network, self.shape))
         counts["mult_adds_ptflops"] = counts.pop("mult_adds_ptflops_like")
         counts["mult_adds_flopcounter"] = counts.pop("mult_adds_independent")
         return counts
 
-    def prices(self, here: Machine) -> Prices:
-        """What the questions of a search cost here."""
-        config, half = self.config, len(self.weights_half)
-        supernet, alone, measure = config.oneshot, config.alone, config.measure
+    @cached_property
+    def one_shot_mult_adds(self) -> float:
+        """Multiply-adds of a random sub-network of the one-shot CNN for one image."""
         alpha = self.space.sample(generator(0, "speed"), 1)[0]
-        one_image = mult_adds(self.one_shot_model("speed"), lambda net, images: net(images, alpha), self.shape)
-        alone_image = self._final_mult_adds(alone)
-        epoch = here.training(supernet.layers, one_image * supernet.batch_size) * half / supernet.batch_size
-        alone_epoch = here.training(alone.layers, alone_image * alone.batch_size) * half / alone.batch_size
-        measurement = here.forward(supernet.layers, one_image * measure.batch_size) * measure.batches
-        whole = here.forward(supernet.layers, one_image * _EVALUATION_BATCH) * len(self.validation) / _EVALUATION_BATCH
-        return Prices(epoch * supernet.epochs, measurement, whole, alone_epoch, epoch * config.relaxed.epochs)
+        return mult_adds(self.one_shot_model("speed"), lambda net, images: net(images, alpha), self.shape)
 
-    def final_seconds(self, here: Machine) -> float:
-        """The time that the final training takes here, for a cell of about the paper's size."""
-        final = self.config.final
-        images = self._final_mult_adds(final)
-        epoch = here.training(final.layers, images * final.batch_size) * len(self.train) / final.batch_size
-        test = here.forward(final.layers, images * _EVALUATION_BATCH) * len(self.test) / _EVALUATION_BATCH
-        return (epoch + test) * final.epochs
+    def epoch(self, settings: ImageOneShot, image: float) -> Work:
+        """The work of an epoch on the weights' half, ``image`` multiply-adds for every image."""
+        return Work(settings.layers, image * settings.batch_size, len(self.weights_half) / settings.batch_size)
 
-    def _final_mult_adds(self, settings: ImageOneShot | ImageFinal) -> float:
+    def _network_mult_adds(self, settings: ImageOneShot | ImageFinal) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 8)[0])
         network = self.network(genotype, settings, "speed").eval()
         return mult_adds(network, lambda net, images: net(images), self.shape)
+
+    def measuring(self, whole: bool) -> list[Work]:
+        """The work of measuring one sub-network of the one-shot CNN."""
+        layers, image, measure = self.config.oneshot.layers, self.one_shot_mult_adds, self.config.measure
+        if whole:
+            return [Work(layers, image * EVALUATION_BATCH, self._tests(self.validation), trains=False)]
+        return [Work(layers, image * measure.batch_size, measure.batches, trains=False)]
+
+    def final_work(self) -> list[Work]:
+        """The work of the final training, for a cell of about the paper's size."""
+        final = self.config.final
+        image = self.network_mult_adds(final)
+        train = Work(final.layers, image * final.batch_size, len(self.train) / final.batch_size)
+        test = Work(final.layers, image * EVALUATION_BATCH, self._tests(self.test), trains=False)
+        return [train.times(final.epochs), test.times(final.epochs)]
+
+    @staticmethod
+    def _tests(part: Images) -> float:
+        return len(part) / EVALUATION_BATCH
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -162,7 +146,7 @@ class ImageTask:
         augment = Augmenter(self.data.mean, self.data.std, data.crop_padding, data.flip, cutout, auto_augment)
         return batches(part, augment, batch_size, derive(self.config.seed, "batches", name), self.device)
 
-    def evaluation_batches(self, part: Images, size: int = _EVALUATION_BATCH) -> Iterator[Batch]:
+    def evaluation_batches(self, part: Images, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """The images of ``part`` in order, normalised, not augmented."""
         for images, labels in zip(part.images.split(size), part.labels.split(size), strict=True):
             yield normalise(images.to(self.device), self.data.mean, self.data.std), labels.to(self.device)

@@ -4,7 +4,7 @@ import copy
 import math
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.optim import ASGD, SGD
 
@@ -15,9 +15,7 @@ from conas.seeds import derive
 from harness.console.progress import Row
 from harness.training.bptt import BpttTraining, of_network
 from harness.training.loop import DivergedError
-
-if TYPE_CHECKING:
-    from harness.training.text.task import TextTask
+from harness.training.text.task import TextTask
 
 
 class FinalTraining(BpttTraining):
@@ -28,9 +26,9 @@ class FinalTraining(BpttTraining):
     ends with the weights of the best validation epoch.
     """
 
-    def __init__(self, task: "TextTask", genotype: Genotype) -> None:
+    def __init__(self, task: TextTask, architecture: Genotype) -> None:
         settings, data = task.config.final, task.data
-        network = task.network(genotype, settings, "final")
+        network = task.network(architecture, settings, "final")
         super().__init__(
             network,
             settings,

@@ -1,53 +1,62 @@
 """The one-shot RNN: its training, and perplexities measured on it."""
 
 import math
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from conas.questions import OneShot
 from conas.rnn.language_model import OneShotRNN, Run
 from conas.rnn.measuring import RecurrentMeasurer, perplexity
-from conas.sampling import Sampler
+from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.config.schema import TextMeasure
+from harness.training.answers import answers
 from harness.training.bptt import BpttTraining
-
-if TYPE_CHECKING:
-    from harness.training.text.task import TextTask
+from harness.training.policies import PolicyTraining
+from harness.training.text.task import TextTask
+from harness.training.work import Work
 
 _SAMPLED_SUBNETWORKS = 8
 
 
-class OneShotTraining(BpttTraining):
+@answers(OneShot, task="text", stage="supernet", section="oneshot")
+class OneShotTraining(PolicyTraining):
     """A new sub-network for every window of the training text (Algorithm 1, stage 1)."""
 
-    def __init__(self, task: "TextTask", sampler: Sampler) -> None:
+    def __init__(self, task: TextTask, question: OneShot) -> None:
         settings, seed = task.config.oneshot, task.config.seed
         model = task.one_shot_model("oneshot")
+        policy = question.policy.start(task.space, derive(seed, "policy"))
 
         def forward(epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
-            alpha = sampler(task.space, generator(seed, "subgraph", epoch, step))
-            return model(tokens, hidden, alpha, dropping)
+            return model(tokens, hidden, policy.draw(generator(seed, "subgraph", epoch, step)), dropping)
 
-        part = derive(seed, "training", "oneshot")
-        super().__init__(model, settings, task.data.train, part, forward, self._sampled, epochs=settings.epochs)
-        self._task, self._one_shot, self._sampler = task, model, sampler
+        part, evaluate = derive(seed, "training", "oneshot"), partial(_sampled, task, model, policy)
+        training = BpttTraining(model, settings, task.data.train, part, forward, evaluate, epochs=settings.epochs)
+        super().__init__(training, policy, partial(TextMeasurer, model, task.cheap, task.whole, task.config.measure))
 
-    def _sampled(self) -> dict[str, float]:
-        """The mean loss of a few sub-networks, always the same, on the text of cheap measurements; none diverging."""
-        task = self._task
-        rng = generator(task.config.seed, "sampled sub-networks")
-        alphas = np.stack([self._sampler(task.space, rng) for _ in range(_SAMPLED_SUBNETWORKS)])
-        losses = RecurrentMeasurer(self._one_shot, task.cheap, task.config.measure.bptt).losses(alphas)
-        finite = [loss for loss in losses if math.isfinite(perplexity(loss))]
-        if not finite:
-            return {}
-        mean = sum(finite) / len(finite)
-        return {"valid_loss": mean, "valid_perplexity": perplexity(mean)}
+    @staticmethod
+    def work(task: TextTask, question: OneShot) -> list[Work]:
+        """Epochs of random sub-networks."""
+        settings = task.config.oneshot
+        return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
+
+
+def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[str, float]:
+    """The mean loss of a few sub-networks, always drawn alike, on the text of cheap measurements; none diverging."""
+    rng = generator(task.config.seed, "sampled sub-networks")
+    alphas = np.stack([policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)])
+    losses = RecurrentMeasurer(model, task.cheap, task.config.measure.bptt).losses(alphas)
+    finite = [loss for loss in losses if math.isfinite(perplexity(loss))]
+    if not finite:
+        return {}
+    mean = sum(finite) / len(finite)
+    return {"valid_loss": mean, "valid_perplexity": perplexity(mean)}
 
 
 class TextMeasurer:

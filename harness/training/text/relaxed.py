@@ -1,20 +1,24 @@
 """The search of DARTS for recurrent cells: weights on the training text, architecture on the validation text."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.darts.bilevel import WeightStep, call, first_order, second_order, split
 from baselines.darts.relaxed import RelaxedRNN
+from conas.questions import Relaxed
 from conas.rnn.language_model import Run
 from conas.rnn.text_windows import batchify, window, windows
 from conas.seeds import derive, torch_generator
+from harness.training.answers import Remembered, answers
 from harness.training.bptt import BpttTraining
-
-if TYPE_CHECKING:
-    from harness.training.text.task import TextTask
+from harness.training.relaxation import STEPS, shares
+from harness.training.text.task import TextTask
+from harness.training.work import Work
 
 
 class RelaxedObjective(RelaxedRNN):
@@ -28,22 +32,24 @@ class RelaxedObjective(RelaxedRNN):
         return self.cross_entropy(run.dropped, targets), run
 
 
+@answers(Relaxed, task="text", stage="relaxed", section="relaxed")
 class RelaxedTraining(BpttTraining):
     """DARTS (Liu et al., 2018b): before each step of the weights, one of Adam on the architecture.
 
     The architecture's loss is that of one window of the validation text, which is read again and again.
     """
 
-    def __init__(self, task: "TextTask", operations: tuple[str, ...], order: int) -> None:
+    def __init__(self, task: TextTask, question: Relaxed) -> None:
         settings, data = task.config.relaxed, task.data
         model = RelaxedObjective(
             task.space,
-            operations,
+            question.operations,
             task.words,
             settings.units,
             task.dropout(settings),
             seed=derive(task.config.seed, "weights", "relaxed"),
         ).to(task.device)
+        self._relaxed = model
         weights, architecture = split(model)
         super().__init__(
             model,
@@ -58,7 +64,7 @@ class RelaxedTraining(BpttTraining):
         self._adam = torch.optim.Adam(
             list(architecture.values()), lr=settings.lr_alpha, weight_decay=settings.weight_decay_alpha
         )
-        self._order, self._clip = order, settings.clip
+        self._order, self._clip = question.order, settings.clip
         self._held_out = list(windows(batchify(data.valid, settings.batch_size).to(self._text.device), settings.bptt))
         self._held_out_hidden = torch.zeros_like(self._hidden)
 
@@ -99,3 +105,13 @@ class RelaxedTraining(BpttTraining):
         super().load_state_dict(state)
         self._adam.load_state_dict(state["adam"])
         self._held_out_hidden = state["held_out_hidden"].to(self._held_out_hidden)
+
+    def answer(self, remembered: Remembered) -> dict[str, NDArray[np.float64]]:
+        """The softmax weights of every cell's edges, shape (edges, operations)."""
+        return shares(self._relaxed.architecture)
+
+    @staticmethod
+    def work(task: TextTask, question: Relaxed) -> list[Work]:
+        """As many steps of the one-shot model as take about as long."""
+        epoch = task.epoch(task.config.oneshot, task.one_shot_mult_adds)
+        return [epoch.times(task.config.relaxed.epochs * STEPS[question.order])]

@@ -1,6 +1,6 @@
 """Text: data and language models; the trainings lie beside this module."""
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from torch import Tensor
@@ -9,19 +9,13 @@ from conas.counting import word_mult_adds
 from conas.genotype import Genotype
 from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN, recurrent
 from conas.rnn.text_windows import batchify
-from conas.sampling import Sampler
 from conas.seeds import derive, generator
 from conas.space import SPACES, space
 from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
 from harness.data import TextData, load_text
-from harness.estimates.asking import Prices
-from harness.estimates.machine import Machine
 from harness.training.environment import device
-from harness.training.text.final import FinalTraining
-from harness.training.text.one_shot import OneShotTraining, TextMeasurer
-from harness.training.text.relaxed import RelaxedTraining
-from harness.training.text.stand_alone import AloneTraining
+from harness.training.work import Work
 
 
 @cache
@@ -36,6 +30,8 @@ class TextTask:
         ConfigError: the space is not recurrent, or a split is too short for its columns.
     """
 
+    name = "text"
+
     def __init__(self, config: TextConfig, data: TextData | None = None) -> None:
         self.config = config
         self.space = space(config.space)
@@ -48,6 +44,8 @@ class TextTask:
         measure = config.measure
         self.whole = batchify(self.data.valid, measure.batch_size).to(self.device)
         self.cheap = batchify(self.data.valid[: measure.limit], measure.batch_size).to(self.device)
+        self.network_mult_adds = cache(self._network_mult_adds)
+        """Multiply-adds for one word of a model with these settings, for a cell of about the paper's size."""
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -77,64 +75,42 @@ class TextTask:
         """The dropout rates of a training."""
         return Dropout(**settings.dropout.model_dump())
 
-    def one_shot(self, sampler: Sampler) -> OneShotTraining:
-        """The training of the one-shot RNN."""
-        return OneShotTraining(self, sampler)
-
-    def measurer(self, weights: dict[str, Tensor]) -> TextMeasurer:
-        """Measurements on a trained one-shot model."""
-        model = self.one_shot_model("oneshot")
-        model.load_state_dict(weights)
-        return TextMeasurer(model, self.cheap, self.whole, self.config.measure)
-
-    def alone(self, genotype: Genotype, epochs: int) -> AloneTraining:
-        """The stand-alone training of a small model of ``genotype``."""
-        return AloneTraining(self, genotype, epochs)
-
-    def relaxed(self, operations: tuple[str, ...], order: int) -> RelaxedTraining:
-        """The search of DARTS."""
-        return RelaxedTraining(self, operations, order)
-
-    def final(self, genotype: Genotype) -> FinalTraining:
-        """The training of the final model."""
-        return FinalTraining(self, genotype)
-
-    def count(self, genotype: Genotype) -> dict[str, float]:
+    def count(self, architecture: Genotype) -> dict[str, Any]:
         """Parameters and multiply-adds of the final model, see `harness.records.store.CountsRecord`."""
-        model = self.network(genotype, self.config.final, "final")
+        model = self.network(architecture, self.config.final, "final")
         params = sum(parameter.numel() for parameter in model.parameters())
         return {"params": params, "mult_adds": word_mult_adds(model, model.wiring)}
 
-    def prices(self, here: Machine) -> Prices:
-        """What the questions of a search cost here."""
-        config = self.config
+    @cached_property
+    def one_shot_mult_adds(self) -> float:
+        """Multiply-adds of a random sub-network of the one-shot RNN for one word."""
         cell = recurrent(self.space.decode(self.space.sample(generator(0, "speed"), 1)[0]))
-        word = word_mult_adds(self.one_shot_model("speed"), cell)
-        epoch = self._epoch_seconds(here, config.oneshot, word)
-        alone_epoch = self._epoch_seconds(here, config.alone, self._final_mult_adds(config.alone))
-        measurement, whole = (_reading_seconds(here, words, word) for words in (self.cheap, self.whole))
-        one_shot, relaxed = epoch * config.oneshot.epochs, epoch * config.relaxed.epochs
-        return Prices(one_shot, measurement, whole, alone_epoch + whole, relaxed)
+        return word_mult_adds(self.one_shot_model("speed"), cell)
 
-    def final_seconds(self, here: Machine) -> float:
-        """The time that the final training takes here, for a cell of about the paper's size."""
-        final = self.config.final
-        word = self._final_mult_adds(final)
-        validation = _reading_seconds(here, batchify(self.data.valid, final.valid_batch), word)
-        test = _reading_seconds(here, batchify(self.data.test, final.test_batch), word)
-        return (self._epoch_seconds(here, final, word) + validation) * final.epochs + test
-
-    def _epoch_seconds(self, here: Machine, settings: TextTraining, word: float) -> float:
-        rows = len(self.data.train) // settings.batch_size
-        return here.training(rows, word * rows * settings.batch_size)
-
-    def _final_mult_adds(self, settings: TextTraining) -> float:
+    def _network_mult_adds(self, settings: TextTraining) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 12)[0])
         return word_mult_adds(self.network(genotype, settings, "speed"), recurrent(genotype))
 
+    def epoch(self, settings: TextTraining, word: float) -> Work:
+        """The work of an epoch on the training text, ``word`` multiply-adds for every word."""
+        rows = len(self.data.train) // settings.batch_size
+        return Work(rows, word * rows * settings.batch_size, 1)
 
-def _reading_seconds(here: Machine, text: Tensor, word: float) -> float:
-    return here.forward(len(text), word * text.numel())
+    def measuring(self, whole: bool) -> list[Work]:
+        """The work of measuring one sub-network of the one-shot RNN."""
+        return [_reading(self.whole if whole else self.cheap, self.one_shot_mult_adds)]
+
+    def final_work(self) -> list[Work]:
+        """The work of the final training, for a cell of about the paper's size."""
+        final = self.config.final
+        word = self.network_mult_adds(final)
+        validation = _reading(batchify(self.data.valid, final.valid_batch), word)
+        test = _reading(batchify(self.data.test, final.test_batch), word)
+        return [self.epoch(final, word).times(final.epochs), validation.times(final.epochs), test]
+
+
+def _reading(text: Tensor, word: float) -> Work:
+    return Work(len(text), word * text.numel(), 1, trains=False)
 
 
 def _check(config: TextConfig, data: TextData) -> None:

@@ -13,7 +13,7 @@ import torch
 from baselines.genotypes import fixed
 from harness.config.load import load
 from harness.training.captured_step import CapturedStep
-from harness.training.task import load_task
+from harness.training.task import final_training, load_task
 from harness.training.text.final import FinalTraining
 
 IMAGES = {"dataset": "digits", "profile": "smoke"}
@@ -21,7 +21,7 @@ TEXT = {"dataset": "descriptions", "profile": "smoke"}
 
 
 def final(updates: dict[str, Any], cell: str) -> Any:
-    return load_task(load(updates)).final(fixed(cell))
+    return final_training(load_task(load(updates)), fixed(cell))
 
 
 def capturable(trainee: Any) -> Any:

@@ -1,0 +1,148 @@
+"""What a search can ask about a space. A question is a value: its fields decide the answer.
+
+A new kind of question is a subclass of `Question` and, for the problems that can answer it, the answer.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conas.genotype import Genotype, GenotypeError
+from conas.oracle import Oracle
+from conas.sampling import Policy, RunningPolicy
+from conas.seeds import generator
+from conas.settings import deciding
+from conas.space import Alpha, Space
+
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class MadeUpOracle:
+    """Losses that a sparse polynomial fits at once, and how often they were asked for, cheaply and as a ``whole``."""
+
+    space: Space
+    measurements: int = 0
+    whole: int = 0
+
+    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
+        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
+        if whole:
+            self.whole += len(alphas)
+        else:
+            self.measurements += len(alphas)
+        return self.losses(alphas)
+
+    def losses(self, alphas: Alpha) -> NDArray[np.float64]:
+        """The same, uncounted: each bit in turn matters less than the one before."""
+        return 2 - alphas @ np.exp2(-1.0 - np.arange(self.space.n))
+
+
+@dataclass(frozen=True)
+class Question(ABC, Generic[Answer]):
+    """A question whose answer is an ``Answer``: a frozen dataclass.
+
+    Attributes:
+        name: the word for this kind of question.
+    """
+
+    name: ClassVar[str]
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that decide what is trained, as JSON data."""
+        return deciding(self)
+
+    def limit(self) -> float | None:
+        """Seconds after which training ends whatever is left to do; None if nothing ends it early."""
+        return None
+
+    @abstractmethod
+    def made_up(self, oracle: MadeUpOracle) -> Answer:
+        """An answer at no cost, of the right shape, for a dry run of a search on ``oracle.space``."""
+
+
+@dataclass(frozen=True)
+class OneShotModel:
+    """A trained one-shot model: the losses of its sub-networks, and its policy as training left it."""
+
+    oracle: Oracle
+    policy: RunningPolicy
+
+    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
+        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
+        return self.oracle.measure(alphas, whole)
+
+
+@dataclass(frozen=True)
+class OneShot(Question[OneShotModel]):
+    """Train a one-shot model (Algorithm 1, stage 1); the losses of its sub-networks are the oracle.
+
+    Attributes:
+        policy: draws the sub-network of every minibatch.
+        seconds: training ends after this much training time; no limit if None.
+    """
+
+    name: ClassVar[str] = "one_shot"
+    policy: Policy
+    seconds: float | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """The policy's identity, and the limit."""
+        return {**self.policy.identity(), "seconds": self.seconds}
+
+    def limit(self) -> float | None:
+        """``seconds``."""
+        return self.seconds
+
+    def made_up(self, oracle: MadeUpOracle) -> OneShotModel:
+        """An untrained policy and made-up losses."""
+        return OneShotModel(oracle, self.policy.start(oracle.space, 0))
+
+
+@dataclass(frozen=True)
+class StandAlone(Question[float]):
+    """The validation loss of the network of ``architecture``, trained alone for ``epochs`` epochs in all.
+
+    Infinite if training diverges. Asking again for more epochs continues the earlier training.
+    """
+
+    name: ClassVar[str] = "stand_alone"
+    architecture: Genotype
+    epochs: int
+
+    def identity(self) -> dict[str, Any]:
+        """The network; a longer training is the same one continued."""
+        return {"genotype": self.architecture.to_json()}
+
+    def made_up(self, oracle: MadeUpOracle) -> float:
+        """A loss that falls with the epochs; networks outside of the space have one and the same."""
+        try:
+            loss = oracle.losses(oracle.space.encode(self.architecture)[None])[0]
+        except GenotypeError:
+            loss = 2.0
+        return float(loss) / self.epochs
+
+
+@dataclass(frozen=True)
+class Relaxed(Question[Mapping[str, NDArray[np.float64]]]):
+    """DARTS: train the continuous relaxation over ``operations``.
+
+    The answer is, for every cell, the softmax weights of its edges, shape (edges, operations). ``order`` is that of the
+    architecture's gradient, 1 or 2.
+    """
+
+    name: ClassVar[str] = "relaxed"
+    operations: tuple[str, ...]
+    order: int
+
+    def made_up(self, oracle: MadeUpOracle) -> Mapping[str, NDArray[np.float64]]:
+        """Random weights."""
+        return {cell: self._weights(oracle.space, cell) for cell in oracle.space.cells}
+
+    def _weights(self, space: Space, cell: str) -> NDArray[np.float64]:
+        edges = {(edge.source, edge.target) for edge in space.edges if edge.cell == cell}
+        return generator(0, "made-up weights", cell).random((len(edges), len(self.operations)))

@@ -1,0 +1,31 @@
+"""Questions answered by real trainings: what they are called in the store."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from baselines.wiring import Wired
+from conas.questions import OneShot, Relaxed, StandAlone
+from conas.sampling import Bernoulli
+from harness.config.load import Config
+from harness.console.progress import Reporter
+from harness.problems.trained import TrainedProblem
+from harness.records.store import Store
+from harness.training.task import load_task
+
+Configure = Callable[..., Config]
+
+STAGES = ["alone-0b8c4ad3d330", "relaxed-ad5b92beafaa", "supernet-9d4bb26ba26f", "supernet-ed64a34fdee9"]
+"""As the first version of the harness named them."""
+
+
+def test_trained_answers_keep_the_names_under_which_they_were_stored(tiny: Configure) -> None:
+    config = tiny({"oneshot": {"epochs": 1}, "relaxed": {"epochs": 1}, "numerics": "torch"})
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
+    empty = problem.space.build(np.full(problem.space.n, -1, dtype=np.int8))
+    problem.ask(OneShot(Bernoulli()))
+    problem.ask(OneShot(Wired(2), 1e-3))
+    problem.ask(Relaxed(("skip_connect",), 1))
+    problem.ask(StandAlone(empty, 1))
+    assert sorted(folder.name for folder in (Path(config.runs_dir) / "stages").iterdir()) == STAGES
