@@ -6,8 +6,11 @@ STAMP   := $(VENV)/.installed
 PROFILE ?= $(shell $(BIN)/python -c 'from harness.config.load import default_profile; print(default_profile())')
 STORE   ?= runs
 DATA    ?= data
+# no shell sees a ~ between quotes
+override STORE := $(patsubst ~/%,$(HOME)/%,$(STORE))
+override DATA  := $(patsubst ~/%,$(HOME)/%,$(DATA))
 # SUBSET=1 accepts data that are not the complete sets
-SETTINGS = $(if $(SUBSET),--set allow_subset=true --set data_dir=$(DATA))
+SETTINGS = $(if $(SUBSET),--set allow_subset=true --set "data_dir=$(DATA)")
 
 # threads that spin while they wait stall a shared machine
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -67,26 +70,26 @@ bench: install ## the benchmarks, which want the machine for themselves: ratios 
 	for name in augment search store tables; do $(BIN)/python tests/performance/bench_$$name.py || exit 1; done
 
 data: install ## download and verify the data sets into DATA
-	$(BIN)/python -m harness.data fetch --data-dir $(DATA)
+	$(BIN)/python -m harness.data fetch --data-dir "$(DATA)"
 
 # runs may fail, with status 1: the tables show the gaps
 replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them), skipping what is done, then build them
-	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store $(STORE) \
-		--data-dir $(DATA) $(if $(SUBSET),--set allow_subset=true); \
+	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store "$(STORE)" \
+		--data-dir "$(DATA)" $(if $(SUBSET),--set allow_subset=true); \
 	status=$$?; [ $$status -gt 1 ] || $(MAKE) --no-print-directory tables; exit $$status
 
 tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
-	$(BIN)/python -m tables tables --profile $(PROFILE) --store $(STORE) $(SETTINGS)
+	$(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
 
 missing scorecard report: install
-	$(BIN)/python -m tables $@ --profile $(PROFILE) --store $(STORE) $(SETTINGS)
+	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
 missing: ## the runs that the tables of PROFILE still need, with commands and device-days
 scorecard: ## every numeric claim of the paper with its status
 report: ## one self-contained HTML page of everything
 
 KEPT := docs/laptop-replication
 laptop-replication: install ## the records of profile laptop into docs/laptop-replication/, and everything that is built from them
-	$(BIN)/python -m harness.archive pack all --profile laptop $(SETTINGS) --store $(STORE) $(KEPT)/runs.jsonl
+	$(BIN)/python -m harness.archive pack all --profile laptop $(SETTINGS) --store "$(STORE)" $(KEPT)/runs.jsonl
 	for what in tables scorecard; do \
 		$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
 	done
@@ -95,28 +98,28 @@ recovery: install ## Theorem 3.2 in practice: the probability of exact recovery 
 	$(BIN)/python -m harness.studies.recovery
 
 spectrum: install ## the true Fourier spectrum of a small one-shot model, by measuring all its sub-networks
-	$(BIN)/python -m harness.studies.spectrum --store $(STORE)
+	$(BIN)/python -m harness.studies.spectrum --store "$(STORE)"
 
 prediction: install ## how well a polynomial predicts sub-networks that it has not seen (laptop size, CIFAR-10 in DATA)
-	$(BIN)/python -m harness.studies.prediction --store $(STORE) --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
+	$(BIN)/python -m harness.studies.prediction --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset)
 
 ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop size, CIFAR-10 in DATA)
-	$(BIN)/python -m harness.studies.ranking --store $(STORE) --data-dir $(DATA) $(if $(SUBSET),--allow-subset)
+	$(BIN)/python -m harness.studies.ranking --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset)
 
 race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
-	$(BIN)/python -m harness.studies.race --tables $(TABLES)
+	$(BIN)/python -m harness.studies.race --tables "$(TABLES)"
 
 gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
-	$(BIN)/python -m harness.studies.gpu --data-dir $(DATA)
+	$(BIN)/python -m harness.studies.gpu --data-dir "$(DATA)"
 
 paper-search-cpu: install ## the paper's CIFAR-10 search on the CPU, at its full size; continues where it stopped
-	$(ALONE) $(BIN)/python -m harness.studies.paper_search --data-dir $(DATA) --store $(STORE) $(if $(SUBSET),--allow-subset)
+	$(ALONE) $(BIN)/python -m harness.studies.paper_search --data-dir "$(DATA)" --store "$(STORE)" $(if $(SUBSET),--allow-subset)
 
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
-	$(BIN)/python -m harness.sync --store $(STORE)
+	$(BIN)/python -m harness.sync --store "$(STORE)"
 
 dashboard: install ## browse the runs in Omniboard (MONGO_URL=... uses a MongoDB that is there)
-	$(BIN)/python -m harness.dashboard --store $(STORE) $(if $(MONGO_URL),--mongo-url $(MONGO_URL))
+	$(BIN)/python -m harness.dashboard --store "$(STORE)" $(if $(MONGO_URL),--mongo-url "$(MONGO_URL)")
 
 clean: ## remove what the tools left behind, not the runs
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

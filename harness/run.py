@@ -18,7 +18,9 @@ from sacred.run import Run
 
 from conas.refusal import Refused
 from harness.config.assumptions import assumptions
-from harness.config.load import ConfigError, defaults, load, summaries
+from harness.config.command_line import parse
+from harness.config.layers import CHOICES, defaults, summaries
+from harness.config.load import load, recorded
 from harness.console.progress import Reporter, Row
 from harness.console.refusal import RefusedError
 from harness.execution.execute import execute
@@ -36,47 +38,41 @@ ex = Experiment("conas", save_git_info=False)
 
 
 def settings(fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:
-    """Sacred's view of the configuration: the defaults chosen by data set, profile, method and variant."""
-    try:
-        values, sources = defaults({**(preset or {}), **(fixed or {})})
-    except ConfigError as error:
-        raise RefusedError(str(error)) from None
-    summary = ConfigDict(values)(fixed, preset, fallback)
-    summary.docs.update(sources)
+    """Sacred's view of a complete configuration: the defaults that it chooses, with their sources, and what differs."""
+    values, sources = defaults({name: fixed[name] for name in CHOICES})
+    summary = ConfigDict({**values, "typed": []})(fixed, preset, fallback)
+    typed = [word.partition("=")[0] for word in fixed["typed"]]
+    summary.docs.update({**sources, **dict.fromkeys(typed, "typed")})
     return summary
 
 
 ex.configurations.append(settings)
 
-
-@ex.config_hook
-def check(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
-    """Refuse impossible settings before any work; what is shown of them is shown with all that is assumed."""
-    try:
-        loaded = load(config)
-    except ConfigError as error:
-        raise RefusedError(str(error)) from None
-    if command_name == "print_config":
-        print("Assumed, where the paper is silent:", *assumptions([loaded]), sep="\n  ")
-    return {}
-
-
 for _name, _summary in summaries("variants").items():
     ex.add_named_config(_name, variant=_name)
+    ex.named_configs[_name].__doc__ = _summary
 
 
 def folder(config: Mapping[str, Any]) -> RunFolder:
     """Where the run with Sacred's ``config`` is recorded."""
-    return Store(config["runs_dir"]).run(load(dict(config)).id)
+    return Store(config["runs_dir"]).run(recorded(dict(config)).id)
 
 
 attach(ex, folder)
 
 
+@ex.config_hook
+def assume(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
+    """Show with the settings all that is assumed in them."""
+    if command_name == "print_config":
+        print("Assumed, where the paper is silent:", *assumptions([recorded(config)]), sep="\n  ")
+    return {}
+
+
 @ex.main
 def run(_config: dict[str, Any], _run: Run) -> dict[str, float]:
     """Search for a cell with `method`, train its network on `dataset`, test it, and record everything."""
-    config = load(dict(_config))
+    config = recorded({name: value for name, value in _config.items() if name != "__doc__"})
     reporter = Reporter(lambda row: _log(_run, row))
     try:
         if not _run.meta_info.get("is_announced"):  # a sweep has said for all its runs how long they take
@@ -98,14 +94,28 @@ def _terminate(signum: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main() -> None:
-    """The command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0, or 1 if the run is refused, diverges or is interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    debug = False
     try:
-        ex.run_commandline()
+        command = parse(sys.argv[1:] if arguments is None else arguments)
+        debug = "--debug" in command.options
+        if command.help is not None:
+            print(command.help)
+            return 0
+        config = load(command.settings).model_dump(mode="json")
+        ex.run(command.name, config_updates=config, options={**command.options, "--force": True})
+    except EXPECTED as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command continues where this one stopped")
+        print("interrupted; the same command continues where this one stopped", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

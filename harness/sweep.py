@@ -23,7 +23,7 @@ from harness.config import sweeps
 from harness.config.load import default_profile, summaries
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
-from harness.launch.console import INTERRUPTED, interrupt, say
+from harness.launch.console import INTERRUPTED, at_least, interrupt, say
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
 from harness.launch.prepare import Prepared, prepare
@@ -137,16 +137,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
     parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")
-    parser.add_argument("--workers", type=int, metavar="N", help="runs at once (default: as many as the cores allow)")
-    parser.add_argument("--retries", type=int, default=2, metavar="N", help="for killed processes (default: 2)")
-    parser.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
-    parser.add_argument("--data-dir", default="data", metavar="DIR", help="where the data sets lie (default: data)")
+    parser.add_argument(
+        "--workers", type=at_least(1), metavar="N", help="runs at once (default: as many as the cores allow)"
+    )
+    parser.add_argument("--retries", type=at_least(0), default=2, metavar="N", help="for killed processes (default: 2)")
+    parser.add_argument(
+        "--store",
+        type=os.path.expanduser,
+        default="runs",
+        metavar="DIR",
+        help="where runs are recorded (default: runs)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=os.path.expanduser,
+        default="data",
+        metavar="DIR",
+        help="where the data sets lie (default: data)",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     slurm = parser.add_argument_group("what every Slurm job asks for")
     slurm.add_argument("--partition", metavar="NAME")
     slurm.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
-    slurm.add_argument("--gpus", type=int, default=0, metavar="N")
+    slurm.add_argument("--gpus", type=at_least(0), default=0, metavar="N")
     slurm.add_argument("--mem", type=float, metavar="GB")
     slurm.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
     return parser

@@ -20,8 +20,8 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness.config.load import ConfigError, load
-from harness.launch.console import INTERRUPTED, interrupt, say
+from harness.config.load import ConfigError, recorded
+from harness.launch.console import INTERRUPTED, at_least, interrupt, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
@@ -68,7 +68,7 @@ def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
     """
 
     def job(entry: dict[str, Any]) -> Job:
-        config = load({**entry["config"], **places})
+        config = recorded({**entry["config"], **places})
         if config.id != entry["_id"]:
             raise ConfigError(f"{entry['_id']} was queued by another version: here the run would be {config.id}")
         return Job(config.id, entry["sweep"], config.model_dump(mode="json"), entry["seconds"], entry["model"])
@@ -79,9 +79,21 @@ def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/worker.py", description=__doc__)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs at once (default: 1)")
-    parser.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
-    parser.add_argument("--data-dir", default="data", metavar="DIR", help="where the data sets lie (default: data)")
+    parser.add_argument("--workers", type=at_least(1), default=1, metavar="N", help="runs at once (default: 1)")
+    parser.add_argument(
+        "--store",
+        type=os.path.expanduser,
+        default="runs",
+        metavar="DIR",
+        help="where runs are recorded (default: runs)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=os.path.expanduser,
+        default="data",
+        metavar="DIR",
+        help="where the data sets lie (default: data)",
+    )
     parser.add_argument("--forever", action="store_true", help="wait for new entries when the queue is empty")
     parser.add_argument(
         "--lapse",

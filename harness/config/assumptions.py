@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import yaml
 
-from harness.config.load import SETTINGS, Config, defaults, flatten
+from harness.config.grammar import flatten
+from harness.config.layers import SETTINGS, defaults
+from harness.config.load import Config
 
 WORD = "assumption"
 Assumed = tuple[str, str, str]

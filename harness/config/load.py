@@ -1,28 +1,23 @@
-"""From readable YAML to a checked, frozen configuration.
-
-Values are laid over one another in this order: the task's published settings, the data set's, the profile's sizes, the
-variant's, the search method's own, and at last what the user types. Every value keeps its source.
-"""
+"""From what a person types to a checked, frozen configuration, and back to the command that makes the run."""
 
 import dataclasses
+import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import orjson
-import torch
-import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from baselines.registry import METHODS, method
 from conas import settings as conas_settings
 from conas.names import unknown
-from conas.refusal import Refused
 from conas.space import SPACES
+from harness.config.grammar import ConfigError, dotted, flatten, merge, nest, readings, setting, written
 from harness.config.identity import deciding, digest, later
+from harness.config.layers import CHOICES, default_profile, defaults, outside, summaries, task_of, variants
 from harness.config.schema import (
     Count,
     ImageFinal,
@@ -38,20 +33,33 @@ from harness.config.schema import (
     TextRelaxed,
     TextTraining,
 )
-from harness.data import ImageSet, dataset, dataset_names
 
-SETTINGS = Path(__file__).parent.parent / "settings"
-_NOT_IDENTITY = {"data_dir", "runs_dir", "device", "offline"}
+__all__ = [
+    "Config",
+    "ConfigError",
+    "default_profile",
+    "defaults",
+    "flatten",
+    "load",
+    "merge",
+    "nest",
+    "recorded",
+    "summaries",
+]
+
+_PLACES = {"data_dir", "runs_dir", "device", "offline"}
+_NOT_IDENTITY = {*_PLACES, "typed"}
+_SHORT = {"genotype": "search.genotype"}
 
 Values = dict[str, Any]
-
-
-class ConfigError(Refused, ValueError):
-    """A setting that is unknown, of the wrong type or impossible."""
+Folder = Annotated[str, AfterValidator(os.path.expanduser)]
 
 
 class Config(Section):
-    """The whole configuration of a run; ``search`` holds the settings of the method."""
+    """The whole configuration of a run.
+
+    ``search`` holds the settings of the method; ``typed`` what a person said, as words ``NAME=VALUE``.
+    """
 
     dataset: str
     method: str
@@ -63,10 +71,11 @@ class Config(Section):
     space: str
     device: str
     threads: Count
-    data_dir: str
+    data_dir: Folder
     allow_subset: bool
     offline: bool
-    runs_dir: str
+    runs_dir: Folder
+    typed: list[str]
     search: dict[str, Any]
 
     @property
@@ -97,32 +106,40 @@ class Config(Section):
         return _method_settings(self.method, self.search)
 
     @property
-    def updates(self) -> Values:
-        """What differs from the defaults of this data set, method, profile and variant, by dotted name."""
-        chosen = {"dataset": self.dataset, "method": self.method, "profile": self.profile, "variant": self.variant}
-        base, _ = defaults(chosen)
-        mine, theirs = dict(flatten(self.model_dump(mode="json"))), dict(flatten(base))
-        return {name: value for name, value in mine.items() if name not in chosen and value != theirs[name]}
+    def updates(self) -> dict[str, str]:
+        """What was typed, by dotted name, but for the data set, method, profile and variant."""
+        typed = map(setting, self.typed)
+        return {name: value for name, value in typed if name not in CHOICES}
 
     @property
     def command(self) -> str:
-        """The command that makes this run."""
-        chosen = {"dataset": self.dataset, "method": self.method, "profile": self.profile}
-        chosen |= {"variant": self.variant} if self.variant else {}
-        words = [shlex.quote(f"{name}={value}".replace(" ", "")) for name, value in {**chosen, **self.updates}.items()]
-        return " ".join(["python harness/run.py with", *words])
+        """The command that makes this run: what was typed, without what makes no difference."""
+        mine = dict(flatten(self.model_dump(mode="json", exclude={"typed"})))
+        chosen = {name: mine[name] for name in CHOICES if mine[name] is not None}
+        telling = {name: value for name, value in mine.items() if name in self.updates and self._tells(name, value)}
+        words = [f"{name}={written(value)}" for name, value in {**chosen, **telling}.items()]
+        return shlex.join(["python", "harness/run.py", "with", *words])
+
+    def _tells(self, name: str, value: Any) -> bool:
+        """Whether a setting differs from the default of the run, or of its search."""
+        mine = {kind: getattr(self, kind) for kind in CHOICES}
+        searched = {**mine, "dataset": self.search_dataset or self.dataset}
+        return any(_flat_defaults(**chosen).get(name) != value for chosen in (mine, searched))
 
     def with_profile(self, profile: str) -> "Config":
         """The same configuration in another profile."""
-        chosen = {"dataset": self.dataset, "method": self.method, "variant": self.variant, "profile": profile}
-        return load({**nest(self.updates), **chosen})
+        return load({**self.updates, **self._choices(), "profile": profile})
 
     def for_search(self) -> "Config":
         """The configuration of the run whose search this run uses: on the search's own data set and seed."""
-        updates = {name: value for name, value in self.updates.items() if not name.startswith(("final.", "search_"))}
+        theirs = ("final.", "search_")
+        updates: Values = {name: value for name, value in self.updates.items() if not name.startswith(theirs)}
         updates["seed"] = self.seed if self.search_seed is None else self.search_seed
-        chosen = {"method": self.method, "profile": self.profile, "variant": self.variant}
-        return load({**nest(updates), **chosen, "dataset": self.search_dataset or self.dataset, "search_dataset": None})
+        dataset = self.search_dataset or self.dataset
+        return load({**updates, **self._choices(), "dataset": dataset, "search_dataset": None})
+
+    def _choices(self) -> Values:
+        return {name: getattr(self, name) for name in (*CHOICES, *_PLACES)}
 
 
 class ImageConfig(Config):
@@ -154,21 +171,37 @@ class TextConfig(Config):
 CONFIGS: dict[str, type[Config]] = {"image": ImageConfig, "text": TextConfig}
 
 
-def load(updates: Values) -> Config:
-    """The checked configuration for nested ``updates`` over the defaults that they choose.
+def load(updates: Mapping[str, Any]) -> Config:
+    """The checked configuration of what a person typed, by dotted or nested name, over the defaults that it chooses.
+
+    Values may be texts, as in `harness.config.grammar`.
 
     Raises:
         ConfigError: one line that says what is wrong, what is allowed and the nearest name.
     """
-    values, _ = defaults(updates)
-    _refuse_unknown(updates, values)
-    merged = merge(values, updates)
-    genotype = merged.pop("genotype")
-    if genotype is not None:
-        merged["search"]["genotype"] = genotype
-    if merged["space"] not in SPACES:
-        raise ConfigError(unknown("space", merged["space"], SPACES))
-    return recorded(merged)
+    chosen = {name: _choice_of(name, updates[name]) for name in CHOICES if name in updates}
+    values, _ = defaults(chosen)
+    allowed = dict(flatten(values))
+    typed = _long_names(dotted({**updates, **chosen}))
+    for name in typed:
+        _refuse_unknown(name, allowed, values["method"])
+    meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
+    words = [f"{name}={written(value)}" for name, value in meant.items()]
+    return recorded({**merge(values, nest(meant)), "typed": words})
+
+
+def _choice_of(name: str, value: Any) -> Any:
+    """A choice as it is written in records: no variant for ``null``, several in the order of the alphabet."""
+    if name != "variant" or not isinstance(value, str):
+        return value
+    return None if readings(value)[0] is None else "+".join(variants(value))
+
+
+def _long_names(typed: Mapping[str, Any]) -> Values:
+    for short, name in _SHORT.items():
+        if short in typed and name in typed:
+            raise ConfigError(f"{short} is short for {name}, which is set, too: {typed[short]} and {typed[name]}")
+    return {_SHORT.get(name, name): value for name, value in typed.items()}
 
 
 def recorded(values: Values) -> Config:
@@ -180,150 +213,31 @@ def recorded(values: Values) -> Config:
         ConfigError: one line that says what is wrong and what is allowed.
     """
     absent = conas_settings.absences(method(values["method"]).settings)
-    settings = _method_settings(values["method"], {**_outside(absent), **values["search"]})
+    settings = _method_settings(values["method"], {**outside(absent), **values["search"]})
+    if values["space"] not in SPACES:
+        raise ConfigError(unknown("space", values["space"], SPACES))
+    complete = {**values, "search": _search(asdict(settings))}
     try:
-        return CONFIGS[task_of(values["dataset"])].model_validate({**values, "search": _search(asdict(settings))})
+        return CONFIGS[task_of(values["dataset"])].model_validate({"typed": _guessed(complete), **complete})
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from error
 
 
-def defaults(updates: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
-    """The values chosen by ``updates``' dataset, method, profile and variant, nested, and the source of each by name.
-
-    Raises:
-        ConfigError: no such data set, method, profile or variant.
-    """
-    name = _choice("dataset", updates.get("dataset", "cifar10"), dataset_names())
-    profile = _choice("profile", updates.get("profile", default_profile()), _names("profiles"))
-    named = _choice("method", updates.get("method", "conas"), METHODS)
-    task = task_of(name)
-    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), *_profile(profile, task, name)]
-    layers.append(_chosen(dataset=name, profile=profile, method=named))
-    search, sources = _method_defaults(named, profile, task)
-    values: Values = {"search": search}
-    for layer in (*layers, *_variant(updates.get("variant"), profile)):
-        plain, said = _unwrap(layer)
-        values = merge(values, plain)
-        sources |= {name: said.get(name, f"profile {profile}") for name, _ in flatten(plain)}
-    return values, sources
-
-
-def task_of(name: str) -> str:
-    """The task of a data set: ``image`` or ``text``."""
-    return "image" if isinstance(dataset(name), ImageSet) else "text"
-
-
-def default_profile() -> str:
-    """The profile for this machine: ``paper`` with a CUDA device, ``laptop`` without."""
-    return "paper" if torch.cuda.is_available() else "laptop"
-
-
-def summaries(kind: str) -> dict[str, str]:
-    """The name and one-line summary of each profile or variant (``kind``: ``profiles``, ``variants``)."""
-    return {name: _read(f"{kind}/{name}")["summary"] for name in _names(kind)}
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of a nested mapping with its dotted name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def nest(values: Mapping[str, Any]) -> Values:
-    """The inverse of `flatten`."""
-    nested: Values = {}
-    for name, value in values.items():
-        *path, last = name.split(".")
-        inner = nested
-        for part in path:
-            inner = inner.setdefault(part, {})
-        inner[last] = value
-    return nested
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Values:
-    """``base`` with the leaves of ``over`` laid over it; neither is changed."""
-    merged = dict(base)
-    for name, value in over.items():
-        inner = merged.get(name)
-        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
-        merged[name] = merge(inner, value) if both else value  # type: ignore[arg-type]
-    return merged
+def _guessed(values: Values) -> list[str]:
+    """What was typed for a record that does not say: what differs from the defaults of today."""
+    mine = dict(flatten(values))
+    theirs = _flat_defaults(**{name: mine[name] for name in CHOICES})
+    return [f"{name}={written(value)}" for name, value in mine.items() if name in CHOICES or value != theirs.get(name)]
 
 
 @cache
-def _read(name: str) -> Values:
-    """The settings file ``name``; a data set need not have one."""
-    path = SETTINGS / f"{name}.yaml"
-    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
-
-
-def _names(kind: str) -> list[str]:
-    return sorted(path.stem for path in (SETTINGS / kind).glob("*.yaml"))
-
-
-def _choice(kind: str, name: Any, allowed: Any) -> str:
-    if name not in list(allowed):
-        raise ConfigError(unknown(kind, name, allowed))
-    return str(name)
-
-
-def _profile(profile: str, task: str, dataset: str) -> list[Values]:
-    read = _read(f"profiles/{profile}")
-    return [read.get(part) or {} for part in ("common", task, dataset)]
-
-
-def _variant(variant: str | None, profile: str) -> list[Values]:
-    if variant is None:
-        return []
-    read = _read(f"variants/{_choice('variant', variant, _names('variants'))}")
-    size = "paper" if profile == "release" else profile
-    return [{"variant": variant}, read.get("common") or {}, read.get(size) or {}]
-
-
-def _unwrap(layer: Mapping[str, Any], prefix: str = "") -> tuple[Values, dict[str, str]]:
-    """A layer's plain values, and the sources it states."""
-    values: Values = {}
-    sources: dict[str, str] = {}
-    for name, value in layer.items():
-        if isinstance(value, Mapping) and "value" in value:
-            values[name] = value["value"]
-            sources[prefix + name] = value["source"]
-        elif isinstance(value, Mapping):
-            values[name], inner = _unwrap(value, f"{prefix}{name}.")
-            sources |= inner
-        else:
-            values[name] = value
-    return values, sources
-
-
-def _method_defaults(name: str, profile: str, task: str) -> tuple[Values, dict[str, str]]:
-    chosen = method(name)
-    values = _outside(chosen.defaults(profile, task))
-    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(chosen.settings)}
-    sources = {f"search.{name}": field.metadata.get("source", "assumption") for name, field in fields.items()}
-    for_task = dict.fromkeys(chosen.sizes.get(task, {}), f"published for {task}") | dict(chosen.sources.get(task, {}))
-    sources |= {f"search.{name}": source for name, source in _outside(for_task).items()}
-    for layer in (profile, f"{profile}/{task}"):
-        sources |= {f"search.{name}": f"profile {profile}" for name in _outside(chosen.sizes.get(layer, {}))}
-    return values, sources
-
-
-def _chosen(**names: str) -> Values:
-    return {kind: {"value": name, "source": "chosen by the user or this machine"} for kind, name in names.items()}
-
-
-def _outside(settings: Mapping[str, Any]) -> Values:
-    """Settings under the names that users type: ``lambda`` for the field ``lambda_``, a reserved word in Python."""
-    return {name.rstrip("_"): list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+def _flat_defaults(**chosen: str | None) -> Values:
+    return dict(flatten(defaults(chosen)[0]))
 
 
 def _search(settings: Mapping[str, Any]) -> Values:
     """A method's settings as JSON data."""
-    return dict(orjson.loads(orjson.dumps(_outside(settings))))
+    return dict(orjson.loads(orjson.dumps(outside(settings))))
 
 
 def _method_settings(name: str, values: Mapping[str, Any]) -> Any:
@@ -335,25 +249,56 @@ def _method_settings(name: str, values: Mapping[str, Any]) -> Any:
                 f"method {name!r}: {unknown('setting', f'search.{key}', [f'search.{f}' for f in fields])}"
             )
     try:
-        return _adapter(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
+        return _checked(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
     except ValidationError as error:
         raise ConfigError(_one_line(error, "search.")) from error
 
 
 @cache
-def _adapter(settings: type) -> TypeAdapter[Any]:
+def _checked(settings: type) -> TypeAdapter[Any]:
     """Building it takes longer than everything else that `load` does."""
     return TypeAdapter(settings)
 
 
-def _refuse_unknown(updates: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    allowed = dict(flatten(values))
-    sections = [name for name, value in values.items() if isinstance(value, Mapping)]
-    for name, _ in flatten(updates):
-        if name in sections:
-            raise ConfigError(f"{name} is a group of settings; set {name}.NAME instead")
-        if name not in allowed:
-            raise ConfigError(_unknown_setting(name, allowed))
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _refuse_unknown(name: str, allowed: Mapping[str, Any], chosen: str) -> None:
+    if name in allowed:
+        return
+    if any(other.startswith(f"{name}.") for other in allowed):
+        raise ConfigError(f"{name} is a group of settings; set {name}.NAME instead")
+    others = [one for one, known in METHODS.items() if name.removeprefix("search.") in outside(known.defaults("", ""))]
+    if name.startswith("search.") and others:
+        raise ConfigError(f"{name} is a setting of method {' or '.join(others)}, not of {chosen!r}")
+    raise ConfigError(_unknown_setting(name, allowed))
+
+
+def _read(task: str, chosen: str, name: str, value: Any) -> Any:
+    """What ``value`` means for the setting ``name``."""
+    errors = []
+    for reading in readings(value):
+        for form in (reading, tuple(reading)) if isinstance(reading, list) else (reading,):
+            try:
+                return _setting(task, chosen, name).validate_python(form)
+            except ValidationError as error:
+                errors.append(error)
+    raise ConfigError(_one_line(errors[0], name)) from errors[0]
+
+
+@cache
+def _setting(task: str, chosen: str, name: str) -> TypeAdapter[Any]:
+    """What the setting ``name`` may be."""
+    group, _, last = name.rpartition(".")
+    kind: Any = CONFIGS[task]
+    if group == "search":
+        hints = get_type_hints(method(chosen).settings, include_extras=True)
+        return _adapter({name.rstrip("_"): hint for name, hint in hints.items()}[last])
+    for part in filter(None, group.split(".")):
+        kind = kind.model_fields[part].annotation
+    field = kind.model_fields[last]
+    return _adapter(Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation)
 
 
 def _unknown_setting(name: str, allowed: Iterable[str]) -> str:
@@ -367,4 +312,4 @@ def _one_line(error: ValidationError, prefix: str = "") -> str:
     first = error.errors()[0]
     name = prefix + ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    return f"{name.rstrip('.')}={first['input']!r}: {message}" if first["loc"] else message
+    return f"{name.rstrip('.')}={first['input']!r}: {message}" if name.rstrip(".") != "search" else message

@@ -21,35 +21,58 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from conas.names import unknown
-from harness.config.load import Config, ConfigError, load, nest
+from harness.config import grammar
+from harness.config.grammar import ConfigError, dotted, readings
+from harness.config.layers import summaries
+from harness.config.load import Config, load
 
 Extra = tuple[tuple[str, Any], ...]
 SWEEPS = Path(__file__).parent.parent / "sweeps"
+
+
+def _meant(value: Any) -> Any:
+    return readings(value)[0]
+
+
+Settings = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if _meant(value) is None else value)]
+Seeds = Annotated[list[int], BeforeValidator(_meant)]
+Axes = dict[str, list[Any]]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Changes(_Strict):
-    set: dict[str, Any] = {}
-    seeds: list[int] = []
-    axes: dict[str, list[Any]] = {}
-    rows: dict[str, dict[str, Any] | None] = {}
+class _Row(_Strict):
+    set: Settings = {}
+    seeds: Seeds = []
+    axes: Axes = {}
 
 
-class _Sweep(_Strict):
+def _row_of(value: Any) -> Any:
+    """What a row changes beside its seeds and axes; None to leave it out."""
+    if not isinstance(value, Mapping):
+        return _meant(value)
+    own = {name: inner for name, inner in value.items() if name not in ("seeds", "axes")}
+    return {"set": own, **{name: value[name] for name in ("seeds", "axes") if name in value}}
+
+
+Rows = dict[str, Annotated[_Row | None, BeforeValidator(_row_of)]]
+
+
+class _Changes(_Row):
+    rows: Rows = {}
+
+
+class _Sweep(_Row):
     summary: str = ""
-    set: dict[str, Any] = {}
-    seeds: list[int] = [0]
-    axes: dict[str, list[Any]] = {}
-    rows: dict[str, dict[str, Any] | None]
+    seeds: Seeds = [0]
+    rows: Rows
     profiles: dict[str, _Changes] = {}
 
 
@@ -74,14 +97,11 @@ def rows(sweep: str, profile: str, extra: Extra = ()) -> Mapping[str, tuple[Conf
     """
     content = _read(_file(sweep))
     changes = content.profiles.get(profile, _Changes())
-    always = {**changes.set, **dict(extra), "profile": profile}
-    own: dict[str, dict[str, Any] | None] = {name: {} for name in content.rows} | changes.rows
+    always = {**dotted(changes.set), **dict(extra), "profile": profile}
+    left = {name: row for name, row in content.rows.items() if changes.rows.get(name, _Row()) is not None}
     return {
-        name: _row(
-            f"{sweep}, {name}", [{**values, **mine, **always} for values in _product(content, row or {}, changes)]
-        )
-        for name, row in content.rows.items()
-        if (mine := own[name]) is not None
+        name: _configs(f"{sweep}, {name}", _product(content, row or _Row(), changes, changes.rows.get(name)), always)
+        for name, row in left.items()
     }
 
 
@@ -90,16 +110,13 @@ def runs(sweep: str, profile: str, extra: Extra = ()) -> list[Config]:
     return list({config.id: config for row in rows(sweep, profile, extra).values() for config in row}.values())
 
 
-def setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, str]:
     """The setting that ``NAME=VALUE`` stands for.
 
     Raises:
         ConfigError: it has another form.
     """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ConfigError(f"{text}: expected NAME=VALUE")
-    return name, yaml.safe_load(value)
+    return grammar.setting(text)
 
 
 def _file(sweep: str) -> Path:
@@ -110,15 +127,38 @@ def _file(sweep: str) -> Path:
     return SWEEPS / f"{sweep}.yaml"
 
 
+@cache
 def _read(path: Path) -> _Sweep:
     try:
-        return _Sweep.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        sweep = _Sweep.model_validate(grammar.read(path))
+        _refuse_what_has_no_effect(sweep)
+        return sweep
     except ValidationError as error:
         raise ConfigError(f"{path}: {_wrong(error)}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+    except _Silent as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+class _Silent(ValueError):
+    """An entry that would change nothing."""
+
+
+def _refuse_what_has_no_effect(sweep: _Sweep) -> None:
+    for profile, changes in sweep.profiles.items():
+        if profile not in summaries("profiles"):
+            raise _Silent(f"profiles {unknown('profile', profile, summaries('profiles'))}")
+        for name in changes.rows:
+            if name not in sweep.rows:
+                raise _Silent(f"profiles.{profile}.rows {unknown('row', name, sweep.rows)}")
+    parts = {"": sweep, **{f"rows.{name}": row for name, row in sweep.rows.items()}}
+    for profile, changes in sweep.profiles.items():
+        parts |= {f"profiles.{profile}": changes}
+        parts |= {f"profiles.{profile}.rows.{name}": row for name, row in changes.rows.items()}
+    for where, part in parts.items():
+        for name in ("seed", "profile"):
+            if part is not None and name in {**dotted(part.set), **part.axes}:
+                instead = "seeds: [...]" if name == "seed" else "the option --profile"
+                raise _Silent(f"{where} sets {name}, which is set by {instead}".strip())
 
 
 def _wrong(error: ValidationError) -> str:
@@ -132,16 +172,17 @@ def _wrong(error: ValidationError) -> str:
     return f"{where}.{last}: {first['msg']}".lstrip(".")
 
 
-def _row(where: str, values: list[dict[str, Any]]) -> tuple[Config, ...]:
+def _configs(where: str, runs: list[dict[str, Any]], always: Mapping[str, Any]) -> tuple[Config, ...]:
     try:
-        return tuple(load(nest(one)) for one in values)
+        return tuple(load({**values, **always}) for values in runs)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _product(content: _Sweep, row: Mapping[str, Any], changes: _Changes) -> list[dict[str, Any]]:
+def _product(content: _Sweep, row: _Row, changes: _Changes, mine: _Row | None) -> list[dict[str, Any]]:
     """The settings of every run of a row: its own, times the values of the axes, times the seeds."""
-    own = {name: value for name, value in row.items() if name not in ("axes", "seeds")}
-    seeds = changes.seeds or row.get("seeds") or content.seeds
-    axes = {**content.axes, **row.get("axes", {}), **changes.axes, "seed": seeds}
-    return [{**content.set, **own, **dict(zip(axes, values, strict=True))} for values in product(*axes.values())]
+    mine = mine or _Row()
+    seeds = mine.seeds or changes.seeds or row.seeds or content.seeds
+    axes = {**content.axes, **row.axes, **changes.axes, **mine.axes, "seed": seeds}
+    own, last = {**dotted(content.set), **dotted(row.set)}, dotted(mine.set)
+    return [{**own, **dict(zip(axes, values, strict=True)), **last} for values in product(*axes.values())]

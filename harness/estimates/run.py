@@ -12,7 +12,7 @@ from harness.records.files import read_json, write_json
 from harness.training.environment import device
 from harness.training.task import load_task
 
-_COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device"}
+_COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device", "typed"}
 
 
 class Parts(NamedTuple):

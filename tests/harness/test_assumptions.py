@@ -46,6 +46,6 @@ def test_a_section_is_claimed_only_where_it_speaks_of_the_data_set() -> None:
 
 
 def test_print_config_ends_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    run.ex.run("print_config", config_updates={**PAPER, "dataset": "ptb"})
+    assert run.main(["print_config", "profile=paper", "dataset=ptb"]) == 0
     printed = capsys.readouterr().out
     assert all(line in printed for line in assumptions([load({**PAPER, "dataset": "ptb"})]))

@@ -1,9 +1,11 @@
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.config.command_line import settings
 from harness.config.load import ConfigError, defaults, flatten, load, nest, summaries
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +42,7 @@ def test_every_image_experiment_has_its_final_training(updates: dict, expected: 
 def test_transfer_runs_search_on_cifar10_with_the_same_seed() -> None:
     search = load({"profile": "paper", "dataset": "svhn", "seed": 3}).for_search()
     assert (search.dataset, search.seed) == ("cifar10", 3)
-    assert search == load({"profile": "paper", "dataset": "cifar10", "seed": 3}).for_search()
+    assert search.key == load({"profile": "paper", "dataset": "cifar10", "seed": 3}).for_search().key
 
 
 @pytest.mark.parametrize("profile", summaries("profiles"))
@@ -99,7 +101,7 @@ def test_the_command_of_a_configuration_makes_the_same_run() -> None:
     assert config.command == (
         "python harness/run.py with dataset=svhn method=conas profile=laptop variant=short seed=3 search.lambda=5.0"
     )
-    assert load({"dataset": config.dataset, "profile": "laptop", "variant": "short", **nest(config.updates)}) == config
+    assert load(settings(shlex.split(config.command)[3:])).key == config.key
 
 
 def test_a_published_cell_is_named_by_genotype() -> None:

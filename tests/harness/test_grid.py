@@ -63,7 +63,14 @@ def test_a_users_own_file_is_a_sweep(tmp_path: Path) -> None:
         ("rows: {a: {method: conaz}}", "mine.yaml, a: unknown method 'conaz'; did you mean 'conas'?"),
         ("rows: {a: {}}\nprofiles: {smoke: {sets: {}}}", "profiles.smoke unknown entry 'sets'; did you mean 'set'?"),
         ("rows: {a: ", "is not YAML"),
-        ("- a", "it must have the entries of a sweep"),
+        ("- a", "holds a list"),
+        ("rows: {a: {seed: 5}}", "rows.a sets seed, which is set by seeds: [...]"),
+        ("rows: {a: {}}\nset: {seed: 5}", "sets seed, which is set by seeds: [...]"),
+        ("rows: {a: {axes: {seed: [5]}}}", "rows.a sets seed"),
+        ("rows: {a: {}}\nprofiles: {smoke: {rows: {a: {seed: 5}}}}", "profiles.smoke.rows.a sets seed"),
+        ("rows: {a: {}}\nprofiles: {smok: {}}", "profiles unknown profile 'smok'; did you mean 'smoke'?"),
+        ("rows: {abc: {}}\nprofiles: {smoke: {rows: {abd: null}}}", "unknown row 'abd'; did you mean 'abc'?"),
+        ("rows: {a: {}}\nset: {final.lr: 1, final: {lr: 2}}", "final.lr is set twice"),
         (None, "No such file"),
     ],
 )
@@ -75,3 +82,12 @@ def test_a_users_file_that_is_wrong_is_refused_in_one_line(tmp_path: Path, conte
         sweeps.rows(str(mine), "smoke")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_dotted_and_nested_settings_of_a_sweep_are_the_same(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "set: {dataset: digits, final.lr: 1e-2, final: {epochs: 2}}\nseeds: [010]\nrows: {one: {final: {clip: 3}}}"
+    )
+    (config,) = sweeps.runs(str(mine), "smoke")
+    assert (config.final.lr, config.final.epochs, config.final.clip, config.seed) == (0.01, 2, 3.0, 10)

@@ -14,8 +14,8 @@ from baselines.registry import METHODS
 from conas.algorithm import Settings
 from conas.questions import Relaxed
 from conas.settings import setting
+from harness.config import layers, sweeps
 from harness.config import load as loading
-from harness.config import sweeps
 from harness.config.identity import later
 from harness.config.load import Config, ImageConfig, load, recorded
 from harness.config.schema import ImageInput, Section
@@ -46,16 +46,19 @@ class YoungerSettings(Settings):
 @pytest.fixture
 def younger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A version of the project with three more settings, whose values today are not what their absence meant."""
-    shutil.copytree(loading.SETTINGS, tmp_path / "settings")
+    shutil.copytree(layers.SETTINGS, tmp_path / "settings")
     image = tmp_path / "settings" / "image.yaml"
     lines = image.read_text().replace("\ndata:\n", "\ndata:\n  grey: {value: true, source: assumption}\n")
     image.write_text(lines + "policy:\n  rate: {value: 7.0, source: assumption}\n")
-    monkeypatch.setattr(loading, "SETTINGS", tmp_path / "settings")
+    monkeypatch.setattr(layers, "SETTINGS", tmp_path / "settings")
     monkeypatch.setitem(loading.CONFIGS, "image", Younger)
     monkeypatch.setitem(METHODS, "conas", dataclasses.replace(METHODS["conas"], settings=YoungerSettings))
-    loading._read.cache_clear()
+    caches = (layers._read, loading._flat_defaults, loading._setting, loading._checked)
+    for cached in caches:
+        cached.cache_clear()
     yield
-    loading._read.cache_clear()
+    for cached in caches:
+        cached.cache_clear()
 
 
 def names(config: Config) -> tuple[str, str]:

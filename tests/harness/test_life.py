@@ -17,7 +17,7 @@ from conas.genotype import Genotype
 from conas.questions import StandAlone
 from conas.seeds import generator
 from harness import archive
-from harness.config.load import Config, load
+from harness.config.load import Config, recorded
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.problems.trained import TrainedProblem
@@ -138,7 +138,7 @@ def finished_before(config: Config, moment: float) -> Record | None:
 
 def work(values: dict[str, Any]) -> None:
     """Make a run in a process of its own."""
-    execute(load(values), Reporter())
+    execute(recorded(values), Reporter())
 
 
 def test_a_diverging_run_says_where(tiny: Configure) -> None:
