@@ -84,7 +84,7 @@ tables: install ## the paper's tables and figures from the runs of PROFILE, besi
 missing scorecard report: install
 	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
 missing: ## the runs that the tables of PROFILE still need, with commands and device-days
-scorecard: ## every numeric claim of the paper with its status
+scorecard: ## every claim of the paper with a number or a comparison, tested
 report: ## one self-contained HTML page of everything
 
 KEPT := docs/laptop-replication
