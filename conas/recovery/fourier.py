@@ -17,6 +17,9 @@ from conas.recovery.sign_columns import Columns
 
 Monomial = tuple[int, ...]
 
+EQUAL = 1e-9
+"""Relative difference of coefficients that rounding explains."""
+
 
 def basis_size(n: int, d: int) -> int:
     """The number of monomials of degree at most ``d`` over ``n`` bits: 9,871 for the paper's n = 140, d = 2.
@@ -104,10 +107,20 @@ class SparsePolynomial:
         Equal coefficients are taken in the order of ``terms``. With ``constant_counts`` the constant takes a
         place like any other monomial; without, it is kept beside the ``s`` others.
         """
+        terms, beside = self._competing(constant_counts)
+        certain, equal = _split_at(s, terms)
+        places = s - len(certain)
+        return SparsePolynomial({m: terms[m] for m in (*certain, *equal[:places])} | beside)
+
+    def equal_at_the_cut(self, s: int, constant_counts: bool = True) -> int:
+        """How many monomials compete for the last of the ``s`` places with equal coefficients; 0 if each has one."""
+        certain, equal = _split_at(s, self._competing(constant_counts)[0])
+        return len(equal) if len(certain) + len(equal) > s else 0
+
+    def _competing(self, constant_counts: bool) -> tuple[dict[Monomial, float], dict[Monomial, float]]:
+        """The monomials that compete for places, and those kept beside."""
         terms = dict(self.terms)
-        kept = {} if constant_counts else {(): terms.pop((), 0.0)}
-        largest = sorted(terms.items(), key=lambda term: -abs(term[1]))[:s]
-        return SparsePolynomial(dict(largest) | kept)
+        return (terms, {}) if constant_counts else (terms, {(): terms.pop((), 0.0)})
 
     def formula(self, names: Sequence[str]) -> str:
         """The polynomial for people, largest coefficients first, with ``names`` for the bits."""
@@ -130,6 +143,15 @@ def _canonical(terms: Iterable[tuple[Monomial, float]]) -> dict[Monomial, float]
         merged[monomial] = merged.get(monomial, 0.0) + float(value)
     ordered = sorted(merged, key=lambda monomial: (len(monomial), monomial))
     return {monomial: merged[monomial] for monomial in ordered if merged[monomial] != 0}
+
+
+def _split_at(s: int, terms: Mapping[Monomial, float]) -> tuple[list[Monomial], list[Monomial]]:
+    """The monomials larger than the ``s``-th largest, and those equal to it, in the order of ``terms``."""
+    if s >= len(terms):
+        return list(terms), []
+    last = sorted(map(abs, terms.values()), reverse=True)[s - 1]
+    larger = [monomial for monomial, value in terms.items() if abs(value) > last * (1 + EQUAL)]
+    return larger, [monomial for monomial, value in terms.items() if abs(abs(value) - last) <= last * EQUAL]
 
 
 def _spaced(parts: Sequence[str]) -> str:

@@ -37,6 +37,14 @@ class Columns:
         blocks = [block.astype(np.float32).T @ right for _, block in self._blocks()]
         return np.concatenate(blocks, dtype=np.float64) if blocks else np.empty((0, len(other)))
 
+    def outer(self) -> Floats:
+        """``A A^T``, shape (m, m)."""
+        total = np.zeros((len(self.signs), len(self.signs)))
+        for _, block in self._blocks():
+            single = block.astype(np.float32)
+            total += single @ single.T
+        return total
+
     def combine(self, x: Floats) -> Floats:
         """``A x``, shape (m,)."""
         total = np.zeros(len(self.signs))

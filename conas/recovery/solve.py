@@ -7,17 +7,20 @@ definition 2.2 does with the bits that earlier stages have fixed.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from conas.recovery import greedy
-from conas.recovery import working_set as working_set
+from conas.recovery import greedy, least_norm, working_set
 from conas.recovery.design import Parities
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.sign_columns import Floats, Indexes
 from conas.recovery.threads import one_thread
 from conas.space import Alpha
+
+PENALTIES = (1e-100, 1e100)
+"""Penalties beyond these, for losses of size 1, change nothing that double precision can show."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class Recovery:
     Attributes:
         stopped: why the solver stopped, in words.
         seconds: what it took; never part of a result that must be repeatable.
-        objective, gap: for the Lasso, ||y - Ax||^2 + lambda ||x||_1 and how far at most it is above the minimum.
+        objective, gap: for the Lasso, ||y - Ax||^2 + lambda ||x||_1 and how far at most it is above the minimum;
+            infinite where double precision cannot hold the square of a loss.
+        unique: for the Lasso, whether it has no other solution; None where double precision cannot tell.
+        solution: for the Lasso, which of its solutions this is, in words.
     """
 
     polynomial: SparsePolynomial
@@ -55,9 +61,18 @@ class Recovery:
     penalty: Penalty | None = None
     objective: float | None = None
     gap: float | None = None
+    unique: bool | None = None
+    solution: str | None = None
 
 
-def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, tolerance: float = 1e-8) -> Recovery:
+def lasso(
+    alphas: ArrayLike,
+    losses: ArrayLike,
+    d: int,
+    lambda_: float,
+    solution: Literal["least_norm", "any"] = "least_norm",
+    tolerance: float = 1e-8,
+) -> Recovery:
     """The Lasso in the paper's scaling, min ||y - Ax||^2 + lambda ||x||_1 (equation 3.2).
 
     The constant is penalised like every other monomial, as in the paper and the released code.
@@ -67,6 +82,7 @@ def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, toleranc
         losses: y, shape (m,).
         d: the largest degree of a monomial.
         lambda_: the penalty.
+        solution: of several solutions the one of least l2 norm, or the one that the solver ends at.
         tolerance: the duality gap to stop at, relative to the objective.
 
     Raises:
@@ -79,16 +95,38 @@ def lasso(alphas: ArrayLike, losses: ArrayLike, d: int, lambda_: float, toleranc
     started = time.perf_counter()
     with one_thread():
         design, bits = _design(signs, d)
-        found = working_set.solve(design, y, penalty.release, tolerance)
+        y, exponent = _scaled(y)
+        alpha = float(np.clip(np.ldexp(penalty.release, -exponent), *PENALTIES))
+        found = working_set.solve(design, y, alpha, tolerance)
+        choose = least_norm.settle if solution == "least_norm" else least_norm.judge
+        answer = choose(design, y, alpha, found.indexes, found.coefficients)
+        objective, gap = working_set.certify(design, y, alpha, answer.indexes, answer.coefficients)
     return Recovery(
-        _polynomial(design, bits, found.indexes, found.coefficients),
+        _polynomial(design, bits, answer.indexes, answer.coefficients, exponent),
         found.stopped,
         found.iterations,
         time.perf_counter() - started,
         penalty,
-        float(2 * found.objective),
-        float(2 * found.gap),
+        float(np.ldexp(2 * objective, 2 * exponent)),
+        float(np.ldexp(2 * gap, 2 * exponent)),
+        answer.unique,
+        _in_words(answer),
     )
+
+
+def _in_words(answer: least_norm.Answer) -> str:
+    if answer.unique:
+        return "the only one"
+    if answer.least_norm:
+        return "the one of least l2 norm"
+    known = "one of several" if answer.unique is False else "perhaps one of several (rounding hides it)"
+    return f"{known}, where the solver ended"
+
+
+def _scaled(y: Floats) -> tuple[Floats, int]:
+    """Losses in [-1, 1] and the exponent of the power of two that brings them back, to the same bits."""
+    exponent = int(np.frexp(np.abs(y).max())[1])
+    return np.ldexp(y, -exponent), exponent
 
 
 def iht(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:
@@ -114,8 +152,9 @@ def _greedy(
     started = time.perf_counter()
     with one_thread():
         design, bits = _design(signs, d)
+        y, exponent = _scaled(y)
         found = method(design, y, s)
-    polynomial = _polynomial(design, bits, found.indexes, found.coefficients)
+    polynomial = _polynomial(design, bits, found.indexes, found.coefficients, exponent)
     return Recovery(polynomial, found.stopped, found.iterations, time.perf_counter() - started)
 
 
@@ -129,7 +168,8 @@ def debias(polynomial: SparsePolynomial, alphas: ArrayLike, losses: ArrayLike) -
     if len(polynomial) > len(y):
         raise ValueError(f"least squares for {len(polynomial)} monomials from {len(y)} measurements")
     with one_thread():
-        coefficients = polynomial.parities(signs).fit(y)
+        scaled, exponent = _scaled(y)
+        coefficients = np.ldexp(polynomial.parities(signs).fit(scaled), exponent)
     return SparsePolynomial(dict(zip(polynomial.terms, coefficients.tolist(), strict=True)))
 
 
@@ -160,6 +200,8 @@ def _design(signs: Alpha, d: int) -> tuple[Parities, Indexes]:
     return Parities(signs[:, bits], min(d, bits.size)), bits
 
 
-def _polynomial(design: Parities, bits: Indexes, indexes: Indexes, coefficients: Floats) -> SparsePolynomial:
+def _polynomial(
+    design: Parities, bits: Indexes, indexes: Indexes, coefficients: Floats, exponent: int
+) -> SparsePolynomial:
     monomials = [tuple(bits[list(monomial)].tolist()) for monomial in design.monomials(indexes)]
-    return SparsePolynomial(dict(zip(monomials, coefficients.tolist(), strict=True)))
+    return SparsePolynomial(dict(zip(monomials, np.ldexp(coefficients, exponent).tolist(), strict=True)))

@@ -64,7 +64,7 @@ def _descend(working: "_WorkingSet", alpha: float, tolerance: float, room: float
     penalty, last = math.inf, math.inf
     for iteration in range(MAX_ITERATIONS):
         correlations = working.correlate()
-        objective, gap = _duality_gap(working, correlations, alpha)
+        objective, gap = _duality_gap(working.y, working.residual, working.x, correlations, alpha)
         stopped = _verdict(gap <= tolerance * objective, penalty <= alpha and objective >= last, iteration)
         if stopped:
             break
@@ -88,13 +88,18 @@ def _verdict(close: bool, stuck: bool, iteration: int) -> str:
     return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS - 1 else ""
 
 
-def _duality_gap(working: "_WorkingSet", correlations: Floats, alpha: float) -> tuple[float, float]:
+def certify(parities: Parities, y: Floats, alpha: float, indexes: Indexes, x: Floats) -> tuple[float, float]:
+    """The objective at ``x`` on the columns ``indexes``, and how far at most it is above the minimum."""
+    residual = y - parities.columns(indexes).combine(x)
+    return _duality_gap(y, residual, x, parities.correlate(residual), alpha)
+
+
+def _duality_gap(y: Floats, residual: Floats, x: Floats, correlations: Floats, alpha: float) -> tuple[float, float]:
     """The objective, and its distance from the dual objective of the scaled residual."""
-    residual = working.residual
     energy = float(residual @ residual)
-    objective = 0.5 * energy + alpha * float(np.abs(working.x).sum())
+    objective = 0.5 * energy + alpha * float(np.abs(x).sum())
     scale = alpha / max(alpha, float(np.abs(correlations).max()))
-    dual = scale * float(residual @ working.y) - 0.5 * scale**2 * energy
+    dual = scale * float(residual @ y) - 0.5 * scale**2 * energy
     return objective, max(0.0, objective - dual)
 
 
