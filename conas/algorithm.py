@@ -21,9 +21,9 @@ from conas.oracle import Oracle
 from conas.problem import Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
-from conas.recovery.minimiser import TIE_RULE, minimise
+from conas.recovery.minimiser import TIE_RULES, minimise
 from conas.recovery.solve import Recovery, debias, iht, lasso, omp
-from conas.report import describe, held_out_r2
+from conas.report import describe, held_out_r2, notes
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
@@ -31,6 +31,7 @@ from conas.space import Alpha, Space
 
 SOLVERS = ("lasso", "iht", "omp")
 ORACLES = ("one_shot", "stand_alone")
+SOLUTIONS = ("least_norm", "any")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Settings:
         p: probability of an edge to be on, in training and measuring.
         connect: give empty nodes a random edge while training (section 4.3), not while measuring.
         solver: ``lasso``, or ``iht`` or ``omp`` for s monomials without a penalty.
+        solution: which of several solutions of the Lasso: the one of least l2 norm, or any, where its solver ends.
+        threshold: finite losses above it are left out; None leaves out none.
+        ties: which of several minimisers, see `conas.recovery.minimiser.TIE_RULES`.
         debias: refit the kept monomials by least squares (footnote 2).
         constant_counts: the constant takes one of the s places, as Algorithm 1 is written.
         reuse: earlier measurements that agree with the bits fixed since then replace new ones.
@@ -69,14 +73,26 @@ class Settings:
     reuse: bool = setting(False, "Algorithm 1, line 10: every stage collects its own")
     oracle: Literal["one_shot", "stand_alone"] = setting("one_shot", "section 3")
     epochs: int = setting(50, "appendix A.1")
+    solution: Literal["least_norm", "any"] = setting(
+        "least_norm", "assumption: the paper does not say which of several solutions of equation 3.2", absent="any"
+    )
+    threshold: float | None = setting(
+        None, "assumption: the paper leaves out no loss; the released code those above 1.5", absent=None
+    )
+    ties: Literal["first_bit_slowest", "first_bit_fastest"] = setting(
+        "first_bit_slowest",
+        "assumption: the paper does not say which of several minimisers",
+        absent="first_bit_slowest",
+    )
 
     def __post_init__(self) -> None:
         for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
             if value < least:
                 raise ValueError(f"{name} = {value} (allowed: at least {least})")
-        for kind, name, allowed in (("solver", self.solver, SOLVERS), ("oracle", self.oracle, ORACLES)):
-            if name not in allowed:
-                raise ValueError(unknown(kind, name, allowed))
+        named = (("solver", SOLVERS), ("oracle", ORACLES), ("solution", SOLUTIONS), ("ties", TIE_RULES))
+        for kind, allowed in named:
+            if getattr(self, kind) not in allowed:
+                raise ValueError(unknown(kind, getattr(self, kind), allowed))
         if not self.lambda_ > 0:
             raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
         if not 0 < self.p < 1:
@@ -121,17 +137,21 @@ def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Ou
     for stage, s in enumerate(settings.sparsities, start=1):
         earlier = measured.agreeing(fixed) if settings.reuse else Measurements.none(space.n)
         rng = generator(seed, "measure", stage)
-        measured = measure(oracle, space, rng, settings.m, settings.p, fixed, earlier)
-        _check_enough(measured, stage, s)
+        measured = measure(oracle, space, rng, settings.m, settings.p, fixed, earlier, settings.threshold)
+        _check_enough(measured, stage, s, settings.threshold)
         found = _recover(measured, settings, s)
         g = _largest(found, measured, settings, s)
-        z = minimise(g, space.groups)
+        z = minimise(g, space.groups, settings.ties)
         fixed |= z.assignment
-        stages.append(describe(space, measured, found, g, z) | {"held_out_r2": _held_out_r2(measured, settings, s)})
+        equal = found.polynomial.equal_at_the_cut(s, settings.constant_counts)
+        stages.append(
+            describe(space, measured, found, equal, g, z) | {"held_out_r2": _held_out_r2(measured, settings, s)}
+        )
         if not z.assignment or len(fixed) == space.n:
             break
     alpha = _activate(space, fixed, measured)
-    return Outcome(space.build(alpha), {"alpha": space.format(alpha), "tie_rule": TIE_RULE, "stages": stages})
+    details = {"alpha": space.format(alpha), "tie_rule": TIE_RULES[settings.ties], "stages": stages}
+    return Outcome(space.build(alpha), details | {"notes": notes(stages)})
 
 
 def _oracle(problem: Problem, settings: Settings) -> Oracle:
@@ -142,16 +162,17 @@ def _oracle(problem: Problem, settings: Settings) -> Oracle:
     return problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
 
 
-def _check_enough(measured: Measurements, stage: int, s: int) -> None:
-    finite, needed = len(measured.losses), max(2, s)
-    if finite < needed:
-        total = finite + measured.dropped
-        raise ValueError(f"stage {stage}: only {finite} of {total} losses are finite, s = {s} needs at least {needed}")
+def _check_enough(measured: Measurements, stage: int, s: int, threshold: float | None) -> None:
+    used, needed = len(measured.losses), max(2, s)
+    if used < needed:
+        total = used + measured.dropped + measured.outliers
+        usable = "finite" if threshold is None else f"at most {threshold}"
+        raise ValueError(f"stage {stage}: only {used} of {total} losses are {usable}, s = {s} needs at least {needed}")
 
 
 def _recover(measured: Measurements, settings: Settings, s: int) -> Recovery:
     if settings.solver == "lasso":
-        return lasso(measured.alphas, measured.losses, settings.d, settings.lambda_)
+        return lasso(measured.alphas, measured.losses, settings.d, settings.lambda_, settings.solution)
     greedy = {"iht": iht, "omp": omp}[settings.solver]
     size = s if settings.constant_counts else s + 1
     return greedy(measured.alphas, measured.losses, settings.d, min(size, len(measured.losses)))

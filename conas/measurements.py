@@ -1,5 +1,6 @@
 """Measured sub-networks: the rows of A and the entries of y (section 3)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ class Measurements:
 
     Attributes:
         dropped: how many more were measured whose loss was NaN or infinite.
+        outliers: how many more had a finite loss above the threshold.
         reused: how many of the k were measured earlier.
     """
 
@@ -25,6 +27,7 @@ class Measurements:
     losses: NDArray[np.float64]
     dropped: int = 0
     reused: int = 0
+    outliers: int = 0
 
     @classmethod
     def none(cls, n: int) -> "Measurements":
@@ -51,22 +54,26 @@ def measure(
     p: float,
     fixed: Mapping[int, int],
     earlier: Measurements,
+    threshold: float | None = None,
 ) -> Measurements:
     """``m`` measurements in the subcube of the ``fixed`` bits (definition 2.2), those of ``earlier`` first.
 
     The free bits are drawn at once from ``rng``: +1 with probability ``p`` (one operation an edge in an exclusive
-    space). Losses that are NaN or infinite are dropped and counted; no other value takes their place.
+    space). Losses that are NaN, infinite or above ``threshold`` are left out and counted; no other value takes their
+    place.
     """
     fresh = max(0, m - len(earlier.losses))
     alphas = space.sample(rng, fresh, p)
     alphas[:, list(fixed)] = list(fixed.values())
     losses = np.asarray(oracle.measure(alphas), dtype=np.float64) if fresh else np.empty(0)
     finite = np.isfinite(losses)
+    kept = finite & (losses <= (math.inf if threshold is None else threshold))
     return Measurements(
-        np.concatenate([earlier.alphas[:m], alphas[finite]]),
-        np.concatenate([earlier.losses[:m], losses[finite]]),
+        np.concatenate([earlier.alphas[:m], alphas[kept]]),
+        np.concatenate([earlier.losses[:m], losses[kept]]),
         dropped=int(np.count_nonzero(~finite)),
         reused=min(m, len(earlier.losses)),
+        outliers=int(np.count_nonzero(finite & ~kept)),
     )
 
 

@@ -3,7 +3,7 @@
 Everything here is a function of the measurements, so it is the same in every repetition; times are left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,45 @@ from conas.recovery.solve import Recovery
 from conas.space import Space
 
 
-def describe(space: Space, measured: Measurements, found: Recovery, g: SparsePolynomial, z: Minimum) -> dict[str, Any]:
-    """One stage: its measurements, the recovery ``found``, the kept polynomial ``g`` and its minimiser ``z``."""
+def describe(
+    space: Space, measured: Measurements, found: Recovery, equal: int, g: SparsePolynomial, z: Minimum
+) -> dict[str, Any]:
+    """One stage: its measurements, the recovery ``found``, the kept polynomial ``g`` and its minimiser ``z``.
+
+    ``equal`` monomials of ``found`` compete for the last places in ``g``.
+    """
     names = [str(edge) for edge in space.edges]
     return {
         "measurements": _measurements(measured),
-        "recovery": _recovery(found),
+        "recovery": _recovery(found) | {"equal_at_the_cut": equal},
         "polynomial": g.to_json(names),
         "formula": g.formula(names),
         "fit_r2": r2(measured.losses, g(measured.alphas)),
         "minimum": z.value,
         "minimisers": z.minimisers,
+        "decided_by_tie_rule": z.by_rule,
+        "farthest_minimiser": z.farthest,
         "fixed": {names[bit]: sign for bit, sign in sorted(z.assignment.items())},
         "note": "" if z.assignment else "no edges: nothing but a constant was recovered",
     }
+
+
+def notes(stages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader must know of the answer of these stages, a line each."""
+    return [f"stage {number}: {note}" for number, stage in enumerate(stages, start=1) for note in _notes(stage)]
+
+
+def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
+    recovery = stage["recovery"]
+    if "unique" in recovery and not recovery["unique"]:
+        yield f"the Lasso's solution is not unique: {recovery['solution']}"
+    if recovery["equal_at_the_cut"]:
+        yield f"{recovery['equal_at_the_cut']} monomials of equal coefficients compete for the last places"
+    if stage["minimisers"] > 1:
+        yield (
+            f"{stage['minimisers']:,} strings minimise the polynomial, up to {stage['farthest_minimiser']} bits apart; "
+            f"the tie rule decides {stage['decided_by_tie_rule']} bits"
+        )
 
 
 def _measurements(measured: Measurements) -> dict[str, Any]:
@@ -38,6 +63,7 @@ def _measurements(measured: Measurements) -> dict[str, Any]:
         "used": len(losses),
         "reused": measured.reused,
         "dropped": measured.dropped,
+        "outliers": measured.outliers,
         "mean": float(losses.mean()),
         "sd": float(losses.std(ddof=1)),
         "least": float(losses.min()),
@@ -59,6 +85,8 @@ def _recovery(found: Recovery) -> dict[str, Any]:
             },
             "objective": found.objective,
             "gap": found.gap,
+            "unique": found.unique,
+            "solution": found.solution,
         }
     return report
 

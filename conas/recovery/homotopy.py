@@ -8,6 +8,8 @@ A step costs more than a Newton step with all changes at once, but it cannot fai
 coefficients as measurements are non-zero: few changes are left then, each of them one column for another.
 """
 
+import math
+
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
@@ -15,6 +17,15 @@ from conas.recovery.design import Parities
 from conas.recovery.sign_columns import Floats, Indexes
 
 MAX_CHANGES = 10_000
+
+PATIENCE, STALLED = 100, 1e-6
+"""The path is given up where that many changes lower the penalty by less than this share."""
+
+EXACT = 1e-10
+"""Error of a direction, in the change of correlations for a unit of penalty."""
+
+ATTEMPTS, REFINEMENTS = 2, 3
+"""To make a direction exact: with the inverse that changes have kept up to date, then with a new one."""
 
 DEPENDENT = 1e-9
 """Share of a column's square that must be independent of the support, or the column is left out."""
@@ -26,12 +37,18 @@ def follow(
     """The support and coefficients at the penalty ``end``, from those at ``start``, which must be exact.
 
     Raises:
-        LinAlgError: the columns of the support are dependent.
+        LinAlgError: the columns of the support are dependent, or so many reach the bound at once that there is no
+            single path.
     """
     path = _Path(parities, y, indexes, x, start)
-    for _ in range(MAX_CHANGES):
+    before = math.inf
+    for change in range(MAX_CHANGES):
         if not path.advance(end):
-            break
+            return path.indexes, path.x
+        if change % PATIENCE == PATIENCE - 1:
+            if path.penalty > before * (1 - STALLED):
+                raise LinAlgError("many columns reach the bound at once")
+            before = path.penalty
     return path.indexes, path.x
 
 
@@ -45,27 +62,45 @@ class _Path:
         self.penalty = penalty
         self._columns = parities.columns(indexes)
         self._inverse = _inverse(self._columns.gram(self._columns))
-        self._correlations = parities.correlate(y - self._columns.combine(x))
+        self._y = y
+        self._correlations = self._correlate()
         self._signs: Floats = np.sign(x)
         self._barred: Indexes = indexes[:0]
 
+    def _correlate(self) -> Floats:
+        return self._parities.correlate(self._y - self._columns.combine(self.x))
+
     def advance(self, end: float) -> bool:
         """Go to the next change of the support; False if ``end`` comes first."""
-        direction = self._inverse @ self._signs
-        falling = self._parities.correlate(self._columns.combine(direction))
+        direction, falling = self._direction()
         leaving, until_zero = _first(_times_to_zero(self.x, direction))
         entering, until_bound = _first(self._times_to_bound(falling))
-        step = min(until_zero, until_bound, self.penalty - end)
+        remaining = self.penalty - end
+        step = min(until_zero, until_bound, remaining)
         self.x = self.x + step * direction
         self._correlations -= step * falling
         self.penalty -= step
-        if self.penalty <= end:
+        if step >= remaining:
             return False
         if until_zero <= until_bound:
             self._leave(leaving)
         else:
             self._enter(entering)
         return True
+
+    def _direction(self) -> tuple[Floats, Floats]:
+        """How the coefficients grow and all correlations fall as the penalty falls; to be exact, refined."""
+        for _ in range(ATTEMPTS):
+            direction = self._inverse @ self._signs
+            for _ in range(REFINEMENTS):
+                falling = self._parities.correlate(self._columns.combine(direction))
+                error = self._signs - falling[self.indexes]
+                if np.abs(error).max(initial=0) <= EXACT:
+                    return direction, falling
+                direction = direction + self._inverse @ error
+            self._inverse = _inverse(self._columns.gram(self._columns))
+            self._correlations = self._correlate()
+        raise LinAlgError("nearly dependent columns")
 
     def _times_to_bound(self, falling: Floats) -> Floats:
         """The fall of the penalty at which each column's correlation meets it; infinite for those that do not."""
@@ -76,6 +111,8 @@ class _Path:
         nearest: Floats = times.min(axis=0)
         nearest[self.indexes] = np.inf
         nearest[self._barred] = np.inf
+        if len(self.indexes) >= self._parities.m:  # then all correlations are in proportion to the penalty
+            nearest[:] = np.inf
         return nearest
 
     def _enter(self, index: int) -> None:

@@ -32,8 +32,8 @@ SETTLED = 1e-7
 EPSILONS = (1e-4, 1e-6, *(10.0**-k for k in range(1, 10)))
 """Weights of the l2 norm for each measurement: first two that do if the solver came close, then all the way down."""
 
-MAX_STEPS, NEAR_STEPS = 400, 30
-"""Newton steps in all, and for each of the first two weights."""
+STEPS, NEAR_STEPS = 400_000, 30
+"""Newton steps in all, divided by the number of measurements, and for each of the first two weights."""
 
 HALVINGS = 60
 """Of the interval that holds the length of a step."""
@@ -59,8 +59,10 @@ def judge(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coeffic
     lasso = _Lasso(parities, y, alpha)
     found = None if lasso.blurred else lasso.on(indexes, np.sign(coefficients))
     crowded = len(indexes) > parities.m
-    unique = lasso.independent(found.reached) if found else False if crowded and not lasso.blurred else None
-    return Answer(indexes, coefficients, unique, least_norm=bool(unique))
+    if found is not None:
+        unique = lasso.independent(found.reached)
+        return Answer(indexes, coefficients, unique, least_norm=bool(unique))
+    return Answer(indexes, coefficients, False if crowded and not lasso.blurred else None, least_norm=False)
 
 
 def settle(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coefficients: Floats) -> Answer:
@@ -136,7 +138,7 @@ class _Lasso:
 
 def _least_norm(lasso: _Lasso, residual: Floats) -> Answer | None:
     """The solution of least norm, from a residual near that of the solutions; None if it is not found."""
-    left = MAX_STEPS
+    left = STEPS // len(residual)
     for position, epsilon in enumerate(EPSILONS):
         most = min(left, NEAR_STEPS) if position < 2 else left
         residual, taken = _elastic_net(lasso, residual, epsilon * len(residual), most)

@@ -134,6 +134,8 @@ def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> F
     problem = TrainedProblem(config, load_task(config), store, reporter)
     reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
     outcome = chosen(problem, config.seed, config.settings)
+    for note in outcome.details.get("notes", []):
+        reporter.say(note)
     cost = problem.cost
     record = SearchRecord(
         key=key,

@@ -44,6 +44,7 @@ def _row(record: Record) -> list[tuple[str, str]]:
         rows.append(("multiply-adds", f"{record.counts.mult_adds / 1e6:.2f} M"))
     if record.search is not None:
         rows.append(("search time", f"{duration(record.search.seconds)} ({record.search.gpu_days:.5f} device-days)"))
+        rows += [("note", note) for note in record.search.details.get("notes", [])]
     if record.training_seconds is not None:
         rows.append(("training time", duration(record.training_seconds)))
     return rows

@@ -79,7 +79,7 @@ def test_a_report_is_plain_data_and_says_what_was_seen() -> None:
     outcome = search(problem(noise=0.1), 0, settings(m=1000))
     (stage,) = json.loads(json.dumps(outcome.details))["stages"]
     assert stage["measurements"] | {"mean": 0, "sd": 0, "least": 0} == {
-        "used": 1000, "reused": 0, "dropped": 0, "mean": 0, "sd": 0, "least": 0,
+        "used": 1000, "reused": 0, "dropped": 0, "outliers": 0, "mean": 0, "sd": 0, "least": 0,
     }  # fmt: skip
     assert stage["recovery"]["lambda"] == {"paper": 1.0, "release": 0.5, "sklearn": 1 / 2000}
     assert len(stage["polynomial"]) == 10
