@@ -5,6 +5,7 @@ of their mean decides: the claim holds where it lies below 0, does not where it 
 contains 0. At reduced scale a published cell, which was found at full scale, is a reference line and no rival.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -42,7 +43,9 @@ def _verdict(order: Order, table: Table, runs: Runs) -> Verdict:
         _shown(order, paper),
         _with_interval(order, estimate),
         status,
-        "; ".join([*reasons, *([order.note] if order.note else []), *_spent(order, table.name, runs)]),
+        "; ".join(
+            [*reasons, *_by_the_papers_spreads(order, table.name), *_noted(order), *_spent(order, table.name, runs)]
+        ),
         make(table.name, runs.profile),
         _test(order, table.name, runs, estimate),
     )
@@ -110,6 +113,20 @@ def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Te
     paper = paper_says(order, table)
     effect = paper if runs.is_full_scale and paper else estimate.value
     return Test(estimate, tuple(sorted(set(first) & set(second))), seeds_to_tell(effect, spread) if spread else None)
+
+
+def _by_the_papers_spreads(order: Order, table: str) -> Iterator[str]:
+    """How many seeds the paper's own difference asks for, whatever was run here."""
+    first, second = (_figure(row, order.metric.key, table) for row in (order.first, order.second))
+    if order.of_spread or first is None or second is None or not first.sd or not second.sd:
+        return
+    needed = seeds_to_tell(first.mean - second.mean, math.hypot(first.sd, second.sd))
+    yield f"by the paper's own spreads {needed or 'more than 1,000'} seeds would tell its difference"
+
+
+def _noted(order: Order) -> Iterator[str]:
+    if order.note:
+        yield order.note
 
 
 def _spent(order: Order, table: str, runs: Runs) -> Iterator[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tables.published import Figure, Published, published
+from tables.published import Figure, Published, claims, published
 
 TRANSCRIPTION = Path(__file__).with_name("transcription.tsv")
 
@@ -16,7 +16,7 @@ def transcription() -> dict[str, list[dict[str, str]]]:
         name, *cells = line.split("\t")
         if line.startswith("#"):
             continue
-        if name.startswith("table"):
+        if cells and name.startswith(("table", "text")):
             rows, quantities = found.setdefault(name, []), cells
         else:
             rows.append({"quoted": cells[0], **dict(zip(quantities, cells[1:], strict=True))})
@@ -36,11 +36,20 @@ def row(of: Published, quantities: set[str]) -> dict[str, str]:
     return {"quoted": "*" if of.quoted else "", **cells}
 
 
-@pytest.mark.parametrize("table", transcription())
+@pytest.mark.parametrize("table", [name for name in transcription() if name != "text"])
 def test_every_figure_is_the_one_that_the_paper_prints(table: str) -> None:
     theirs = [{name: text.replace("1e4", "10000") for name, text in one.items()} for one in transcription()[table]]
     quantities = set(theirs[0]) - {"quoted"}
     assert [row(one, quantities) for one in published(table).values()] == theirs
+
+
+def test_every_number_of_the_text_is_the_one_that_the_paper_prints() -> None:
+    words = {"one": "1", "neither": "0"}
+    theirs = [
+        [words.get(word, word.replace(",", "")) for word in row["printed"].split(", ")]
+        for row in transcription()["text"]
+    ]
+    assert [[f"{value:.12g}" for value in claim.value] for claim in claims().values()] == theirs
 
 
 def test_the_transcription_is_whole() -> None:
@@ -50,6 +59,7 @@ def test_the_transcription_is_whole() -> None:
         "table3": 13,
         "table4": 5,
         "table5": 3,
+        "text": len(claims()),
     }
 
 
