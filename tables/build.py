@@ -90,7 +90,7 @@ def _index(results: Results) -> str:
     for one in results.sheets:
         lines.append(f"- [{one.heading}]({one.name}.md) ([LaTeX]({one.name}.tex), [CSV]({one.name}.csv))")
     lines.append("- [What every search spent](budgets.md) ([CSV](budgets.csv))")
-    lines.append("- What the runs say about the paper's claims: `make scorecard` writes scorecard.md")
+    lines.append("- [What the runs say about the paper's claims](scorecard.md), written by `make scorecard`")
     for picture in [*results.plots, *results.cells]:
         shown = ", ".join(f"[{path.name}]({path.name})" for path in picture.files if path.suffix != ".pdf")
         lines.append(f"- {picture.title}: {shown or f'gap, {len(picture.missing)} runs missing'}")

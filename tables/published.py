@@ -31,6 +31,13 @@ class Figure:
         """How far the printed mean may be from the exact one."""
         return 0.5 * 10.0**-self.decimals
 
+    @property
+    def text(self) -> str:
+        """The figure as it is printed: ``best | mean ± SD``, or what there is of them."""
+        best = f"{self.printed(self.best)} | " if self.best is not None else ""
+        spread = f" ± {self.printed(self.sd)}" if self.sd is not None else ""
+        return f"{best}{self.printed(self.mean)}{spread}"
+
     def printed(self, value: float) -> str:
         """``value`` with the digits that the paper prints here."""
         return f"{value:.{self.decimals}f}"

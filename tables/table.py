@@ -1,9 +1,9 @@
 """A table, filled from the runs: every row's own figures beside the published ones, where there are any.
 
 `Table.rows` gives the numbers as a data frame, one line a row. For a column with the key ``error`` it has the columns
-``error.planned`` and ``.missing`` (runs), ``.n``, ``.best``, ``.mean`` and ``.sd`` (ours), ``.paper_best``,
-``.paper_mean`` and ``.paper_sd``, ``.difference``, ``.low``, ``.high`` (95 %), ``.by`` (how the interval was found) and
-``.excludes_zero``.
+``error.planned`` and ``.missing`` (runs), ``.n``, ``.best``, ``.mean`` and ``.sd`` (ours), ``.paper`` (as it is
+printed), ``.paper_best``, ``.paper_mean`` and ``.paper_sd``, ``.difference``, ``.low``, ``.high`` (95 %), ``.by`` (how
+the interval was found) and ``.excludes_zero``.
 """
 
 import math
@@ -207,6 +207,7 @@ class Table:
             "best": ours.best if ours else None,
             "mean": ours.mean if ours else None,
             "sd": ours.sd if ours else None,
+            "paper": figure.text if figure else "",
             "paper_best": figure.best if figure else None,
             "paper_mean": figure.mean if figure else None,
             "paper_sd": figure.sd if figure else None,

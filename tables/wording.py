@@ -143,7 +143,7 @@ def _row(table: Table, row: Mapping[str, Any]) -> SheetRow:
 
 def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
     values = {name.rpartition(".")[2]: row[name] for name in row if name.rpartition(".")[0] == metric.key}
-    paper = _paper(values, quoted=bool(row["quoted"]))
+    paper = values["paper"] + (QUOTED if values["paper"] and row["quoted"] else "")
     if not values["n"]:
         return _without_runs(paper, values)
     lines = [_ours(metric, values)]
@@ -166,18 +166,6 @@ def _ours(metric: Metric, values: Mapping[str, Any]) -> str:
         text = f"{number(values['best'], metric.form)} | {text}" if metric.best else text
     of = f" of {values['planned']}" if values["n"] < values["planned"] else ""
     return f"{text} (n = {values['n']}{of})"
-
-
-def _paper(values: Mapping[str, Any], quoted: bool) -> str:
-    """The paper's figure with the digits that the paper prints."""
-    if pd.isna(values["paper_mean"]):
-        return ""
-    text = f"{values['paper_mean']:g}"
-    if pd.notna(values["paper_sd"]):
-        text += f" ± {values['paper_sd']:g}"
-    if pd.notna(values["paper_best"]):
-        text = f"{values['paper_best']:g} | {text}"
-    return text + (QUOTED if quoted else "")
 
 
 def _difference(metric: Metric, values: Mapping[str, Any]) -> str:

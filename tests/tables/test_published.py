@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tables.published import Figure, Published, claims, published
+from tables.published import Published, claims, published
 
 TRANSCRIPTION = Path(__file__).with_name("transcription.tsv")
 
@@ -23,16 +23,9 @@ def transcription() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def printed(figure: Figure) -> str:
-    """``figure`` as the paper prints it."""
-    best = f"{figure.printed(figure.best)}|" if figure.best is not None else ""
-    spread = f" ± {figure.printed(figure.sd)}" if figure.sd is not None else ""
-    return f"{best}{figure.printed(figure.mean)}{spread}"
-
-
 def row(of: Published, quantities: set[str]) -> dict[str, str]:
     assert set(of.figures) <= quantities
-    cells = {name: printed(of.figures[name]) if name in of.figures else "-" for name in quantities}
+    cells = {name: of.figures[name].text.replace(" | ", "|") if name in of.figures else "-" for name in quantities}
     return {"quoted": "*" if of.quoted else "", **cells}
 
 
