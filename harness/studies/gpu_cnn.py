@@ -21,7 +21,6 @@ from conas.cnn.cuda.one_shot import OneShotStep
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
-from harness.training.environment import make_deterministic
 
 Figures = dict[str, Any]
 _SPACE = space("cnn")
@@ -180,7 +179,7 @@ def main() -> None:
     parser.add_argument("--precisions", default="float32,bf16,tf32")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     arguments = parser.parse_args()
-    make_deterministic(1)
+    torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.allow_tf32 = False
     print(torch.cuda.get_device_name(), torch.__version__, flush=True)
     results = run(Setting(), arguments.precisions.split(","))
