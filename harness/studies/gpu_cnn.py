@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from conas.cnn.cuda.one_shot import OneShotStep
+from conas.cnn.cuda.one_shot import Evaluation, OneShotStep
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.seeds import generator, torch_generator
 from conas.space import Alpha, space
@@ -26,6 +26,7 @@ Figures = dict[str, Any]
 _SPACE = space("cnn")
 _SGD = {"momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0}
 _LR = 0.025
+_MEASURED, _ALPHAS = 640, 20
 
 
 class Setting:
@@ -48,7 +49,7 @@ class Setting:
     def fused(self, precision: str) -> tuple[PlainOneShotCNN, OneShotStep]:
         """A model and the captured steps that train it."""
         model = self.model()
-        return model, OneShotStep(model, self.shape, precision=precision, **_SGD)
+        return model, OneShotStep(model, precision=precision, **_SGD)
 
     def train(self, step: OneShotStep, steps: int) -> list[float]:
         """Losses of steps."""
@@ -63,7 +64,7 @@ def parity(setting: Setting, precision: str) -> Figures:
     loss.backward()
     model, step = setting.fused(precision)
     got = step.step(setting.images, setting.labels, setting.alpha(0), _LR)
-    state = step.network.state
+    state = step.state
     errors = {
         name: _error(state.view(state.gradients, ours), theirs.grad)
         for (name, ours), theirs in zip(model.named_parameters(), exact.parameters(), strict=True)
@@ -123,6 +124,26 @@ def speed(setting: Setting, precision: str) -> Figures:
     }
 
 
+def measuring(setting: Setting, precision: str) -> Figures:
+    """Milliseconds of the loss of one sub-network on 640 images, norms folded, and its error against float64."""
+    model = setting.model()
+    shape = (_MEASURED, *setting.shape[1:])
+    rng = torch_generator(1, "gpu check")
+    images, labels = torch.randn(shape, generator=rng).cuda(), torch.randint(10, (_MEASURED,), generator=rng).cuda()
+    evaluation = Evaluation(model, shape, precision, "running")
+    alphas = _SPACE.sample(generator(1, "gpu check"), _ALPHAS)
+    exact = model.double().eval()
+    with torch.no_grad():
+        parts = zip(images.double().split(64), labels.split(64), strict=True)
+        loss = sum(F.cross_entropy(exact(part, alphas[0]), own, reduction="sum") for part, own in parts)
+    got = evaluation.losses(images, labels, alphas)[0].item()
+    torch.cuda.synchronize()
+    start = time.monotonic()
+    evaluation.losses(images, labels, alphas).cpu()
+    each = (time.monotonic() - start) / _ALPHAS
+    return {"ms per measurement": 1000 * each, "error": abs(got - float(loss)) / float(loss)}
+
+
 def _kernels(work: Callable[[int], object], times: int) -> list[Figures]:
     """Kernels by name: milliseconds and calls per call of ``work``, the longest first."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
@@ -140,7 +161,7 @@ def _kernels(work: Callable[[int], object], times: int) -> list[Figures]:
 def checks(setting: Setting, precisions: list[str]) -> Iterator[tuple[str, Callable[[], Figures]]]:
     """Names and checks, in order."""
     for precision in precisions:
-        for check in (parity, speed, bits):
+        for check in (parity, speed, measuring, bits):
             yield f"{check.__name__}, {precision}", partial(check, setting, precision)
 
 

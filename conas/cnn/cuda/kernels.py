@@ -37,6 +37,12 @@ def offset(table, row, U: tl.constexpr):
 
 
 @triton.jit
+def relu(x):
+    """Not a number stays so, or a diverged training would go on."""
+    return tl.maximum(x, 0.0, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
 def matmul(a, b, acc, like, DOT: tl.constexpr):
     """``acc + a @ b`` in the precision of ``like``'s elements."""
     if like.dtype.element_ty == tl.float32:
@@ -74,7 +80,7 @@ def gather_taps(
             if NORMED:
                 value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
             tap = tl.load(weight + channel * (K * K) + dy * K + dx, mask=channel_ok, other=0.0)
-            acc += tl.maximum(value, 0.0) * tap[None, :]
+            acc += relu(value) * tap[None, :]
     return acc
 
 
@@ -179,7 +185,7 @@ def depthwise_backward(
         mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok)
         value = (value - mean[None, :]) * norm_vector(sta, norm, SCALE, PAD, channel, channel_ok)[None, :]
         value = tl.where(inside, value, 0.0)
-    z = tl.maximum(value, 0.0)
+    z = relu(value)
     sums = prt + tl.load(weight_at + row) + tile * (wide * wide * C)
     if wide == 3:
         gz = scatter_taps(g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, apart, 3, C, STRIDE)
@@ -229,7 +235,7 @@ def pointwise_forward(
         w = tl.load(
             point + out[None, :] * IN + channel[:, None], mask=(out < OUT)[None, :] & (channel < IN)[:, None], other=0.0
         )
-        acc = matmul(tl.maximum(value.to(tl.float32), 0.0), w, acc, act, DOT)
+        acc = matmul(relu(value.to(tl.float32)), w, acc, act, DOT)
     to = act + offset(y_at, row, U) + pixel[:, None] * offset(y_row, row, U) + out[None, :]
     tl.store(to, acc, mask=ok[:, None] & (out < OUT)[None, :])
     if MOMENTS:
@@ -284,7 +290,7 @@ def pointwise_backward(
         gz = matmul(gy, w, tl.zeros([P, BK], tl.float32), act, DOT)
         if RELU:
             gz = tl.where(z > 0, gz, 0.0)
-            z = tl.maximum(z, 0.0)
+            z = relu(z)
         weight = matmul(tl.trans(gy), z, weight, act, DOT)
         tl.store(gd + from_[:, None] * gd_step + channel[None, :], gz, mask=inside)
     to = prt + tl.load(weight_at + row) + part * (OUT * IN) + out[:, None] * IN + channel[None, :]
@@ -400,7 +406,8 @@ def add(
 @triton.jit
 def pool_forward(
     act, prt, mask, mask_at, x_at, x_row, y_at, index_at, sum_at, average, PIXELS, H, W, OH, OW, PAD,
-    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr, MOMENTS: tl.constexpr, U: tl.constexpr,
+    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr, KEEP: tl.constexpr, MOMENTS: tl.constexpr,
+    U: tl.constexpr,
 ):  # fmt: skip
     """A 3x3 pool over the pixels inside the image and its moments; of a maximum, which of the nine it was."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -421,7 +428,7 @@ def pool_forward(
         value = tl.load(at, mask=inside, other=0.0).to(tl.float32)
         total += value
         count += there.to(tl.float32)
-        better = inside & (value > best)
+        better = inside & ((value > best) | (value != value))
         index = tl.where(better, tap, index)
         best = tl.where(better, value, best)
     inside = ok[:, None] & channel_ok[None, :]
@@ -429,8 +436,9 @@ def pool_forward(
     result = tl.where(inside, result, 0.0)
     to = pixel[:, None] * C + channel[None, :]
     tl.store(act + offset(y_at, row, U) + to, result, mask=inside)
-    if MOMENTS:
+    if KEEP:
         tl.store(act + offset(index_at, row, U) + to, index, mask=inside)
+    if MOMENTS:
         count_ok = tl.minimum(PIXELS - tile * P, P)
         store_moments(prt + tl.load(sum_at + row), tile, PAD, channel, channel_ok, result, count_ok)
 

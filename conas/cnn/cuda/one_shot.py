@@ -1,13 +1,15 @@
-"""A training step of the one-shot CNN on CUDA: one captured graph for every sub-network."""
+"""The one-shot CNN on CUDA: training steps and measurements, one captured graph for every sub-network."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
 from math import gcd
 from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from conas.cnn.cuda import kernels, plan
@@ -16,6 +18,7 @@ from conas.cnn.cuda.masks import HEAD, STEM, Masks
 from conas.cnn.cuda.plan import Bound, Launch, Map, Room, Term
 from conas.cnn.cuda.state import GROUP, FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.cnn.operations import batch_statistics
 from conas.space import Alpha
 
 PRECISIONS = {
@@ -26,26 +29,35 @@ PRECISIONS = {
 }
 """Of activations, and of matrix products; sums and weights are float32. ``float32`` has three products on tensor cores
 for each one of ``ieee``, to nearly the same bits."""
-_BLOCK = 1024
+_BLOCK, _IGNORED = 1024, -100
 
 
 class Network:
-    """The launches of a one-shot CNN for images (N, in_channels, H, W) and the buffers that they work on."""
+    """The launches of a one-shot CNN for images (N, in_channels, H, W) and the buffers that they work on.
 
-    def __init__(self, model: PlainOneShotCNN, shape: tuple[int, int, int, int], precision: str, mode: str) -> None:
+    Args:
+        mode: ``train``, or for evaluation what norms normalise by: the ``running`` statistics, as they are now, or
+            those of the ``batch``.
+    """
+
+    def __init__(
+        self, model: PlainOneShotCNN, state: FlatState, shape: Sequence[int], precision: str, mode: str
+    ) -> None:
         dtype, dot = PRECISIONS[precision]
-        self.model, self.state = model, FlatState(model)
+        self.model, self.state = model, state
         self._width = cast(nn.Conv2d, model.stem[0]).out_channels
         self._bits = {
             kind: [i for i, edge in enumerate(model.space.edges) if edge.cell == kind] for kind in model.space.cells
         }
         self.masks = Masks(model.layers, self._bits)
-        self._room = Room(self.state, self.masks, mode, dot, gcd(16, self._width // 3))
+        self._room = Room(state, self.masks, mode, dot, gcd(16, self._width // 3))
         self._plan(shape)
-        self.owners = self.state.owners(self._owners())
+        self.owners = state.owners(self._owners())
         self.buffers = self._allocate(dtype)
+        if mode == "running":
+            self._read_running()
 
-    def _plan(self, shape: tuple[int, int, int, int]) -> None:
+    def _plan(self, shape: Sequence[int]) -> None:
         room, (count, _, height, width) = self._room, shape
         self.stem = room.map(Map(0, 0, count, height, width, 0), self._width)
         maps, self.cells = [self.stem, self.stem], list[CellPlan]()
@@ -90,6 +102,13 @@ class Network:
             "counts": state.counts,
         }
 
+    def _read_running(self) -> None:
+        statistics, running = self.buffers["sta"], self.state.running
+        for row in self._room.tracked:
+            at, pad, count = row["norm_at"], row["pad_of"], row["channels"]
+            statistics[at : at + count] = running[row["mean_at"] :][:count]
+            statistics[at + pad : at + pad + count] = (running[row["variance_at"] :][:count] + plan.EPSILON).rsqrt()
+
     def bound(self, launches: list[Launch]) -> list[Bound]:
         """The launches on this network's buffers."""
         return [launch.bind(self.buffers, self._room.unit) for launch in launches]
@@ -104,9 +123,13 @@ class Network:
         """From the gradient of the last cell's output to that of the stem's, and of all weights between them."""
         return self._room.backward
 
+    def view(self, place: Map) -> Tensor:
+        """A map as a tensor (N, C, H, W), in the activations' precision."""
+        return place.view(self.buffers["act"])
+
 
 class OneShotStep:
-    """SGD steps of ``model`` on minibatches of ``shape`` (N, in_channels, H, W), on the device that the model is on.
+    """SGD steps of ``model``, on the device that it is on, whatever the sub-network.
 
     Its parameters, momenta and running statistics become views of flat buffers: read them as ever, write them in place.
     Inactive operations are left alone, as an optimiser of torch leaves parameters without a gradient. A step whose
@@ -114,97 +137,82 @@ class OneShotStep:
     """
 
     def __init__(
-        self, model: PlainOneShotCNN, shape: tuple[int, int, int, int], *, momentum: float, weight_decay: float,
-        clip: float, precision: str = "float32",
-    ) -> None:  # fmt: skip
-        self.network = Network(model, shape, precision, "train")
-        self._model, state = model, self.network.state
-        self._images = torch.zeros(shape, device=state.device)
-        self._labels = torch.zeros(shape[0], dtype=torch.int64, device=state.device)
-        self._lr = torch.zeros((), device=state.device)
-        self._loss = torch.zeros((), device=state.device)
-        self._healthy = torch.ones((), dtype=torch.int32, device=state.device)
+        self, model: PlainOneShotCNN, *, momentum: float, weight_decay: float, clip: float, precision: str = "float32"
+    ) -> None:
+        self._model, self._precision = model, precision
+        self.state = FlatState(model)
         self._constants = {"momentum": momentum, "weight_decay": weight_decay, "clip": clip}
-        self._forward, self._backward = (
-            self.network.bound(self.network.forward),
-            self.network.bound(self.network.backward),
-        )
-        self._update = self._bind_update()
-        self._graph: Any = None
+        self._healthy = torch.ones((), dtype=torch.int32, device=self.state.device)
+        self._shapes: dict[torch.Size, _ShapedStep] = {}
 
     def adopt(self, optimizer: torch.optim.Optimizer) -> None:
         """Train with the momenta of ``optimizer``, which stay its own; again after it loaded others."""
-        self.network.state.adopt(optimizer)
+        self.state.adopt(optimizer)
 
     def step(self, images: Tensor, labels: Tensor, alpha: Alpha, lr: float) -> Tensor:
-        """Train the sub-network ``alpha`` on one minibatch; its mean loss before the update, on the device."""
-        self._fill(images, labels, self.network.masks.values(alpha), lr)
-        if self._images.is_cuda:
-            self._replay()
-        else:
-            self._compute()
-        return self._loss.clone()
+        """Train the sub-network ``alpha`` on one minibatch; its mean loss before the update, on the device.
 
-    def _fill(self, images: Tensor, labels: Tensor, mask: NDArray[np.int32], lr: float) -> None:
+        Each shape of ``images`` (N, in_channels, H, W) takes a graph and memory of its own.
+        """
+        if images.shape not in self._shapes:
+            network = Network(self._model, self.state, images.shape, self._precision, "train")
+            self._shapes[images.shape] = _ShapedStep(network, images.shape, self._healthy, self._constants)
+        return self._shapes[images.shape](images, labels, alpha, lr)
+
+
+class _ShapedStep:
+    """The step for minibatches of one shape."""
+
+    def __init__(self, network: Network, shape: Sequence[int], healthy: Tensor, constants: dict[str, float]) -> None:
+        device = network.state.device
+        self._network, self._healthy, self._constants = network, healthy, constants
+        self._images = torch.zeros(tuple(shape), device=device)
+        self._labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
+        self._lr, self._loss = torch.zeros((), device=device), torch.zeros((), device=device)
+        self._forward, self._backward = network.bound(network.forward), network.bound(network.backward)
+        self._update = self._bind_update()
+        self._run = Replay(self._compute, [*self._forward, *self._backward, *self._update], self._changed())
+
+    def __call__(self, images: Tensor, labels: Tensor, alpha: Alpha, lr: float) -> Tensor:
+        mask = torch.from_numpy(self._network.masks.values(alpha))
         self._images.copy_(images, non_blocking=True)
         self._labels.copy_(labels, non_blocking=True)
-        self.network.buffers["mask"].copy_(torch.from_numpy(mask), non_blocking=True)
+        self._network.buffers["mask"].copy_(mask, non_blocking=True)
         self._lr.fill_(lr)
+        self._run()
+        return self._loss.clone()
 
-    def _replay(self) -> None:
-        if self._graph is None:
-            self._graph = self._capture()
-        self._graph.replay()
-
-    def _capture(self) -> Any:
-        """A graph of the step. What the warm-up before it changes is put back."""
-        state = self.network.state
-        plan.compile_all([*self._forward, *self._backward, *self._update], os.cpu_count() or 1)
-        kept = [state.parameters, state.momenta, state.running, state.counts, self._healthy]
-        before = [tensor.clone() for tensor in kept]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            self._compute()
-        torch.cuda.current_stream().wait_stream(stream)
-        for tensor, old in zip(kept, before, strict=True):
-            tensor.copy_(old)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._compute()
-        return graph
+    def _changed(self) -> list[Tensor]:
+        state = self._network.state
+        return [state.parameters, state.momenta, state.running, state.counts, self._healthy]
 
     def _compute(self) -> None:
-        network, model, act = self.network, self._model, self.network.buffers["act"]
+        network, model = self._network, self._network.model
         with torch.enable_grad():
             stem = model.stem(self._images)
-        network.stem.view(act).copy_(stem.detach())
-        for launch in self._forward:
-            launch()
-        out = network.out.view(act).float().requires_grad_()
+        network.view(network.stem).copy_(stem.detach())
+        _run(self._forward)
+        out = network.view(network.out).float().requires_grad_()
         with torch.enable_grad():
             loss = F.cross_entropy(model.classifier(out.mean(dim=(2, 3))), self._labels)
-        head = list(model.classifier.parameters())
+        head, first = list(model.classifier.parameters()), list(model.stem.parameters())
         gradient, *own = torch.autograd.grad(loss, [out, *head])
-        self._keep(head, own)
-        network.out_gradient.view(act).copy_(gradient)
-        for launch in self._backward:
-            launch()
-        first = list(model.stem.parameters())
-        self._keep(first, torch.autograd.grad(stem, first, network.stem_gradient.view(act).to(stem.dtype)))
+        network.view(network.out_gradient).copy_(gradient)
+        _run(self._backward)
+        own += torch.autograd.grad(stem, first, network.view(network.stem_gradient).to(stem.dtype))
+        self._keep([*head, *first], own)
         self._loss.copy_(loss.detach())
         self._healthy.mul_(torch.isfinite(self._loss))
-        for launch in self._update:
-            launch()
+        _run(self._update)
 
-    def _keep(self, parameters: list[nn.Parameter], gradients: Any) -> None:
-        state = self.network.state
+    def _keep(self, parameters: list[nn.Parameter], gradients: Sequence[Tensor]) -> None:
+        state = self._network.state
         for parameter, gradient in zip(parameters, gradients, strict=True):
             state.view(state.gradients, parameter).copy_(gradient)
 
     def _bind_update(self) -> list[Bound]:
         """Clipping and SGD, in two kernels."""
-        state, network = self.network.state, self.network
+        network, state = self._network, self._network.state
         size = state.parameters.numel()
         blocks = -(-size // _BLOCK)
         buffers = network.buffers | {"mom": state.momenta, "healthy": self._healthy, "lr_at": self._lr}
@@ -213,3 +221,89 @@ class OneShotStep:
         squares = Launch(kernels.squares, (blocks, 1, 1), {}, sizes, warps=4)
         sgd = Launch(kernels.sgd, (blocks, 1, 1), {}, sizes | {"BLOCKS": blocks, "BB": 1024} | self._constants, warps=4)
         return [launch.bind(buffers, 1) for launch in (squares, sgd)]
+
+
+class Evaluation:
+    """Losses of sub-networks of ``model``, as it is now, on minibatches of ``shape`` (N, in_channels, H, W)."""
+
+    def __init__(self, model: PlainOneShotCNN, shape: Sequence[int], precision: str, mode: str) -> None:
+        model = deepcopy(model).eval()
+        self._network = Network(model, FlatState(model), shape, precision, mode)
+        device = self._network.state.device
+        self._images, self._loss = torch.zeros(tuple(shape), device=device), torch.zeros((), device=device)
+        self._labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
+        self._batch = mode == "batch"
+        self._forward = self._network.bound(self._network.forward)
+        self._run = Replay(self._compute, self._forward, [])
+
+    @torch.no_grad()
+    def losses(self, images: Tensor, labels: Tensor, alphas: Alpha) -> Tensor:
+        """The sum of the cross-entropies of each of ``alphas``, shape (k, n): shape (k,), in float64, on the device.
+
+        There may be fewer images than the shape says, unless norms look at the batch; labels of -100 do not count.
+        """
+        masks = torch.from_numpy(np.stack([self._network.masks.values(alpha) for alpha in alphas]))
+        masks = masks.to(self._labels.device)
+        self._images[: len(images)].copy_(images)
+        self._labels.fill_(_IGNORED)
+        self._labels[: len(labels)].copy_(labels)
+        sums = torch.zeros(len(alphas), dtype=torch.float64, device=self._labels.device)
+        for mask, total in zip(masks, sums, strict=True):
+            self._network.buffers["mask"].copy_(mask)
+            self._run()
+            total.copy_(self._loss)
+        return sums
+
+    def _compute(self) -> None:
+        network, model = self._network, self._network.model
+        with torch.no_grad(), batch_statistics(model) if self._batch else nullcontext():
+            network.view(network.stem).copy_(model.stem(self._images))
+            _run(self._forward)
+            logits = model.classifier(network.view(network.out).float().mean(dim=(2, 3)))
+            self._loss.copy_(F.cross_entropy(logits, self._labels, reduction="sum", ignore_index=_IGNORED))
+
+
+def _run(launches: Iterable[Bound]) -> None:
+    for launch in launches:
+        launch()
+
+
+class Replay:
+    """``body()``, on CUDA as one graph that is captured before its first use.
+
+    Args:
+        launches: its kernels, to be compiled together.
+        changed: what the body changes beside what it computes anew; put back after the warm-up.
+    """
+
+    def __init__(self, body: Callable[[], None], launches: Sequence[Bound], changed: Sequence[Tensor]) -> None:
+        self._body, self._launches, self._changed = body, launches, changed
+        self._graph: Any = None
+
+    def __call__(self) -> None:
+        """Compute it."""
+        if not self._on_cuda:
+            self._body()
+            return
+        if self._graph is None:
+            self._graph = self._capture()
+        self._graph.replay()
+
+    @property
+    def _on_cuda(self) -> bool:
+        return bool(self._launches[0].arguments["mask"].is_cuda)
+
+    def _capture(self) -> Any:
+        plan.compile_all(self._launches, os.cpu_count() or 1)
+        before = [tensor.clone() for tensor in self._changed]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self._body()
+        torch.cuda.current_stream().wait_stream(stream)
+        for tensor, old in zip(self._changed, before, strict=True):
+            tensor.copy_(old)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._body()
+        return graph

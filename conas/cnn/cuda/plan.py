@@ -19,6 +19,7 @@ from conas.cnn.cuda.masks import Masks
 from conas.cnn.cuda.state import Arena, FlatState
 from conas.cnn.operations import Separable
 
+EPSILON = 1e-5
 _VECTORS = 5
 """Vectors that a norm keeps, see `kernels.norm_vector`."""
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
@@ -413,7 +414,7 @@ def pool_forward(room: Room, pools: Sequence[Pooled]) -> None:
         sizes, stride = _sizes(some.x, some.y), some.x.height // some.y.height
         _launch(
             room.forward, kernels.pool_forward, tiles(some.y), rows, **sizes, PAD=some.norm.pad, **_all(some.y),
-            STRIDE=stride, MOMENTS=room.moments, U=room.unit,
+            STRIDE=stride, KEEP=room.training, MOMENTS=room.moments, U=room.unit,
         )  # fmt: skip
 
 
@@ -429,7 +430,7 @@ def statistics(room: Room, norms: Iterable[Norm]) -> None:
         rows = [{"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at} for n in group]
         count = -(-some.pixels // tile(some.channels))
         _launch(
-            room.forward, kernels.statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad, EPS=1e-5,
+            room.forward, kernels.statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad, EPS=EPSILON,
             C=some.channels, BC=_power(some.channels), BT=_block(some.channels), P=tile(some.channels),
         )  # fmt: skip
         room.forward[-1].grid = (len(rows), 1, 1)
