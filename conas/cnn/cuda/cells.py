@@ -208,7 +208,7 @@ class CellPlan:
         plan.gradient_statistics(room, [norm for norm, _, _ in own] + [r.norm for r in reductions])
         longer = [chain for chain in chains if len(chain.blocks) > 1]
         plan.separable_backward(room, [chain.last for chain in longer])
-        plan.gradient_statistics(room, [chain.first.norm for chain in longer])
+        plan.gradient_statistics(room, [chain.first.norm for chain in longer], plan.STRIP)
         plan.separable_backward(room, [chain.first for chain in chains])
         plan.pointwise_backward(room, [block for r in reductions for block in r.blocks])
 

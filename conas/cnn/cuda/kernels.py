@@ -144,7 +144,7 @@ def scatter_taps(
         up = y - (dy - K // 2) * dilation
         row_ok = ok & (up >= 0) & (up % STRIDE == 0) & (up < OH * STRIDE)
         start = (image * OH + up // STRIDE) * OW
-        for dx in tl.static_range(K):
+        for dx in range(K):  # not unrolled, or registers run out
             left = x_ - (dx - K // 2) * dilation
             inside = row_ok & (left >= 0) & (left % STRIDE == 0) & (left < OW * STRIDE)
             value = tl.load(

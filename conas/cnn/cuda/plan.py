@@ -25,6 +25,8 @@ _VECTORS = 5
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
 _IN_ACTIVATIONS |= {"x_row", "y_row", "d_row", "g_row", "gd_row", "out_row", "term_row"}
 _TILE, _WIDE = 4096, 64
+STRIP, _SLICE = 64, 16
+"""Pixels and channels of a depthwise convolution's gradient that one warp keeps: its many sums stay in the warp."""
 _PARTS = 512
 """Pixels whose sums of a pointwise weight's gradient one program keeps."""
 
@@ -259,7 +261,7 @@ class Room:
     def shared_norm(self, y: Map, mask: int) -> Norm:
         """A norm whose running statistics are kept elsewhere."""
         pad = -(-y.channels // 16) * 16
-        sums = self.sums.take(tiles(y) * 2 * pad)
+        sums = self.sums.take(max(tiles(y), strips(y)) * 2 * pad)
         return Norm(self.statistics.take(_VECTORS * pad), sums, y.channels, y.pixels, mask, pad)
 
     def own_norm(self, module: nn.BatchNorm2d, shared: Norm, y: Map, mask: int) -> Norm:
@@ -295,9 +297,14 @@ def tile(channels: int) -> int:
     return min(max(_TILE // _power(channels), 16), 256)
 
 
-def narrow(channels: int) -> int:
+def narrow(channels_in: int, channels: int) -> int:
     """Pixels at a time where two matrix products need registers at once."""
-    return min(tile(channels), 32)
+    return max(min(_power(4096 // (_power(channels_in) + _power(channels)) // 2 + 1), 128), 32)
+
+
+def strips(image: Map) -> int:
+    """Programs that the gradient of a depthwise convolution of an image takes, for each slice of its channels."""
+    return -(-image.pixels // STRIP)
 
 
 def tiles(image: Map) -> int:
@@ -477,12 +484,12 @@ def gradient_sums(room: Room, norms: Sequence[tuple[Norm, Map, Map]]) -> None:
         _launch(room.backward, kernels.gradient_sums, tiles(some), rows, **sizes, U=room.unit)
 
 
-def gradient_statistics(room: Room, norms: Iterable[Norm]) -> None:
-    """The two means that the gradient of a norm needs."""
+def gradient_statistics(room: Room, norms: Iterable[Norm], pixels: int | None = None) -> None:
+    """The two means that the gradient of a norm needs, from sums over ``pixels`` at a time."""
     for group in _grouped(norms, lambda n: (n.channels, n.pixels)):
         some = group[0]
         rows = [{"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at} for n in group]
-        count = -(-some.pixels // tile(some.channels))
+        count = -(-some.pixels // (pixels or tile(some.channels)))
         _launch(
             room.backward, kernels.gradient_statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad,
             C=some.channels, BC=_power(some.channels), BT=_block(some.channels),
@@ -508,12 +515,11 @@ def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
         for b in blocks
     ]
     block = min(_power(channels), _WIDE)
+    pixels, (height, width) = narrow(block, channels), (some.y.height, some.y.width)
     _launch(
-        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), PIXELS=some.y.pixels,
-        OH=some.y.height, OW=some.y.width, IH=some.y.height, IW=some.y.width, PAD=some.norm.pad,
-        TILES=_PARTS // narrow(channels), IN=channels, BK=block, OUT=channels, BC=_power(channels), P=narrow(channels),
-        STRIDE=1, RELU=False,
-        DOT=room.dot, U=room.unit,
+        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), 4, PIXELS=some.y.pixels,
+        OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_PARTS // pixels, IN=channels, BK=block,
+        OUT=channels, BC=_power(channels), P=pixels, STRIDE=1, RELU=False, DOT=room.dot, U=room.unit,
     )  # fmt: skip
 
 
@@ -521,17 +527,16 @@ def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
     some, channels = blocks[0], blocks[0].y.channels
     rows = []
     for b in blocks:
-        depth, parts = b.module.depthwise.weight, tiles(some.x)
+        depth, parts = b.module.depthwise.weight, strips(some.x)
         row = {"mask_at": b.mask, "g_at": b.gd.at, "x_at": b.x.at, "x_row": b.x.row, "gx_at": b.gx.at}
         row |= {"norm_at": b.before.at if b.before else 0, "sum_at": b.before.sums if b.before else 0}
         row |= {name: value for name, value in _weights(room, b.module).items() if name != "point_at"}
         taps = depth.shape[-1] * depth.shape[-2]
         rows.append(row | {"weight_at": room.weight(depth, b.mask, parts, channels, taps)})
-    block = min(_power(channels), _WIDE)
     sizes = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}
     _launch(
-        room.backward, kernels.depthwise_backward, tiles(some.x), rows, -(-channels // block), 16, **sizes,
-        PAD=some.norm.pad, C=channels, BK=block, P=tile(channels), STRIDE=some.module.depthwise.stride[0],
+        room.backward, kernels.depthwise_backward, strips(some.x), rows, -(-channels // _SLICE), 1, **sizes,
+        PAD=some.norm.pad, C=channels, BK=_SLICE, P=STRIP, STRIDE=some.module.depthwise.stride[0],
         NORMED=some.before is not None, WIDEST=_widest(blocks), U=room.unit,
     )  # fmt: skip
 
@@ -548,10 +553,11 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
             | {"weight_at": room.weight(b.weight, b.mask, parts, out * channels, 1)}
             for b in group
         ]
-        sizes = _lattice(some) | {"P": narrow(out)}
+        sizes = _lattice(some)
+        sizes["P"] = narrow(sizes["BK"], out)
         _launch(
-            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), **sizes,
-            TILES=_PARTS // narrow(out), OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
+            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), 4, **sizes,
+            TILES=_PARTS // sizes["P"], OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
