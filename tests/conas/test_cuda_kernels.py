@@ -75,8 +75,9 @@ def test_a_step_through_several_nodes_of_every_operation():
 
 @pytest.mark.parametrize("channels", [16, 36, 60])
 def test_every_width_in_use_and_its_multiples(channels):
-    few = one_node("avg_pool_3x3", "skip_connect", "sep_conv_5x5", "dil_conv_3x3")
-    compare(few, [np.ones(few.n, dtype=np.int8)], channels=channels, size=4, count=2)
+    few = one_node("sep_conv_5x5", "dil_conv_3x3", "skip_connect")
+    alpha = few.parse("100011110001")  # normal and reduction cell: each operation from one input
+    compare(few, [alpha], channels=channels, size=4, count=2)
 
 
 def test_a_layer_that_the_loss_does_not_reach_is_left_alone():

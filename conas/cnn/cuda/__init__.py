@@ -1,1 +1,26 @@
-"""Cells of separable convolutions on CUDA: one program of fused kernels for every sub-network, captured once."""
+"""The one-shot CNN on CUDA: one program of fused kernels for every sub-network, captured once."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def fused(build: Callable[[], T]) -> T | None:
+    """What ``build`` makes of this package, or None where it cannot be had, which is said in one line.
+
+    There may be no Triton, no kernel for an operation, or a GPU for which one does not compile: the modules of
+    `conas.cnn` compute the same.
+    """
+    try:
+        return build()
+    except Exception as error:  # compilers and drivers fail in many ways
+        _warn(f"no fused kernels, so this is slower: {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        return None
+
+
+@cache
+def _warn(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=2)

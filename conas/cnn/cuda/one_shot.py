@@ -148,16 +148,21 @@ class OneShotStep:
     def adopt(self, optimizer: torch.optim.Optimizer) -> None:
         """Train with the momenta of ``optimizer``, which stay its own; again after it loaded others."""
         self.state.adopt(optimizer)
+        self._healthy.fill_(1)
 
     def step(self, images: Tensor, labels: Tensor, alpha: Alpha, lr: float) -> Tensor:
         """Train the sub-network ``alpha`` on one minibatch; its mean loss before the update, on the device.
 
-        Each shape of ``images`` (N, in_channels, H, W) takes a graph and memory of its own.
+        The model is in training mode.
         """
-        if images.shape not in self._shapes:
-            network = Network(self._model, self.state, images.shape, self._precision, "train")
-            self._shapes[images.shape] = _ShapedStep(network, images.shape, self._healthy, self._constants)
-        return self._shapes[images.shape](images, labels, alpha, lr)
+        return self.prepared(images.shape)(images, labels, alpha, lr)
+
+    def prepared(self, shape: torch.Size) -> "_ShapedStep":
+        """The step for images of ``shape`` (N, in_channels, H, W), which has a graph and memory of its own."""
+        if shape not in self._shapes:
+            network = Network(self._model, self.state, shape, self._precision, "train")
+            self._shapes[shape] = _ShapedStep(network, shape, self._healthy, self._constants)
+        return self._shapes[shape]
 
 
 class _ShapedStep:
@@ -172,6 +177,7 @@ class _ShapedStep:
         self._forward, self._backward = network.bound(network.forward), network.bound(network.backward)
         self._update = self._bind_update()
         self._run = Replay(self._compute, [*self._forward, *self._backward, *self._update], self._changed())
+        self._run.prepare()
 
     def __call__(self, images: Tensor, labels: Tensor, alpha: Alpha, lr: float) -> Tensor:
         mask = torch.from_numpy(self._network.masks.values(alpha))
@@ -235,6 +241,7 @@ class Evaluation:
         self._batch = mode == "batch"
         self._forward = self._network.bound(self._network.forward)
         self._run = Replay(self._compute, self._forward, [])
+        self._run.prepare()
 
     @torch.no_grad()
     def losses(self, images: Tensor, labels: Tensor, alphas: Alpha) -> Tensor:
@@ -269,7 +276,7 @@ def _run(launches: Iterable[Bound]) -> None:
 
 
 class Replay:
-    """``body()``, on CUDA as one graph that is captured before its first use.
+    """``body()``, on CUDA as one graph.
 
     Args:
         launches: its kernels, to be compiled together.
@@ -282,12 +289,15 @@ class Replay:
 
     def __call__(self) -> None:
         """Compute it."""
-        if not self._on_cuda:
-            self._body()
-            return
         if self._graph is None:
+            self._body()
+        else:
+            self._graph.replay()
+
+    def prepare(self) -> None:
+        """Compile and capture it, if it is on CUDA."""
+        if self._on_cuda:
             self._graph = self._capture()
-        self._graph.replay()
 
     @property
     def _on_cuda(self) -> bool:

@@ -7,16 +7,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN
 from conas.questions import OneShot
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.training.answers import answers
+from harness.training.image.fused_one_shot import Losses, OneShotSgd, measurer
 from harness.training.image.task import ImageTask
 from harness.training.policies import PolicyTraining
-from harness.training.sgd import Batch, SgdTraining
+from harness.training.sgd import Batch
 from harness.training.work import Work
 
 _SAMPLED_SUBNETWORKS = 8
@@ -31,12 +31,14 @@ class OneShotTraining(PolicyTraining):
         model = task.one_shot_model("oneshot")
         policy = question.policy.start(task.space, derive(seed, "policy"))
 
+        def draw(epoch: int, step: int) -> Alpha:
+            return policy.draw(generator(seed, "subgraph", epoch, step))
+
         def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
-            alpha = policy.draw(generator(seed, "subgraph", epoch, step))
-            return F.cross_entropy(model(images, alpha), labels)
+            return F.cross_entropy(model(images, draw(epoch, step)), labels)
 
         batches = task.batches(task.weights_half, settings.batch_size, "oneshot")
-        training = SgdTraining(model, settings, batches, loss, partial(_sampled, task, model, policy))
+        training = OneShotSgd(model, settings, batches, draw, loss, partial(_sampled, task, model, policy))
         super().__init__(training, policy, partial(ImageMeasurer, task, model))
 
     @staticmethod
@@ -65,14 +67,14 @@ class ImageMeasurer:
 
     def __init__(self, task: ImageTask, model: OneShotCNN) -> None:
         self._task, self._model = task, model
-        self._measurers: dict[int | None, Measurer] = {}
+        self._measurers: dict[int | None, Losses] = {}
 
     def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
         """The losses of ``alphas`` on the batches number ``draw``, or on the whole validation set."""
         number = None if whole else draw
         if number not in self._measurers:
             self._measurers = {kept: old for kept, old in self._measurers.items() if kept in (None, 0)}
-            self._measurers[number] = Measurer(self._model, self._batches(number), self._task.config.measure.bn)
+            self._measurers[number] = measurer(self._model, self._batches(number), self._task.config.measure.bn)
         return self._measurers[number].losses(alphas)
 
     def _batches(self, draw: int | None) -> list[Batch]:

@@ -1,0 +1,92 @@
+"""The one-shot CNN on CUDA: its training in fused kernels, and measurements on it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conas.cnn.cuda import fused
+from conas.cnn.measuring import Measurer
+from conas.cnn.one_shot import OneShotCNN
+from conas.space import Alpha
+from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, cosine
+
+if TYPE_CHECKING:  # Triton is not everywhere
+    from conas.cnn.cuda.measuring import FusedMeasurer
+    from conas.cnn.cuda.one_shot import OneShotStep
+
+
+class Losses(Protocol):
+    """Measurements on fixed images."""
+
+    def losses(self, alphas: Alpha) -> NDArray[np.float64]:
+        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
+
+
+class OneShotSgd(SgdTraining):
+    """SGD on a one-shot CNN; on CUDA, a step is one graph of fused kernels where there are such.
+
+    Args:
+        draw: (epoch, step) -> the sub-network to train, which ``loss`` draws alike.
+    """
+
+    def __init__(
+        self,
+        model: OneShotCNN,
+        schedule: Schedule,
+        batches: Batches,
+        draw: Callable[[int, int], Alpha],
+        loss: Loss,
+        evaluate: Callable[[], dict[str, float]],
+    ) -> None:
+        super().__init__(model, schedule, batches, loss, evaluate)
+        self._draw = draw
+        self._fused = fused(lambda: _step(model, schedule)) if self._parameters[0].is_cuda else None
+        self._adopt()
+
+    def step(self, epoch: int, step: int) -> float | Tensor:
+        """Train on one minibatch; its mean loss before the update."""
+        if self._fused is None:
+            return super().step(epoch, step)
+        if not self.network.training:
+            self.network.train()
+        images, labels = self._batches(epoch, step)
+        if not self._prepared(images.shape):
+            return super().step(epoch, step)
+        return self._fused.step(images, labels, self._draw(epoch, step), cosine(self._schedule, epoch))
+
+    def _prepared(self, shape: torch.Size) -> bool:
+        own = self._fused
+        if own is not None and fused(lambda: own.prepared(shape)) is None:
+            self._fused = None
+        return self._fused is not None
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        super().load_state_dict(state)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        if self._fused is not None:
+            self._fused.adopt(self._optimizer)
+
+
+def _step(model: OneShotCNN, schedule: Schedule) -> "OneShotStep":
+    from conas.cnn.cuda.one_shot import OneShotStep
+
+    return OneShotStep(model, momentum=schedule.momentum, weight_decay=schedule.weight_decay, clip=schedule.clip)
+
+
+def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str) -> Losses:
+    """Measurements on the same ``batches``, by the means that the device has."""
+    on_device = fused(lambda: _measurer(model, batches, bn)) if batches[0][0].is_cuda else None
+    return on_device or Measurer(model, batches, bn)
+
+
+def _measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str) -> "FusedMeasurer":
+    from conas.cnn.cuda.measuring import FusedMeasurer
+
+    return FusedMeasurer(model, batches, bn)
