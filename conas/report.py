@@ -3,6 +3,7 @@
 Everything here is a function of the measurements, so it is the same in every repetition; times are left out.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import Minimum
 from conas.recovery.solve import Recovery
 from conas.space import Space
+
+NOTABLE_GAP = 1e-6
+"""Relative duality gap that a reader must know of."""
 
 
 def describe(
@@ -48,6 +52,9 @@ def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
     recovery = stage["recovery"]
     if "unique" in recovery and not recovery["unique"]:
         yield f"the Lasso's solution is not unique: {recovery['solution']}"
+    if recovery.get("gap") and recovery["gap"] > NOTABLE_GAP * recovery["objective"]:
+        share = recovery["gap"] / recovery["objective"]
+        yield f"the Lasso's objective may be {share:.1g} of itself above the minimum: {recovery['stopped']}"
     if recovery["equal_at_the_cut"]:
         yield f"{recovery['equal_at_the_cut']} monomials of equal coefficients compete for the last places"
     if stage["minimisers"] > 1:
@@ -65,7 +72,7 @@ def _measurements(measured: Measurements) -> dict[str, Any]:
         "dropped": measured.dropped,
         "outliers": measured.outliers,
         "mean": float(losses.mean()),
-        "sd": float(losses.std(ddof=1)),
+        "sd": _size(losses) * float((losses / _size(losses)).std(ddof=1)),
         "least": float(losses.min()),
     }
 
@@ -83,12 +90,16 @@ def _recovery(found: Recovery) -> dict[str, Any]:
                 "release": found.penalty.release,
                 "sklearn": found.penalty.sklearn,
             },
-            "objective": found.objective,
-            "gap": found.gap,
+            "objective": _finite(found.objective),
+            "gap": _finite(found.gap),
             "unique": found.unique,
             "solution": found.solution,
         }
     return report
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def held_out_r2(measured: Measurements, fit: Callable[[Measurements], SparsePolynomial]) -> float | None:
@@ -104,5 +115,11 @@ def r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float | No
     """The share of the variance of ``truth`` that is explained; None where ``truth`` does not vary."""
     if truth.min() == truth.max():
         return None
-    total = float(((truth - truth.mean()) ** 2).sum())
-    return 1 - float(((truth - predicted) ** 2).sum()) / total
+    size = _size(truth)
+    total = float((((truth - truth.mean()) / size) ** 2).sum())
+    return 1 - float((((truth - predicted) / size) ** 2).sum()) / total
+
+
+def _size(losses: NDArray[np.float64]) -> float:
+    """The power of two next to the largest loss: divided by it, losses have squares that double precision holds."""
+    return float(np.ldexp(1.0, np.frexp(np.abs(losses).max())[1]))

@@ -107,8 +107,8 @@ def lasso(
         found.iterations,
         time.perf_counter() - started,
         penalty,
-        float(np.ldexp(2 * objective, 2 * exponent)),
-        float(np.ldexp(2 * gap, 2 * exponent)),
+        _unscaled_square(2 * objective, exponent),
+        _unscaled_square(2 * gap, exponent),
         answer.unique,
         _in_words(answer),
     )
@@ -127,6 +127,11 @@ def _scaled(y: Floats) -> tuple[Floats, int]:
     """Losses in [-1, 1] and the exponent of the power of two that brings them back, to the same bits."""
     exponent = int(np.frexp(np.abs(y).max())[1])
     return np.ldexp(y, -exponent), exponent
+
+
+def _unscaled_square(value: float, exponent: int) -> float:
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.ldexp(value, 2 * exponent))
 
 
 def iht(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:

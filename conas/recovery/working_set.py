@@ -95,12 +95,12 @@ def certify(parities: Parities, y: Floats, alpha: float, indexes: Indexes, x: Fl
 
 
 def _duality_gap(y: Floats, residual: Floats, x: Floats, correlations: Floats, alpha: float) -> tuple[float, float]:
-    """The objective, and its distance from the dual objective of the scaled residual."""
+    """The objective, and its distance from the dual objective of the scaled residual, or from 0 if that is more."""
     energy = float(residual @ residual)
     objective = 0.5 * energy + alpha * float(np.abs(x).sum())
     scale = alpha / max(alpha, float(np.abs(correlations).max()))
     dual = scale * float(residual @ y) - 0.5 * scale**2 * energy
-    return objective, max(0.0, objective - dual)
+    return objective, max(0.0, objective - max(0.0, dual))
 
 
 class _WorkingSet:

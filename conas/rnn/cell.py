@@ -180,14 +180,10 @@ def _node(
 
 def _differentiate(names: tuple[str, ...], values: list[Tensor], update: Tensor) -> None:
     """Overwrite ``update`` by the derivative there of the sum of the activations, which took ``values``."""
-    update.fill_(sum(name in ("tanh", "identity") for name in names))
+    total = torch.full_like(update, sum(ACTIVATIONS[name].constant for name in names))
     for name, value in zip(names, values, strict=True):
-        if name == "relu":
-            update += value.sign_()
-        elif name == "tanh":
-            update.addcmul_(value, value, value=-1)
-        elif name == "sigmoid":
-            update.add_(value).addcmul_(value, value, value=-1)
+        ACTIVATIONS[name].differentiate(total, value, update)
+    update.copy_(total)
 
 
 def _step_back(

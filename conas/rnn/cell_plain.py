@@ -13,12 +13,34 @@ from conas.genotype import Cell, GenotypeError, Node
 from conas.names import unknown
 from conas.seeds import torch_generator
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "identity": lambda x: x,
+
+class Activation(NamedTuple):
+    """A function of a tensor, entry by entry, with its derivative.
+
+    Attributes:
+        function: f.
+        differentiate: ``differentiate(total, value, at)`` adds to ``total``, in place, the part of the derivative at
+            ``at`` that varies; ``value`` is f there, and may be overwritten.
+        constant: the part that does not vary.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    differentiate: Callable[[Tensor, Tensor, Tensor], Tensor]
+    constant: float = 0.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The value at ``x``."""
+        return self.function(x)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(torch.tanh, lambda total, value, at: total.addcmul_(value, value, value=-1), 1.0),
+    "relu": Activation(torch.relu, lambda total, value, at: total.add_(value.sign_())),
+    "sigmoid": Activation(torch.sigmoid, lambda total, value, at: total.add_(value).addcmul_(value, value, value=-1)),
+    "identity": Activation(lambda x: x, lambda total, value, at: total, 1.0),
 }
+"""The activations of a recurrent cell, by name; both forms of the cell compute with these entries."""
+
 INITIAL_RANGE = 0.04  # DARTS recipe: every weight is uniform in +-0.04
 
 

@@ -240,3 +240,27 @@ def test_a_problem_without_the_oracle_is_refused() -> None:
     asked = SyntheticProblem(CNN, problem().polynomial, answers=frozenset({StandAlone}))
     with pytest.raises(UnsupportedError, match="asks for one_shot; this problem answers stand_alone"):
         search(asked, 0, settings())
+
+
+@pytest.mark.parametrize("size", [2.0**-532, 2.0**532])
+def test_losses_of_any_size_have_a_report_that_json_holds(size: float) -> None:
+    truth = problem(noise=0.1)
+    outcome = search_on(Asked(lambda alphas: size * truth.measure(alphas)), CNN, 0, settings(lambda_=size))
+    plain = search_on(Asked(truth.measure), CNN, 0, settings())
+    (stage,) = json.loads(json.dumps(outcome.details, allow_nan=False))["stages"]
+    (same,) = plain.details["stages"]
+    assert outcome.details["alpha"] == plain.details["alpha"]
+    assert stage["measurements"]["sd"] == size * same["measurements"]["sd"]
+    assert (stage["fit_r2"], stage["held_out_r2"]) == (same["fit_r2"], same["held_out_r2"])
+
+
+def test_losses_above_the_threshold_are_left_out_and_counted() -> None:
+    truth = problem(noise=0.1)
+    outlying = Asked(
+        lambda alphas: np.where(alphas[:, 0] * alphas[:, 1] * alphas[:, 2] > 0, 1e5, truth.measure(alphas))
+    )
+    (stage,) = search_on(outlying, CNN, 0, settings(m=600, threshold=10.0)).details["stages"]
+    above = int((outlying.answer(outlying.alphas[0]) > 10).sum())
+    assert (stage["measurements"]["used"], stage["measurements"]["outliers"]) == (600 - above, above)
+    with pytest.raises(ValueError, match=r"stage 1: only 0 of 300 losses are at most -100, s = 10 needs at least 10"):
+        search_on(Asked(truth.measure), CNN, 0, settings(threshold=-100))

@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -196,3 +197,27 @@ def test_a_basis_beyond_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(design, "MAX_COLUMNS", 50)
     with pytest.raises(ValueError, match=r"56 monomials of degree <= 2 over 10 bits \(at most 50\)"):
         lasso(encoders(np.random.default_rng(0), 30, 10), np.ones(30), 2, 1.0)
+
+
+@pytest.mark.parametrize("lambda_", [1e-6, 1e-9, 1e-12])
+def test_a_penalty_far_below_the_losses_ends_with_its_gap_told(lambda_: float) -> None:
+    rng = np.random.default_rng(0)
+    alphas, y = encoders(rng, 40, 140), 100 * (1 + 0.05 * rng.normal(size=40))
+    found = lasso(alphas, y, 2, lambda_)
+    assert found.gap is not None
+    assert found.objective == pytest.approx(objective(found, alphas, y, lambda_), rel=1e-3)
+    assert 0 <= found.gap <= found.objective
+    assert found.unique is None  # rounding hides it
+
+
+@pytest.mark.parametrize("solver", [lasso, iht, omp])
+@pytest.mark.parametrize("size", [1e-160, 1e160])
+def test_losses_of_any_size_are_scaled(solver: Callable[..., Recovery], size: float) -> None:
+    rng = np.random.default_rng(0)
+    alphas = encoders(rng, 100, 20)
+    y = random_polynomial(20, 4, 2, rng, mean=2.0)(alphas) + 0.1 * rng.normal(size=100)
+    power = 2.0 ** round(math.log2(size))
+    plain, scaled = (solver(alphas, y * by, 2, by if solver is lasso else 5) for by in (1.0, power))
+    assert {m: value * power for m, value in plain.polynomial.terms.items()} == scaled.polynomial.terms
+    assert scaled.objective in (None, math.inf, 0.0)  # its square has no place in double precision
+    assert debias(scaled.polynomial.top(5), alphas, y * power).terms.keys() == scaled.polynomial.top(5).terms.keys()

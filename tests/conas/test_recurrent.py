@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from conas.genotype import Cell, Choice, GenotypeError
 from conas.rnn.cell import RecurrentCell
-from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell
+from conas.rnn.cell_plain import ACTIVATIONS, Activation, Masks, PlainRecurrentCell
 from conas.seeds import generator, torch_generator
 from conas.space import space
 
@@ -66,6 +67,22 @@ def assert_same(cell: Cell, dropout: bool = True, batch_norm: bool = False) -> N
 @given(cells(), st.booleans())
 def test_any_genotype(cell: Cell, dropout: bool) -> None:
     assert_same(cell, dropout)
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "silu"])
+def test_one_entry_gives_both_forms_their_values_and_gradients(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def differentiate(total: Tensor, value: Tensor, at: Tensor) -> Tensor:
+        return total.add_(at.sigmoid() * (1 + at - value))
+
+    monkeypatch.setitem(ACTIVATIONS, "silu", Activation(F.silu, differentiate))  # one that is new
+    both = Choice(name, 0), Choice("tanh", 0), Choice(name, 1)
+    assert_same(Cell(((Choice(name, 0),), both), (0, 1, 2)))
+    at = torch.linspace(-3, 3, 60, dtype=torch.float64, requires_grad=True)  # without 0, where relu has a corner
+    entry = ACTIVATIONS[name]
+    value = entry(at)
+    (slope,) = torch.autograd.grad(value.sum(), at)
+    total = entry.differentiate(torch.full_like(at, entry.constant), value.detach().clone(), at.detach())
+    torch.testing.assert_close(total, slope)
 
 
 @pytest.mark.parametrize("p", [0.05, 0.3, 0.5, 0.8, 1.0])
