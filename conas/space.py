@@ -180,6 +180,7 @@ def hamming(first: ArrayLike, second: ArrayLike) -> int:
 
 FIVE_OPERATIONS = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5")
 SEVEN_OPERATIONS = (*FIVE_OPERATIONS, "dil_conv_3x3", "dil_conv_5x5")
+EIGHT_OPERATIONS = ("none", *SEVEN_OPERATIONS)
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
 
@@ -192,6 +193,7 @@ SPACES = {
     for space in (
         _cnn("cnn", 4, FIVE_OPERATIONS),
         _cnn("cnn-release", 4, SEVEN_OPERATIONS),
+        _cnn("cnn-darts", 4, EIGHT_OPERATIONS),  # that of DARTS, RSWS and ASHA
         _cnn("cnn-figure2", 2, FIVE_OPERATIONS),
         _cnn("cnn-tiny", 1, ("max_pool_3x3", "skip_connect", "sep_conv_3x3")),  # 12 bits: all can be measured
         Space("rnn", ("recurrent",), 1, 8, ACTIVATIONS, "relu", "previous"),

@@ -25,6 +25,9 @@ class WeightStep:
         velocity: its momentum buffers by parameter, zero where there is none yet.
         clip: the largest norm of a gradient, over all weights. DARTS clips in its search for recurrent cells, whose
             rate of 20 would take the weights far away, and not in its search for convolutional ones.
+        original: with two faults of the released code for recurrent cells: the tied embedding does not take the step,
+            and where the gradient is shorter than ``clip``, the rate of the second derivative is raised as much as
+            the gradient could be stretched.
     """
 
     rate: float
@@ -32,27 +35,38 @@ class WeightStep:
     decay: float = 0.0
     velocity: Mapping[str, Tensor] | None = None
     clip: float = math.inf
+    original: bool = False
 
     @classmethod
-    def of(cls, optimizer: torch.optim.SGD, weights: Mapping[str, Tensor], clip: float = math.inf) -> "WeightStep":
+    def of(
+        cls,
+        optimizer: torch.optim.SGD,
+        weights: Mapping[str, Tensor],
+        clip: float = math.inf,
+        original: bool = False,
+    ) -> "WeightStep":
         """The next step of ``optimizer``, whose single group holds ``weights``."""
         (group,) = optimizer.param_groups
         state: Mapping[Tensor, Any] = optimizer.state
         buffers = {name: state.get(tensor, {}).get("momentum_buffer") for name, tensor in weights.items()}
         velocity = {name: buffer for name, buffer in buffers.items() if buffer is not None}
-        return cls(group["lr"], group["momentum"], group["weight_decay"], velocity, clip)
+        return cls(group["lr"], group["momentum"], group["weight_decay"], velocity, clip, original)
 
     def clipped(self, gradients: Parameters) -> tuple[Parameters, float]:
-        """The gradients within ``clip``, and what they were multiplied by."""
+        """The gradients within ``clip``, and what they were, or in the ``original`` could be, multiplied by."""
         norm = float(torch.cat([tensor.flatten() for tensor in gradients.values()]).norm())
         factor = 1.0 if norm <= self.clip else self.clip / norm
-        return {name: factor * tensor for name, tensor in gradients.items()}, factor
+        within = {name: factor * tensor for name, tensor in gradients.items()}
+        return within, self.clip / norm if self.original else factor
 
     def __call__(self, weights: Parameters, gradients: Parameters) -> Parameters:
         """The weights after the step."""
         velocity = self.velocity or {}
         moved = {}
         for name, weight in weights.items():
+            if self.original and name == "embedding":
+                moved[name] = weight
+                continue
             change = gradients[name] + self.decay * weight
             if name in velocity:
                 change = change + self.momentum * velocity[name]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from conas.cnn.one_shot_plain import OneShotCell, PlainOneShotCNN
+from conas.cnn.one_shot import mixed_cell
+from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.cnn.operations import OPERATIONS
-from conas.cnn.sharing import Concatenation, Node, edge, entry, total
+from conas.cnn.sharing import entry
 from conas.genotype import Cell, Choice
 from conas.names import unknown
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
@@ -83,16 +84,6 @@ class RelaxedCNN(nn.Module):
         for cell in self.network.layers:
             before, last = last, mixed_cell(cell, before, last, shares[cell.kind])
         return self.network.classifier(last.value.mean(dim=(2, 3)))
-
-
-def mixed_cell(cell: OneShotCell, before: Node, last: Node, shares: Tensor) -> Node:
-    """c_k from c_{k-2} and c_{k-1}, each edge's operation weighted by its entry of ``shares``, shape (edges,)."""
-    nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
-    mixed = [part for part in zip(cell.edges, cell.operations, shares, strict=True) if part[0].operation != NONE]
-    for target in range(2, 2 + cell.nodes):
-        parts = [share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target]
-        nodes.append(Node(total(parts)))
-    return Concatenation(nodes[2:])
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from conas.genotype import Cell, Choice, Genotype
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import Relaxed
 from conas.settings import setting
-from conas.space import ACTIVATIONS, FIVE_OPERATIONS, SEVEN_OPERATIONS, Space
+from conas.space import ACTIVATIONS, EIGHT_OPERATIONS, FIVE_OPERATIONS, Space
 
 NONE = "none"
 OPERATION_SETS = {
     "five": FIVE_OPERATIONS,
-    "eight": (NONE, *SEVEN_OPERATIONS),
+    "eight": EIGHT_OPERATIONS,
     "recurrent": (NONE, *ACTIVATIONS),
 }
 

@@ -1,6 +1,6 @@
-"""f of section 3: the loss of sub-networks of a trained one-shot CNN, on the same images for all of them."""
+"""f of section 3: the loss, or the error, of sub-networks of a trained one-shot CNN, on the same images for all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,42 +15,55 @@ from conas.names import unknown
 from conas.space import Alpha
 
 MODES = ("running", "batch")
+QUANTITIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "loss": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
+    "error": lambda logits, labels: (logits.argmax(1) != labels).sum(),
+}
+"""What is measured, summed over the images of a batch: the cross-entropy in nats, or 1 for a wrong answer."""
 _CHUNK = 64
 """Images at a time where they do not influence each other: few enough for the caches, enough to be worth a call."""
 
 
 class Measurer:
-    """The mean cross-entropy of sub-networks over the same batches. The model stays as it is.
+    """The mean cross-entropy, or error, of sub-networks over the same batches. The model stays as it is.
 
     Args:
         model: a trained one-shot model.
         batches: (images, labels) pairs.
         bn: what batch norms normalise by: the ``running`` statistics gathered in training, which are read here and
             now, or those of each ``batch`` as it was passed.
+        quantity: the mean ``loss``, or the share of images that are classified wrongly, the ``error``.
 
     Raises:
-        ValueError: no batches, or no such ``bn``.
+        ValueError: no batches, or no such ``bn`` or ``quantity``.
     """
 
-    def __init__(self, model: OneShotCNN, batches: Sequence[tuple[Tensor, Tensor]], bn: str = "running") -> None:
-        if bn not in MODES:
-            raise ValueError(unknown("batch-norm mode", bn, MODES))
+    def __init__(
+        self,
+        model: OneShotCNN,
+        batches: Sequence[tuple[Tensor, Tensor]],
+        bn: str = "running",
+        quantity: str = "loss",
+    ) -> None:
+        for kind, name, allowed in (("batch-norm mode", bn, MODES), ("quantity", quantity, QUANTITIES)):
+            if name not in allowed:
+                raise ValueError(unknown(kind, name, allowed))
         if not batches:
             raise ValueError("measuring needs at least one batch")
-        self._model = model
+        self._model, self._sum = model, QUANTITIES[quantity]
         self._folded = FoldedCNN(model) if bn == "running" else None
         self._batches = [part for batch in batches for part in _chunks(batch)] if self._folded else list(batches)
 
     @torch.no_grad()
     def losses(self, alphas: Alpha) -> NDArray[np.float64]:
-        """Losses, shape (k,), of the encoders ``alphas``, shape (k, n).
+        """Losses, or errors, shape (k,), of the encoders ``alphas``, shape (k, n).
 
         One call for several costs less than several calls, and gives the same losses.
         """
         sums = np.zeros(len(alphas))
         for images, labels in self._batches:
             for i, logits in enumerate(self._logits(images, alphas)):
-                sums[i] += F.cross_entropy(logits, labels, reduction="sum").item()
+                sums[i] += self._sum(logits, labels).item()
         return sums / sum(len(labels) for _, labels in self._batches)
 
     def _logits(self, images: Tensor, alphas: Alpha) -> Iterable[Tensor]:

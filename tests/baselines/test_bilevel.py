@@ -67,6 +67,28 @@ def rnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
     return model, train, valid
 
 
+def test_the_original_s_recurrent_step_leaves_the_embedding_and_stretches_the_rate() -> None:
+    model, train, valid = rnn_losses()
+    weights, architecture = split(model)
+    step = WeightStep(20.0, decay=5e-7, clip=1e3, original=True)
+    got = second_order(train, valid, weights, architecture, step, difference=1e-4)
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in {**weights, **architecture}.items()}
+    gradients = torch.autograd.grad(train(leaves), [leaves[name] for name in weights], create_graph=True)
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    moved = {
+        name: weight if name == "embedding" else weight - 20.0 * (gradient + 5e-7 * weight)
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+    }
+    there = {name: tensor.detach().requires_grad_() for name, tensor in {**moved, **architecture}.items()}
+    both = dict(zip(there, torch.autograd.grad(valid(there), list(there.values())), strict=True))
+    direction = torch.cat([both[name].flatten() for name in weights])
+    outer = [leaves[name] for name in architecture]
+    products = torch.autograd.grad(flat @ direction, outer)
+    stretched = 20.0 * 1e3 / flat.norm().item()
+    for name, product in zip(architecture, products, strict=True):
+        torch.testing.assert_close(got[name], both[name] - stretched * product, rtol=1e-4, atol=1e-9)
+
+
 def exact(train: Loss, valid: Loss, weights: Parameters, architecture: Parameters, step: WeightStep) -> Parameters:
     """The same gradient by differentiating through the weights' step."""
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in {**weights, **architecture}.items()}

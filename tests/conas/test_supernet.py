@@ -130,6 +130,15 @@ def test_measuring_equals_the_plain_model(name, norm):
     assert fast.training
 
 
+def test_an_error_is_the_share_of_wrong_answers():
+    _, model = pair()
+    images, labels = data(count=70)
+    alpha = draw("cnn", 0.5, 1)
+    model(images, alpha)  # gather running statistics
+    (error,) = Measurer(model, [(images, labels)], quantity="error").losses(alpha[None])
+    assert error == pytest.approx((model.eval()(images, alpha).argmax(1) != labels).double().mean().item())
+
+
 def test_bad_measuring_is_refused():
     _, model = pair()
     with pytest.raises(ValueError, match="at least one batch"):
