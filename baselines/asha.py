@@ -129,5 +129,6 @@ METHOD = register(
             "smoke": {"budget": 4, "most": 2, "eta": 2},
             "laptop": {"budget": 8, "most": 4, "eta": 2},
         },
+        longest=lambda s: s.rungs[-1],
     )
 )

@@ -48,5 +48,6 @@ METHOD = register(
         budget,
         SIZES,
         SOURCES,
+        longest=lambda s: s.epochs if s.oracle == "stand_alone" else 0,
     )
 )

@@ -60,5 +60,6 @@ METHOD = register(
             "smoke": {"samples": 2, "epochs": 1},
             "laptop": {"samples": 4, "epochs": 2},
         },
+        longest=lambda s: s.epochs,
     )
 )

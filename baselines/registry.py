@@ -25,6 +25,7 @@ class Method:
         sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
             ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
         sources: of settings whose value has another source for a task than in general, by task.
+        longest: the most epochs that a network is trained alone, from the settings.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Method:
     budget: Callable[[Any], Cost]
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    longest: Callable[[Any], int] = lambda settings: 0
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.

@@ -90,7 +90,7 @@ METHOD = register(
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.rounds * (s.samples + s.refined)),
         {
-            "text": {"rounds": 2, "refined": 1, "inputs": 1},
+            "text": {"rounds": 1, "refined": 1, "inputs": 1},  # 5,187 batches of 256 make one round
             "smoke": {"rounds": 2, "samples": 10, "refined": 2},
             "laptop": {"rounds": 2, "samples": 100, "refined": 5},
             "laptop/text": {"samples": 50, "refined": 1},

@@ -1,7 +1,7 @@
 """The default of every setting and its source: layers of readable YAML, laid over one another.
 
-In this order: the task's published settings, the data set's, the profile's sizes, the variants', the search method's
-own. What a person types comes last, and is none of this module's business.
+In this order: the task's published settings, the data set's, what the search method needs of them, the profile's sizes,
+the variants', the search method's own. What a person types comes last, and is none of this module's business.
 """
 
 import dataclasses
@@ -35,7 +35,8 @@ def defaults(chosen: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     profile = _choice("profile", chosen.get("profile", default_profile()), _names("profiles"))
     named = _choice("method", chosen.get("method", "conas"), METHODS)
     task = task_of(name)
-    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), *_profile(profile, task, name)]
+    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), _read(f"methods/{named}").get(task, {})]
+    layers += _profile(profile, task, name)
     layers.append(_chosen(dataset=name, profile=profile, method=named))
     search, sources = _method_defaults(named, profile, task)
     values: Values = {"search": search}

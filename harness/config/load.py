@@ -20,11 +20,12 @@ from harness.config.identity import deciding, digest, later
 from harness.config.layers import CHOICES, default_profile, defaults, outside, summaries, task_of, variants
 from harness.config.schema import (
     Count,
+    ImageAlone,
     ImageFinal,
     ImageInput,
     ImageMeasure,
-    ImageOneShot,
     ImageRelaxed,
+    ImageShared,
     Section,
     TextFinal,
     TextInput,
@@ -150,9 +151,9 @@ class ImageConfig(Config):
 
     numerics: Literal["exact", "torch"] = later("torch")
     data: ImageInput
-    oneshot: ImageOneShot
+    oneshot: ImageShared
     measure: ImageMeasure
-    alone: ImageOneShot
+    alone: ImageAlone
     relaxed: ImageRelaxed
     final: ImageFinal
 
@@ -187,7 +188,18 @@ def load(updates: Mapping[str, Any]) -> Config:
         _refuse_unknown(name, allowed, values["method"])
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
     words = [f"{name}={written(value)}" for name, value in meant.items()]
-    return recorded({**merge(values, nest(meant)), "typed": words})
+    return _refuse_restart(recorded({**merge(values, nest(meant)), "typed": words}))
+
+
+def _refuse_restart(config: Config) -> Config:
+    """Refuse networks trained alone past the end of their cosine, where the learning rate would rise again."""
+    longest = method(config.method).longest(config.settings)
+    if isinstance(config, ImageConfig) and longest > config.alone.epochs:
+        raise ConfigError(
+            f"alone.epochs={config.alone.epochs}: method {config.method!r} trains networks for {longest} epochs, past "
+            f"the end of their cosine, where the learning rate rises again (allowed: {longest} and more)"
+        )
+    return config
 
 
 def _choice_of(name: str, value: Any) -> Any:

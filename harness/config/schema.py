@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.config.identity import later
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -40,17 +42,39 @@ class ImageOneShot(Section):
     clip: Positive
 
 
+class ImageShared(ImageOneShot):
+    """Training of the one-shot model.
+
+    ``inactive``: operations of inactive edges are ``skipped``, or ``computed`` times 0, as the released code does: they
+    see batch-norm statistics, decay and keep their momentum, and the factors' gradients count when gradients are
+    clipped.
+    """
+
+    inactive: Literal["skipped", "computed"] = later("skipped")
+
+
+class ImageAlone(ImageOneShot):
+    """Training of one small network, with what the final training has besides, if wanted (`ImageFinal`)."""
+
+    auxiliary: NonNegative = later(0.0)
+    drop_path: Fraction = later(0.0)
+    cutout: Annotated[int, Field(ge=0)] = later(0)
+
+
 class ImageMeasure(Section):
     """One measurement: the mean cross-entropy over ``batches`` validation batches.
 
     ``common``: the same batches for every sub-network; ``fresh``: new random ones each time. ``bn``: the running or the
-    batch's own statistics.
+    batch's own statistics. ``quantity``: what searches are told, of networks trained alone, too; an ``error`` is a
+    share. ``augment``: the images are moved about as those of the training are.
     """
 
     mode: Literal["common", "fresh"]
     batches: Count
     batch_size: Count
     bn: Literal["running", "batch"]
+    quantity: Literal["loss", "error"] = later("loss")
+    augment: bool = later(False)
 
 
 class ImageRelaxed(ImageOneShot):
@@ -145,10 +169,15 @@ class TextMeasure(Section):
 
 
 class TextRelaxed(TextOneShot):
-    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam."""
+    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam.
+
+    ``second_order``: by the formula of its paper, or with the two faults of the released code
+    (`baselines.darts.bilevel.WeightStep`).
+    """
 
     lr_alpha: Positive
     weight_decay_alpha: NonNegative
+    second_order: Literal["formula", "released"] = later("formula")
 
 
 class TextFinal(TextOneShot):

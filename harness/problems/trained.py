@@ -31,6 +31,9 @@ from harness.training.task import Task
 _TOGETHER = 8
 """How many sub-networks are measured in one call, which is what a kill can lose."""
 
+_JUDGED_BY = {"error": ("valid_error", 100.0)}
+"""What networks trained alone are judged by where it is not ``valid_loss``, and the unit of the figure recorded."""
+
 Measurement = tuple[str, int, bool]
 """An encoder in hexadecimal, the number of the batches and whether they are the whole validation set."""
 
@@ -72,7 +75,8 @@ class TrainedProblem:
         self._paid[key] = max(question.epochs, self._paid.get(key, 0))
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
-        losses = {row["epoch"]: row["valid_loss"] for row in Lines(folder / "metrics.jsonl")}
+        column, scale = _JUDGED_BY.get(self._section("measure").get("quantity", ""), ("valid_loss", 1.0))
+        losses = {row["epoch"]: row[column] / scale for row in Lines(folder / "metrics.jsonl")}
         return float(losses.get(question.epochs, math.inf))
 
     def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:

@@ -28,7 +28,7 @@ IMAGE_CELLS = (
     ("amoebanet_a", "table2", names.AMOEBANET_TRANSFER, CHANNELS),
     ("darts_v2", "table1", names.DARTS, CHANNELS),
     ("darts_v2", "table2", names.DARTS, CHANNELS),
-    ("asha", "table1", names.ASHA, CHANNELS),
+    ("asha", "table1", names.ASHA_PUBLISHED, CHANNELS),
     ("conas", "table1", names.CONAS, CHANNELS),
 )
 TEXT_CELLS = (

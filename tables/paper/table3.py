@@ -22,7 +22,7 @@ TABLE = Table(
     "with the weights of its best validation epoch, as DARTS does",
     claims=(
         *(Order(TEST, names.CONAS_TEXT, other, "section 4.3") for other in (names.RSWS_EQUAL_TIME, names.DARTS_RERUN)),
-        Order(TEST, names.CONAS_TEXT, names.RANDOM_SEARCH, "Table 3"),
+        Order(TEST, names.CONAS_TEXT, names.RANDOM_SEARCH_TEXT, "Table 3"),
         *(Order(TEST, other, names.CONAS_TEXT, "section 4.4") for other in (names.RSWS, names.DARTS_SECOND_ORDER)),
         Order(SEARCH, names.CONAS_TEXT, names.DARTS_RERUN, "section 4.4", own_scale=True),
         Order(STAGES[1], names.CONAS_TEXT, names.CONAS_TEXT, "appendix A.7", than=STAGES[0]),

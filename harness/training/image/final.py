@@ -6,14 +6,12 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from conas.genotype import Genotype
-from conas.seeds import torch_generator
 from harness.console.progress import Row
+from harness.training.image.recipe import darts
 from harness.training.image.task import ImageTask
-from harness.training.sgd import OnTensors, SgdTraining
+from harness.training.sgd import SgdTraining
 
 
 class FinalTraining(SgdTraining):
@@ -22,23 +20,11 @@ class FinalTraining(SgdTraining):
     def __init__(self, task: ImageTask, architecture: Genotype) -> None:
         settings = task.config.final
         network = task.network(architecture, settings, "final")
-        seed = task.config.seed
-
-        def draw(epoch: int, step: int, images: Tensor) -> tuple[Tensor, ...]:
-            probability = settings.drop_path * epoch / settings.epochs
-            dropping = torch_generator(seed, "drop path", epoch, step, device=str(task.device))
-            return (network.draw(images, probability, dropping),) if probability else ()
-
-        def loss(images: Tensor, labels: Tensor, keep: Tensor | None = None) -> Tensor:
-            logits, auxiliary = network.train_forward(images, keep)
-            total = F.cross_entropy(logits, labels)
-            return total if auxiliary is None else total + settings.auxiliary * F.cross_entropy(auxiliary, labels)
-
         super().__init__(
             network,
             settings,
             task.batches(task.train, settings.batch_size, "final", settings.cutout, settings.auto_augment),
-            OnTensors(draw, loss),
+            darts(task, network, settings, "drop path"),
             task.evaluation(network, task.test, "test"),
             accumulate=settings.accumulate,
             precision=_precision(task.device, settings.bf16),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from conas.cnn.cuda import fused
 from conas.cnn.measuring import Measurer
-from conas.cnn.one_shot import OneShotCNN
+from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.space import Alpha
 from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, cosine
 
@@ -29,6 +29,8 @@ class Losses(Protocol):
 class OneShotSgd(SgdTraining):
     """SGD on a one-shot CNN; on CUDA, a step is one graph of fused kernels where there are such.
 
+    They compute active operations only, so a `WholeOneShotCNN` goes without.
+
     Args:
         draw: (epoch, step) -> the sub-network to train, which ``loss`` draws alike.
     """
@@ -44,7 +46,8 @@ class OneShotSgd(SgdTraining):
     ) -> None:
         super().__init__(model, schedule, batches, loss, evaluate)
         self._draw = draw
-        self._fused = fused(lambda: _step(model, schedule)) if self._parameters[0].is_cuda else None
+        fusible = self._parameters[0].is_cuda and not isinstance(model, WholeOneShotCNN)
+        self._fused = fused(lambda: _step(model, schedule)) if fusible else None
         self._adopt()
 
     def step(self, epoch: int, step: int) -> float | Tensor:
@@ -80,10 +83,11 @@ def _step(model: OneShotCNN, schedule: Schedule) -> "OneShotStep":
     return OneShotStep(model, momentum=schedule.momentum, weight_decay=schedule.weight_decay, clip=schedule.clip)
 
 
-def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str) -> Losses:
-    """Measurements on the same ``batches``, by the means that the device has."""
-    on_device = fused(lambda: _measurer(model, batches, bn)) if batches[0][0].is_cuda else None
-    return on_device or Measurer(model, batches, bn)
+def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str) -> Losses:
+    """Measurements on the same ``batches``, by the means that the device has; fused kernels measure losses only."""
+    fusible = batches[0][0].is_cuda and quantity == "loss"
+    on_device = fused(lambda: _measurer(model, batches, bn)) if fusible else None
+    return on_device or Measurer(model, batches, bn, quantity)
 
 
 def _measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str) -> "FusedMeasurer":

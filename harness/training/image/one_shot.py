@@ -60,7 +60,7 @@ def _sampled(task: ImageTask, model: OneShotCNN, policy: RunningPolicy) -> dict[
 
 
 class ImageMeasurer:
-    """The mean cross-entropy of sub-networks of one trained one-shot CNN on validation images, without augmentation.
+    """The mean cross-entropy, or the error, of sub-networks of one trained one-shot CNN on validation images.
 
     Draw 0 is the batches that ``common`` measurements share; ``fresh`` ones have a draw each.
     """
@@ -74,13 +74,14 @@ class ImageMeasurer:
         number = None if whole else draw
         if number not in self._measurers:
             self._measurers = {kept: old for kept, old in self._measurers.items() if kept in (None, 0)}
-            self._measurers[number] = measurer(self._model, self._batches(number), self._task.config.measure.bn)
+            how = self._task.config.measure
+            self._measurers[number] = measurer(self._model, self._batches(number), how.bn, how.quantity)
         return self._measurers[number].losses(alphas)
 
     def _batches(self, draw: int | None) -> list[Batch]:
         task, measure = self._task, self._task.config.measure
         if draw is None:
-            return list(task.evaluation_batches(task.validation))
+            return list(task.measured_batches(task.validation, 0))
         order = generator(task.config.seed, "measuring", draw).permutation(len(task.validation))
         chosen = task.validation.select(order[: measure.batches * measure.batch_size])
-        return list(task.evaluation_batches(chosen, measure.batch_size))
+        return list(task.measured_batches(chosen, draw, measure.batch_size))

@@ -1,11 +1,10 @@
 """A small network of one cell, trained on its own."""
 
-import torch.nn.functional as F
-
 from conas.questions import StandAlone
 from harness.training.answers import answers
+from harness.training.image.recipe import darts
 from harness.training.image.task import ImageTask
-from harness.training.sgd import OnTensors, SgdTraining
+from harness.training.sgd import SgdTraining
 from harness.training.work import Work
 
 
@@ -16,12 +15,10 @@ class AloneTraining(SgdTraining):
     def __init__(self, task: ImageTask, question: StandAlone) -> None:
         settings = task.config.alone
         network = task.network(question.architecture, settings, "alone")
-        loss = OnTensors(
-            lambda epoch, step, images: (), lambda images, labels: F.cross_entropy(network(images)[0], labels)
-        )
-        batches = task.batches(task.weights_half, settings.batch_size, "alone")
+        recipe = darts(task, network, settings, "alone drop path")
+        batches = task.batches(task.weights_half, settings.batch_size, "alone", settings.cutout)
         evaluate = task.evaluation(network, task.validation, "valid")
-        super().__init__(network, settings, batches, loss, evaluate, epochs=question.epochs)
+        super().__init__(network, settings, batches, recipe, evaluate, epochs=question.epochs)
 
     @staticmethod
     def work(task: ImageTask, question: StandAlone) -> list[Work]:

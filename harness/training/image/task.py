@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from conas.cnn.kernels import sum_like_torch
 from conas.cnn.network import FinalNetwork
-from conas.cnn.one_shot import OneShotCNN
+from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.counting import count, mult_adds
 from conas.genotype import Genotype
 from conas.graphs import Graphs
 from conas.seeds import derive, generator
 from conas.space import space
 from harness.config.load import ImageConfig
-from harness.config.schema import ImageFinal, ImageOneShot
+from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
 from harness.training.environment import device
 from harness.training.image.batches import batches
@@ -67,7 +67,8 @@ class ImageTask:
         """An untrained one-shot CNN; its weights are drawn by the name of their ``part``."""
         settings = self.config.oneshot
         sizes = (settings.channels, settings.layers, self.data.classes, self.data.channels)
-        return self.placed(OneShotCNN(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
+        kind = WholeOneShotCNN if settings.inactive == "computed" else OneShotCNN
+        return self.placed(kind(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
 
     def count(self, architecture: Genotype) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
@@ -87,7 +88,7 @@ class ImageTask:
         """The work of an epoch on the weights' half, ``image`` multiply-adds for every image."""
         return Work(settings.layers, image * settings.batch_size, len(self.weights_half) / settings.batch_size)
 
-    def _network_mult_adds(self, settings: ImageOneShot | ImageFinal) -> float:
+    def _network_mult_adds(self, settings: ImageAlone | ImageFinal) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 8)[0])
         network = self.network(genotype, settings, "speed").eval()
         return mult_adds(network, lambda net, images: net(images), self.shape)
@@ -117,17 +118,17 @@ class ImageTask:
         _, channels, height, width = self.data.train.images.shape
         return channels, height, width
 
-    def network(self, genotype: Genotype, settings: ImageOneShot | ImageFinal, part: str) -> FinalNetwork:
+    def network(self, genotype: Genotype, settings: ImageAlone | ImageFinal, part: str) -> FinalNetwork:
         """An untrained network of ``genotype``; its weights are drawn by the name of their ``part``."""
-        final = settings if isinstance(settings, ImageFinal) else None
+        pool_bn = isinstance(settings, ImageFinal) and settings.pool_bn
         network = FinalNetwork(
             genotype,
             settings.channels,
             settings.layers,
             self.data.classes,
             self.data.channels,
-            auxiliary=final is not None and final.auxiliary > 0,
-            pool_bn=final is not None and final.pool_bn,
+            auxiliary=settings.auxiliary > 0,
+            pool_bn=pool_bn,
             seed=derive(self.config.seed, "weights", part),
         )
         return self.placed(network)
@@ -142,14 +143,25 @@ class ImageTask:
         self, part: Images, batch_size: int, name: str, cutout: int = 0, auto_augment: str | None = None
     ) -> Batches:
         """Augmented minibatches of ``part`` in an order drawn by ``name``."""
-        data = self.config.data
-        augment = Augmenter(self.data.mean, self.data.std, data.crop_padding, data.flip, cutout, auto_augment)
+        augment = self._augmenter(cutout, auto_augment)
         return batches(part, augment, batch_size, derive(self.config.seed, "batches", name), self.device)
+
+    def _augmenter(self, cutout: int = 0, auto_augment: str | None = None) -> Augmenter:
+        data = self.config.data
+        return Augmenter(self.data.mean, self.data.std, data.crop_padding, data.flip, cutout, auto_augment)
 
     def evaluation_batches(self, part: Images, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
         """The images of ``part`` in order, normalised, not augmented."""
         for images, labels in zip(part.images.split(size), part.labels.split(size), strict=True):
             yield normalise(images.to(self.device), self.data.mean, self.data.std), labels.to(self.device)
+
+    def measured_batches(self, part: Images, draw: int, size: int = EVALUATION_BATCH) -> Iterator[Batch]:
+        """The images of ``part`` in order, for measurements: augmented if they are to be, anew for every ``draw``."""
+        if not self.config.measure.augment:
+            return self.evaluation_batches(part, size)
+        seed = derive(self.config.seed, "batches", "measuring")
+        moved = self._augmenter()(part.images, part.indices, draw, seed).to(self.device)
+        return zip(moved.split(size), part.labels.to(self.device).split(size), strict=True)
 
     def evaluation(self, network: FinalNetwork, part: Images, name: str) -> Callable[[], dict[str, float]]:
         """What says the mean cross-entropy (nats) and the error (percent) of ``network`` on ``part``."""

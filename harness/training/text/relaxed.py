@@ -65,6 +65,7 @@ class RelaxedTraining(BpttTraining):
             list(architecture.values()), lr=settings.lr_alpha, weight_decay=settings.weight_decay_alpha
         )
         self._order, self._clip = question.order, settings.clip
+        self._released = settings.second_order == "released"
         self._held_out = list(windows(batchify(data.valid, settings.batch_size).to(self._text.device), settings.bptt))
         self._held_out_hidden = torch.zeros_like(self._hidden)
 
@@ -77,7 +78,7 @@ class RelaxedTraining(BpttTraining):
             gradients = first_order(valid, weights, architecture)
         else:
             train = partial(self._train_loss, epoch, step)
-            next_step = WeightStep.of(self._optimizer, weights, self._clip)  # type: ignore[arg-type]
+            next_step = WeightStep.of(self._optimizer, weights, self._clip, self._released)  # type: ignore[arg-type]
             gradients = second_order(train, valid, weights, architecture, next_step)
         for name, parameter in architecture.items():
             parameter.grad = gradients[name]
