@@ -5,11 +5,15 @@ rounds, many random cells are measured cheaply, the best of them on the whole va
 rounds wins. The released code returns the best of the *first* round; the paper's rule is what runs here.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from baselines.checks import LI, at_least
+from baselines.checks import ASSUMPTION, LI, at_least
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
@@ -19,6 +23,10 @@ from conas.questions import OneShot
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha
+
+CONAS = "conas"
+_TOGETHER = 8
+"""Cells measured between two looks at the clock."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +39,45 @@ class RSWSSettings:
         refined: of these, how many are measured on the whole validation set.
         inputs: inputs a node.
         seconds: one-shot training ends after this much training time; no limit if empty.
+        device_seconds: the whole search takes this long, neither ``rounds`` nor the epochs of the training ending it;
+            ``conas``: as long as CoNAS's search under the same seed (the harness knows how long that was).
+        training_share: of these seconds, what the training takes; the rest is for measurements.
     """
 
     rounds: int = setting(3, f"{LI}: one for 10,000 batches, 3 at 100 epochs")
     samples: int = setting(1000, f"{LI}, supplement A.4")
     refined: int = setting(10, f"{LI}, supplement A.4")
     inputs: int = setting(2, f"{LI}: two inputs a node, one in the recurrent cell")
-    seconds: float | None = setting(None, "Table 3, 'equal search time': the time that CoNAS took")
+    seconds: float | None = setting(None, f"{LI}: training ends with its epochs")
+    device_seconds: float | Literal["conas"] | None = setting(
+        None, "Table 3, 'equal search time': conas, measurements included", absent=None
+    )
+    training_share: float = setting(
+        0.5,
+        f"{ASSUMPTION}: as for 50 epochs and 2,000 measurements on Penn Treebank, which read as many words",
+        absent=0.5,
+    )
 
     def __post_init__(self) -> None:
         at_least(1, self, "rounds", "samples", "refined", "inputs")
         if self.refined > self.samples:
             raise ValueError(f"refined is {self.refined} (allowed: 1 to samples, which is {self.samples})")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"seconds is {self.seconds} (allowed: more than 0, or nothing for no limit)")
+        for name in ("seconds", "device_seconds"):
+            value = getattr(self, name)
+            if not (value is None or value == CONAS or value > 0):
+                raise ValueError(f"{name} is {value} (allowed: more than 0, or nothing for no limit)")
+        if self.seconds is not None and self.device_seconds is not None:
+            raise ValueError("seconds and device_seconds are both given (allowed: one of them)")
+        if not 0 < self.training_share < 1:
+            raise ValueError(f"training_share is {self.training_share} (allowed: between 0 and 1, both excluded)")
+
+
+class Round(NamedTuple):
+    """The best cell of a round, its loss on the whole validation set, and how many losses were not finite."""
+
+    alpha: Alpha
+    loss: float
+    diverged: int
 
 
 def search(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
@@ -52,33 +85,73 @@ def search(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
 
     Raises:
         NothingFinite: every cell of a round diverged.
+        ValueError: ``device_seconds`` is no number.
     """
-    wiring = Wired(settings.inputs)
-    oracle = problem.ask(OneShot(wiring, settings.seconds))
-    rounds = [
-        _round(oracle, draw(wiring, problem.space, generator(seed, "rsws", index), settings.samples), settings.refined)
-        for index in range(settings.rounds)
-    ]
-    winner = best([loss for _, loss, _ in rounds])
-    alpha, loss, _ = rounds[winner]
+    if settings.device_seconds is not None:
+        return _search_in_time(problem, seed, settings)
+    oracle = problem.ask(OneShot(Wired(settings.inputs), settings.seconds))
+    rounds = []
+    for index in range(settings.rounds):
+        alphas = _drawn(problem, seed, settings, index)
+        rounds.append(_refined(oracle, alphas, oracle.measure(alphas), settings))
+    return _outcome(problem, rounds)
+
+
+def _search_in_time(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
+    given, started = settings.device_seconds, problem.cost.seconds
+    if not isinstance(given, float):
+        raise ValueError(f"device_seconds is {given!r} (allowed here: a number)")
+    oracle = problem.ask(OneShot(Wired(settings.inputs), settings.training_share * given, to_the_limit=True))
+    outcome = _outcome(problem, list(_rounds_until(started + given, problem, seed, settings, oracle)))
+    spent = problem.cost.seconds - started
     return Outcome(
-        problem.space.build(alpha),
+        outcome.genotype,
         {
-            "loss": loss,
-            "round": winner,
-            "round_losses": [loss for _, loss, _ in rounds],
-            "diverged": sum(lost for _, _, lost in rounds),
+            **outcome.details,
+            "device_seconds": {"given": given, "spent": spent, "share": spent / given},
+            "notes": [f"RSWS spent {spent:.0f} of the {given:.0f} device seconds given to it ({spent / given:.0%})"],
         },
     )
 
 
-def _round(oracle: Oracle, alphas: Alpha, refined: int) -> tuple[Alpha, float, int]:
-    """The best cell of ``alphas``, its loss on the whole validation set, and how many losses were not finite."""
-    cheap = oracle.measure(alphas)
-    finalists = alphas[ranked(cheap)[:refined]]
-    losses: np.ndarray = oracle.measure(finalists, whole=True)
+def _rounds_until(end: float, problem: Problem, seed: int, settings: RSWSSettings, oracle: Oracle) -> Iterator[Round]:
+    """Rounds until the search has cost ``end`` seconds, the last cut short; where nothing takes time, ``rounds``."""
+    for index in itertools.count():
+        before = problem.cost.seconds
+        alphas = _drawn(problem, seed, settings, index)
+        losses: list[float] = []
+        while len(losses) < len(alphas) and not (losses and problem.cost.seconds >= end):
+            losses.extend(oracle.measure(alphas[len(losses) : len(losses) + _TOGETHER]))
+        yield _refined(oracle, alphas[: len(losses)], np.array(losses), settings)
+        timeless = problem.cost.seconds == before
+        if problem.cost.seconds >= end or (timeless and index + 1 >= settings.rounds):
+            return
+
+
+def _drawn(problem: Problem, seed: int, settings: RSWSSettings, index: int) -> Alpha:
+    """The cells of a round."""
+    return draw(Wired(settings.inputs), problem.space, generator(seed, "rsws", index), settings.samples)
+
+
+def _refined(oracle: Oracle, alphas: Alpha, cheap: NDArray[np.float64], settings: RSWSSettings) -> Round:
+    """The round of ``alphas``, whose losses on a few batches are ``cheap``."""
+    finalists = alphas[ranked(cheap)[: settings.refined]]
+    losses = oracle.measure(finalists, whole=True)
     winner = best(losses)
-    return finalists[winner], float(losses[winner]), diverged(cheap)
+    return Round(finalists[winner], float(losses[winner]), diverged(cheap))
+
+
+def _outcome(problem: Problem, rounds: list[Round]) -> Outcome:
+    winner = best([round_.loss for round_ in rounds])
+    return Outcome(
+        problem.space.build(rounds[winner].alpha),
+        {
+            "loss": rounds[winner].loss,
+            "round": winner,
+            "round_losses": [round_.loss for round_ in rounds],
+            "diverged": sum(round_.diverged for round_ in rounds),
+        },
+    )
 
 
 METHOD = register(

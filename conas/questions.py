@@ -84,15 +84,18 @@ class OneShot(Question[OneShotModel]):
     Attributes:
         policy: draws the sub-network of every minibatch.
         seconds: training ends after this much training time; no limit if None.
+        to_the_limit: training does not end before ``seconds``, however many epochs that are.
     """
 
     name: ClassVar[str] = "one_shot"
     policy: Policy
     seconds: float | None = None
+    to_the_limit: bool = False
 
     def identity(self) -> dict[str, Any]:
         """The policy's identity, and the limit."""
-        return {**self.policy.identity(), "seconds": self.seconds}
+        known = {**self.policy.identity(), "seconds": self.seconds}
+        return known | ({"to_the_limit": True} if self.to_the_limit else {})
 
     def limit(self) -> float | None:
         """``seconds``."""

@@ -3,6 +3,7 @@
 from baselines.registry import method
 from conas.problem import Asked, DryProblem
 from conas.space import space
+from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
 from harness.estimates.machine import Machine
@@ -13,12 +14,17 @@ from harness.training.task import Task
 def questions(config: Config) -> dict[str, Asked]:
     """What the search of ``config`` will ask, by a name of the network that is asked.
 
+    A search that takes as long as another one is reckoned to ask the same of networks of its own.
+
     Names do not depend on the seed: those of two searches are the same if they share the network whenever their seeds,
     sizes and data are the same.
 
     Raises:
         UnsupportedError: the method asks what the task cannot answer.
     """
+    equal = rival(config)
+    if equal is not None:
+        return {f"as long as {name}": asked for name, asked in questions(equal).items()}
     problem = DryProblem(space(config.space), answered(config.task))
     method(config.method)(problem, 0, config.settings)
     return {_name(asked): asked for asked in problem.asked}

@@ -3,12 +3,15 @@
 Every stage can be killed at any instant; the same command continues it to the same bits.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import getpid
 from platform import node
+from typing import Any
 
 from baselines.registry import method
+from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.output import copied
@@ -129,11 +132,19 @@ def search(config: Config, reporter: Reporter) -> Found:
         return kept(folder) or _search_now(config, store, key, reporter).keep(folder)
 
 
+def _settings(config: Config, reporter: Reporter) -> Any:
+    """The method's settings; the seconds of a search of equal time are those of its rival, which is searched first."""
+    equal = rival(config)
+    if equal is None:
+        return config.settings
+    return dataclasses.replace(config.settings, device_seconds=search(equal, reporter).record.seconds)
+
+
 def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> Found:
     chosen = method(config.method)
     problem = TrainedProblem(config, load_task(config), store, reporter)
     reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
-    outcome = chosen(problem, config.seed, config.settings)
+    outcome = chosen(problem, config.seed, _settings(config, reporter))
     for note in outcome.details.get("notes", []):
         reporter.say(note)
     cost = problem.cost

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conas.problem import Answer, Cost, refuse
-from conas.questions import Question, StandAlone
+from conas.questions import OneShot, Question, StandAlone
 from conas.space import Alpha, Space, space
 from harness.config.identity import deciding, digest
 from harness.config.load import Config
@@ -25,7 +25,7 @@ from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines, read_json, write_json
 from harness.records.store import Store, claim
 from harness.training.answers import Answering, Measurer, Training, answered, answering
-from harness.training.loop import DivergedError, Trainee, fit
+from harness.training.loop import DivergedError, fit
 from harness.training.task import Task
 
 _TOGETHER = 8
@@ -60,7 +60,7 @@ class TrainedProblem:
         how = answering(self._task.name, type(question))
         chosen = {**question.identity(), how.section: self._section(how.section)}
         training: Training = how.training(self._task, question)
-        folder, facts = self._train(how.stage, chosen, training, question.limit())
+        folder, facts = self._train(how.stage, chosen, training, question)
         self.cost.add(Cost(one_shot_steps=facts["steps"], seconds=facts["seconds"]))
         training.load_weights(_weights(folder))
         return training.answer(lambda measurer: TrainedOracle(self, measurer, folder, self._section("measure")))
@@ -100,7 +100,7 @@ class TrainedProblem:
         return {"epochs": question.epochs, "seconds": progress.seconds, "diverged": ""}
 
     def _train(
-        self, stage: str, chosen: Mapping[str, Any], training: Trainee, seconds: float | None
+        self, stage: str, chosen: Mapping[str, Any], training: Training, question: Question[Any]
     ) -> tuple[Path, dict[str, Any]]:
         """The folder and the facts of a shared training, trained now if no run has trained it before."""
         identity = {**chosen, "space": self.space.name, **self._identity}
@@ -109,7 +109,7 @@ class TrainedProblem:
         metrics = Lines(folder / "metrics.jsonl")
         with claim(folder, wait=-1):
             if not (folder / "stage.json").exists():
-                self._train_now(stage, key, folder, training, metrics, seconds, identity)
+                self._train_now(stage, key, folder, training, metrics, question, identity)
         self.metrics.extend(metrics)
         return folder, read_json(folder / "stage.json")
 
@@ -118,13 +118,14 @@ class TrainedProblem:
         stage: str,
         key: str,
         folder: Path,
-        training: Trainee,
+        training: Training,
         metrics: Lines,
-        seconds: float | None,
+        question: Question[Any],
         identity: Mapping[str, Any],
     ) -> None:
         checkpoints = Checkpoints(folder, key, self.reporter.say)
-        progress = fit(training, stage, checkpoints, metrics, self.reporter, seconds)
+        endless = isinstance(question, OneShot) and question.to_the_limit
+        progress = fit(training, stage, checkpoints, metrics, self.reporter, question.limit(), endless)
         steps = sum(training.steps(epoch) for epoch in range(progress.epoch)) + progress.step
         facts = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
         Checkpoints(folder / "weights", key, self.reporter.say).save(training.weights())

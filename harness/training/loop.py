@@ -74,8 +74,11 @@ def fit(
     metrics: Lines,
     reporter: Reporter,
     seconds: float | None = None,
+    to_the_limit: bool = False,
 ) -> Progress:
     """Train to the end, or for ``seconds`` of training time, resuming from the newest checkpoint.
+
+    ``to_the_limit`` goes on after the last epoch until the ``seconds`` are over.
 
     Rows of metrics are appended to ``metrics`` as the epochs end, each once however often the training is resumed.
 
@@ -90,7 +93,7 @@ def fit(
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
     done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
     with reporter.bar(stage, total, done) as bar:
-        while progress.epoch < trainee.epochs and not (seconds and clock.spent() >= seconds):
+        while (to_the_limit or progress.epoch < trainee.epochs) and not (seconds and clock.spent() >= seconds):
             steps.make()
             bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}")
             if steps.ended():

@@ -167,6 +167,6 @@ class SgdTraining:
 
 
 def cosine(schedule: Schedule, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0: from ``lr`` towards ``lr_min`` (0 if it has none)."""
+    """The learning rate of an epoch, counted from 0: from ``lr`` to ``lr_min`` (0 if it has none) and no further."""
     lowest = getattr(schedule, "lr_min", 0.0)
-    return lowest + (schedule.lr - lowest) * (1 + math.cos(math.pi * epoch / schedule.epochs)) / 2
+    return lowest + (schedule.lr - lowest) * (1 + math.cos(math.pi * min(epoch, schedule.epochs) / schedule.epochs)) / 2

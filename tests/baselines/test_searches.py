@@ -142,6 +142,42 @@ def test_rsws_trains_on_its_own_cells_for_the_time_it_is_given() -> None:
     assert watched.samplers == [(Wired(2), 60.0)]
 
 
+class Ticking(Watched):
+    """Training takes its limit, a measurement a second."""
+
+    def ask(self, question):
+        self.cost.seconds += question.limit()
+        self.question = question
+        return super().ask(question)
+
+    def measure(self, alphas, whole=False):
+        self.cost.seconds += len(alphas)
+        return super().measure(alphas, whole)
+
+
+def test_rsws_in_equal_time_trains_and_measures_until_the_time_is_over() -> None:
+    watched = Ticking(problem())
+    values = rsws.RSWSSettings(rounds=1, samples=20, refined=2, device_seconds=100.0, training_share=0.4)
+    details = rsws.search(watched, 0, values).details
+    assert (watched.question.seconds, watched.question.to_the_limit) == (40.0, True)
+    assert [len(alphas) for alphas, whole in watched.measured if not whole] == [8, 8, 4, 8, 8, 4, 8, 8]
+    assert details["device_seconds"] == {"given": 100.0, "spent": 102.0, "share": 1.02}
+    assert len(details["round_losses"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"device_seconds": 0.0}, "device_seconds is 0.0"),
+        ({"seconds": 1.0, "device_seconds": 1.0}, "both given"),
+        ({"training_share": 1.0}, "training_share is 1.0"),
+    ],
+)
+def test_rsws_refuses_times_that_cannot_be(values, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        rsws.RSWSSettings(**values)
+
+
 def test_random_search_trains_each_cell_once_and_keeps_the_best() -> None:
     watched = Watched(problem())
     outcome = random_search.search(watched, 0, random_search.RandomSearchSettings(samples=5, epochs=7))

@@ -35,7 +35,7 @@ def test_a_profile_changes_or_leaves_out_rows() -> None:
     assert "ENAS" in sweeps.rows("table3", "paper")
     rows = sweeps.rows("table3", "laptop")
     assert "ENAS" not in rows
-    assert {config.search["seconds"] for config in rows["RSWS (equal search time)"]} == {120.0}
+    assert {config.search["device_seconds"] for config in rows["RSWS (equal search time)"]} == {"conas"}
 
 
 def test_further_settings_reach_every_run() -> None:

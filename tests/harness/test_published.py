@@ -11,6 +11,7 @@ from conas.cnn.one_shot import WholeOneShotCNN
 from conas.seeds import generator
 from harness.config.load import Config, ConfigError, ImageConfig, load
 from harness.console.progress import Reporter
+from harness.estimates.asking import questions
 from harness.execution.execute import search
 from harness.training.image.one_shot import ImageMeasurer
 from harness.training.image.task import ImageTask
@@ -69,6 +70,16 @@ def test_a_published_search_is_judged_by_the_error_in_its_own_space(
     images = len(ImageTask(config).validation)
     wrong = found.record.details["loss"] * images
     assert wrong == pytest.approx(round(wrong)), "a share of the images"
+
+
+def test_rsws_of_equal_time_takes_the_seconds_of_the_search_of_conas(tmp_path: Path) -> None:
+    sizes = {"dataset": "descriptions", "profile": "smoke", "runs_dir": str(tmp_path)}
+    ours = load({**sizes, "method": "rsws", "search": {"device_seconds": "conas"}}).for_search()
+    found, theirs = search(ours, Reporter()), search(load({**sizes, "method": "conas"}).for_search(), Reporter())
+    times = found.record.details["device_seconds"]
+    assert times["given"] == theirs.record.seconds
+    assert times["spent"] == found.record.seconds >= times["given"]
+    assert {name.partition(" one_shot")[0] for name in questions(ours)} == {"as long as"}
 
 
 @pytest.mark.parametrize("updates", [{"alone": {"epochs": 100}}, {"search": {"most": 2000}}])
