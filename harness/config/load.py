@@ -131,6 +131,11 @@ class Config(Section):
         """The same configuration in another profile."""
         return load({**self.updates, **self._choices(), "profile": profile})
 
+    def with_method(self, name: str) -> "Config":
+        """The same configuration with another search method, in its own settings and without a variant."""
+        updates = {update: value for update, value in self.updates.items() if not update.startswith("search.")}
+        return load({**updates, **self._choices(), "method": name, "variant": None})
+
     def for_search(self) -> "Config":
         """The configuration of the run whose search this run uses: on the search's own data set and seed."""
         theirs = ("final.", "search_")
