@@ -19,7 +19,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-oldest test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
-        laptop-replication recovery spectrum prediction ranking race gpu-check paper-search-cpu sync dashboard clean
+        laptop-replication recovery spectrum prediction ranking race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -112,8 +112,12 @@ race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (T
 gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
 	$(BIN)/python -m harness.studies.gpu --data-dir "$(DATA)"
 
-paper-search-cpu: install ## the paper's CIFAR-10 search on the CPU, at its full size; continues where it stopped
-	$(ALONE) $(BIN)/python -m harness.studies.paper_search --data-dir "$(DATA)" --store "$(STORE)" $(if $(SUBSET),--allow-subset)
+paper-search: install ## the paper's CIFAR-10 search on a CUDA device (MINUTES=5, SEED=1); continues where it stopped
+	$(BIN)/python -m harness.studies.paper_search --device cuda --data-dir "$(DATA)" --store "$(STORE)" --seed $(or $(SEED),0) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(PIECES),--pieces "$(PIECES)") $(if $(SUBSET),--allow-subset)
+
+paper-search-cpu: install ## the same on the CPU
+	$(ALONE) $(BIN)/python -m harness.studies.paper_search --device cpu --data-dir "$(DATA)" --store "$(STORE)" $(if $(SUBSET),--allow-subset)
 
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
 	$(BIN)/python -m harness.sync --store "$(STORE)"

@@ -1,15 +1,35 @@
-"""``python -m harness.data fetch``: bring data sets where runs find them, and check them."""
+"""``python -m harness.data fetch``: bring data sets where runs find them, and check them.
+
+``python -m harness.data pack``: what the paper's search reads of CIFAR-10 in one file.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from conas.refusal import Refused
+from harness.config.load import load
 from harness.data import DataError, ImageSet, Provenance, dataset, dataset_names, load_images, load_text
+from harness.data.packed import pack
+from harness.records.files import write_atomic
+from harness.training.image.one_shot import searched
+from harness.training.image.task import ImageTask
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch what is asked for, one line a data set; 0 if all of it is there and as it should be, else 1."""
+    """Do what is asked for; 0 if all is there and as it should be, else 1."""
     chosen = _parser().parse_args(arguments)
+    try:
+        return chosen.work(chosen)
+    except (Refused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _fetch(chosen: argparse.Namespace) -> int:
+    """Fetch data sets, one line each."""
     failed = False
     for name in chosen.dataset or dataset_names():
         try:
@@ -24,12 +44,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.data", description=__doc__)
-    fetch = parser.add_subparsers(required=True).add_parser("fetch", help="download what is missing and check all")
+    commands = parser.add_subparsers(required=True)
+    fetch = commands.add_parser("fetch", help="download what is missing and check all")
     fetch.add_argument("--dataset", action="append", choices=dataset_names(), help="may be repeated; default: all")
     fetch.add_argument("--data-dir", default="data", help="where the files lie or go (default: data)")
     fetch.add_argument("--offline", action="store_true", help="only check what is there")
     fetch.add_argument("--allow-subset", action="store_true", help="accept images that are not the published files")
+    fetch.set_defaults(work=_fetch)
+    packing = commands.add_parser("pack", help="what the paper's search reads of CIFAR-10 in one file")
+    packing.add_argument("--data-dir", default="data", help="where the files lie (default: data)")
+    packing.add_argument("--allow-subset", action="store_true", help="accept images that are not the published files")
+    packing.add_argument("--seed", action="append", type=int, help="of the search; may be repeated; default: 0")
+    packing.add_argument("--out", type=Path, default=Path("cifar10.packed"), help="the file (default: cifar10.packed)")
+    packing.set_defaults(work=_pack)
     return parser
+
+
+def _pack(chosen: argparse.Namespace) -> int:
+    """Write the images of the searches with some seeds."""
+    seeds = chosen.seed or [0]
+    updates = {"dataset": "cifar10", "profile": "paper", "data_dir": chosen.data_dir, "device": "cpu"}
+    configs: list[Any] = [load({**updates, "seed": seed, "allow_subset": chosen.allow_subset}) for seed in seeds]
+    tasks = [ImageTask(config) for config in configs]
+    places = set[int]().union(*map(searched, tasks))
+    content = pack(tasks[0].data, places, {"seeds": seeds})
+    write_atomic(chosen.out, content)
+    print(f"{chosen.out}: {len(places)} images, {len(content) / 1e6:.1f} MB, for seeds {', '.join(map(str, seeds))}")
+    return 0
 
 
 def _load(name: str, chosen: argparse.Namespace) -> Provenance:

@@ -123,13 +123,16 @@ def _train_final(config: Config, folder: RunFolder, record: Record, trainee: Fin
     checkpoints.clear()
 
 
-def search(config: Config, reporter: Reporter) -> Found:
-    """Run the search of ``config``, a search's own configuration, or take what it found before."""
+def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
+    """Run the search of ``config``, a search's own configuration, or take what it found before.
+
+    ``task`` is that of the configuration, if it is loaded already.
+    """
     store = Store(config.runs_dir)
     key = digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
     folder = place(store, key)
     with claim(folder, wait=-1):
-        return kept(folder) or _search_now(config, store, key, reporter).keep(folder)
+        return kept(folder) or _search_now(config, store, key, reporter, task or load_task(config)).keep(folder)
 
 
 def _settings(config: Config, reporter: Reporter) -> Any:
@@ -140,9 +143,9 @@ def _settings(config: Config, reporter: Reporter) -> Any:
     return dataclasses.replace(config.settings, device_seconds=search(equal, reporter).record.seconds)
 
 
-def _search_now(config: Config, store: Store, key: str, reporter: Reporter) -> Found:
+def _search_now(config: Config, store: Store, key: str, reporter: Reporter, task: Any) -> Found:
     chosen = method(config.method)
-    problem = TrainedProblem(config, load_task(config), store, reporter)
+    problem = TrainedProblem(config, task, store, reporter)
     reporter.say(f"searching with {config.method} on {config.dataset}, seed {config.seed}")
     outcome = chosen(problem, config.seed, _settings(config, reporter))
     for note in outcome.details.get("notes", []):

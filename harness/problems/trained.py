@@ -21,6 +21,7 @@ from conas.space import Alpha, Space, space
 from harness.config.identity import deciding, digest
 from harness.config.load import Config
 from harness.console.progress import Reporter
+from harness.deadline import stop_if_passed
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines, read_json, write_json
 from harness.records.store import Store, claim
@@ -167,6 +168,7 @@ class TrainedOracle:
             for together in _blocks(new):
                 self._ask(together, [new[question] for question in together])
                 bar.step(len(together))
+                stop_if_passed()
         rows = [self._known[question] for question in questions]
         self._problem.cost.add(Cost(measurements=len(rows), seconds=sum(row["seconds"] for row in rows)))
         return np.array([float(row["loss"]) for row in rows])

@@ -1,38 +1,84 @@
-"""`make paper-search-cpu`: the paper's CIFAR-10 search, published settings, on whatever machine this is.
+"""`make paper-search`: the paper's CIFAR-10 search, published settings, on whatever machine this is.
 
 25,000 training and 25,000 validation images, 100 epochs, 1,000 measurements, one stage of recovery. The command
 continues where it stopped, and says how long the rest will take. The cell that it finds serves every later run.
+
+With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 15 MB, which the same
+command goes on from on another machine of the same kind, to the same bits. --packed takes the images from a file of
+``python -m harness.data pack``.
 """
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
 from conas.refusal import Refused
-from harness.config.load import load
+from harness.config.load import Config, load
 from harness.console.progress import Reporter, duration
+from harness.data.packed import unpack
+from harness.deadline import TimeIsUp, within
 from harness.execution.execute import search
+from harness.records.pieces import join, split
 from harness.training.environment import make_deterministic
+from harness.training.image.task import ImageTask
+
+
+def run(config: Config, minutes: float | None = None, pieces: Path | None = None, packed: Path | None = None) -> str:
+    """Search, or continue; one line that says where things stand.
+
+    Raises:
+        Refused: the data, the settings or the pieces are not what they should be.
+    """
+    store = Path(config.runs_dir)
+    if pieces is not None and not store.exists() and any(pieces.glob("*")):
+        join(pieces, store)
+    make_deterministic(config.threads)
+    task = None if packed is None else packed_task(config, packed)
+    try:
+        with within(None if minutes is None else 60 * minutes):
+            found = search(config.for_search(), Reporter(), task)
+    except TimeIsUp:
+        return "time is up; the same command continues where this one stopped"
+    finally:
+        if pieces is not None and store.exists():
+            split(store, pieces)
+    return f"found in {duration(found.record.seconds)}: {found.genotype}"
+
+
+def packed_task(config: Any, path: Path) -> ImageTask:
+    """The task of a search on packed images.
+
+    Raises:
+        Refused: they were packed for other searches.
+    """
+    data, purpose = unpack(path)
+    if data.name != config.dataset or config.seed not in purpose["seeds"]:
+        seeds = ", ".join(map(str, purpose["seeds"]))
+        raise Refused(f"{path} is for seed {seeds} on {data.name}, not for seed {config.seed} on {config.dataset}")
+    return ImageTask(config, data)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.paper_search", description=__doc__)
     parser.add_argument("--data-dir", default="data", help="where CIFAR-10 lies (default: %(default)s)")
-    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
+    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")
     parser.add_argument("--store", default="runs", help="where the search is kept (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
-    arguments = parser.parse_args()
-    updates = {"dataset": "cifar10", "profile": "paper", "seed": arguments.seed, "runs_dir": arguments.store}
-    updates |= {"data_dir": arguments.data_dir, "allow_subset": arguments.allow_subset}
+    parser.add_argument("--device", default="auto", help="cuda, cpu (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
+    parser.add_argument("--pieces", type=Path, help="a folder that takes the store away, and brings it back")
+    parser.add_argument("--packed", type=Path, help="a file with the images, instead of --data-dir")
+    chosen = parser.parse_args()
+    updates = {"dataset": "cifar10", "profile": "paper", "seed": chosen.seed, "runs_dir": chosen.store}
+    updates |= {"data_dir": chosen.data_dir, "allow_subset": chosen.allow_subset, "device": chosen.device}
     try:
-        config = load(updates)
-        make_deterministic(config.threads)
-        found = search(config.for_search(), Reporter())
+        print(run(load(updates), chosen.minutes, chosen.pieces, chosen.packed))
     except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command continues where this one stopped")
-    print(f"found in {duration(found.record.seconds)}: {found.genotype}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.console.progress import Reporter
+from harness.deadline import TimeIsUp, passed
 from harness.records.checkpoint import Checkpoints
 from harness.records.files import Lines
 
@@ -85,6 +86,7 @@ def fit(
     Raises:
         DivergedError: the loss is NaN or infinite; the message says where.
         CheckpointError: the checkpoint there is of another configuration.
+        TimeIsUp: the deadline of `harness.deadline` has passed; there is a checkpoint.
     """
     progress = _resume(trainee, checkpoints)
     recorded = {row["epoch"] for row in metrics if row.get("stage") == stage}
@@ -103,6 +105,9 @@ def fit(
                 reporter.metric(row)
                 clock.checkpoint()
             clock.checkpoint_if_due()
+            if passed():
+                clock.checkpoint()
+                raise TimeIsUp(f"{stage}: stopped in epoch {progress.epoch + 1}, step {progress.step + 1}")
     clock.checkpoint()
     return progress
 

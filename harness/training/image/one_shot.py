@@ -12,9 +12,10 @@ from conas.questions import OneShot
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
+from harness.data import Images
 from harness.training.answers import answers
 from harness.training.image.fused_one_shot import Losses, OneShotSgd, measurer
-from harness.training.image.task import ImageTask
+from harness.training.image.task import EVALUATION_BATCH, ImageTask
 from harness.training.policies import PolicyTraining
 from harness.training.sgd import Batch
 from harness.training.work import Work
@@ -82,6 +83,17 @@ class ImageMeasurer:
         task, measure = self._task, self._task.config.measure
         if draw is None:
             return list(task.measured_batches(task.validation, 0))
-        order = generator(task.config.seed, "measuring", draw).permutation(len(task.validation))
-        chosen = task.validation.select(order[: measure.batches * measure.batch_size])
-        return list(task.measured_batches(chosen, draw, measure.batch_size))
+        return list(task.measured_batches(_measured(task, draw), draw, measure.batch_size))
+
+
+def _measured(task: ImageTask, draw: int) -> Images:
+    """The validation images of the measurements number ``draw``."""
+    measure = task.config.measure
+    order = generator(task.config.seed, "measuring", draw).permutation(len(task.validation))
+    return task.validation.select(order[: measure.batches * measure.batch_size])
+
+
+def searched(task: ImageTask) -> set[int]:
+    """Positions in the training set of the images that a search by common measurements reads."""
+    parts = (task.weights_half, task.validation.select(slice(EVALUATION_BATCH)), _measured(task, 0))
+    return {place for part in parts for place in part.indices.tolist()}

@@ -1,0 +1,88 @@
+"""Some images of a data set in one file, compressed without loss: what a search reads, so that it can travel."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from harness.data.content import one_line
+from harness.data.files import DataError, FileRecord, Provenance
+from harness.data.images import ImageData, Images
+from harness.data.registry import ImageSet, dataset
+
+_FORMAT = "conas-images-1"
+
+
+def pack(data: ImageData, places: Iterable[int], purpose: Mapping[str, Any]) -> bytes:
+    """The training images at ``places`` and the labels of all.
+
+    Args:
+        data: a data set of colour images.
+        places: positions in its training set.
+        purpose: what the images are for, as JSON data; `unpack` returns it.
+    """
+    chosen = np.unique(np.fromiter(places, np.int64))
+    pixels = data.train.images.permute(0, 2, 3, 1).numpy()
+    files = [_compressed(pixels[place]) for place in chosen]
+    about = {"format": _FORMAT, "purpose": dict(purpose), "provenance": asdict(data.provenance)}
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        about=np.array(json.dumps(about)),
+        shape=np.array(data.train.images.shape),
+        places=chosen,
+        ends=np.cumsum([len(file) for file in files]),
+        images=np.frombuffer(b"".join(files), np.uint8),
+        labels=data.train.labels.numpy().astype(np.uint8),
+    )
+    return buffer.getvalue()
+
+
+def unpack(path: Path) -> tuple[ImageData, dict[str, Any]]:
+    """The data set in the file ``path``, black where an image was left out and without test images; and its purpose.
+
+    Raises:
+        DataError: no such file, or not one that `pack` made.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            train = _images(*(arrays[name] for name in ("shape", "places", "ends", "images", "labels")))
+    except (OSError, ValueError, KeyError, SyntaxError) as error:
+        raise DataError(f"{path} is no file of packed images ({one_line(error)})") from error
+    if about["format"] != _FORMAT:
+        raise DataError(f"{path} has the format {about['format']!r}; this version reads {_FORMAT!r}")
+    origin = about["provenance"]
+    files = tuple(FileRecord(**record) for record in origin["files"])
+    entry = dataset(origin["dataset"])
+    assert isinstance(entry, ImageSet)
+    test = Images(train.images[:0], train.labels[:0], train.indices[:0])
+    provenance = Provenance(entry.name, origin["source"], files, origin["counts"], origin["whole"])
+    return ImageData(entry.name, train, test, entry.classes, entry.mean, entry.std, provenance), about["purpose"]
+
+
+def _compressed(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "webp", lossless=True, method=4)
+    return buffer.getvalue()
+
+
+def _images(
+    shape: np.ndarray, places: np.ndarray, ends: np.ndarray, images: np.ndarray, labels: np.ndarray
+) -> Images:
+    count, channels, height, width = shape.tolist()
+    pixels = np.zeros((count, height, width, channels), np.uint8)
+    for place, file in zip(places, np.split(images, ends[:-1]), strict=True):
+        pixels[place] = np.asarray(Image.open(io.BytesIO(file.tobytes())))
+    return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2), _longs(labels), torch.arange(count))
+
+
+def _longs(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.int64))

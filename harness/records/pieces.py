@@ -1,0 +1,59 @@
+"""A store in a few files of limited size, for ways that take no more: a mail, a lent machine's outbox."""
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+from conas.refusal import Refused
+from harness.records.files import read_bytes, read_json, write_atomic, write_json
+
+_MANIFEST = "store.json"
+_LIMIT = 15 << 20
+_LEFT_BEHIND = (".previous.pt", ".lock", ".new")
+
+
+class PiecesError(Refused):
+    """The pieces of a store are not all there, or are not what was written."""
+
+
+def split(store: Path, out: Path, limit: int = _LIMIT) -> list[Path]:
+    """Write all files of ``store`` to ``out`` in pieces of at most ``limit`` bytes; the files written."""
+    content = _packed(store)
+    parts = [content[start : start + limit] for start in range(0, len(content), limit)]
+    names = [f"store.{number:02}" for number in range(len(parts))]
+    out.mkdir(parents=True, exist_ok=True)
+    for name, part in zip(names, parts, strict=True):
+        write_atomic(out / name, part)
+    write_json(out / _MANIFEST, {"parts": names, "sha256": hashlib.sha256(content).hexdigest()})
+    return [out / _MANIFEST, *(out / name for name in names)]
+
+
+def join(folder: Path, store: Path) -> None:
+    """Make the store whose pieces lie in ``folder``.
+
+    Raises:
+        PiecesError: there are none, they are incomplete or damaged, or ``store`` has files already.
+    """
+    if not (folder / _MANIFEST).exists():
+        raise PiecesError(f"{folder} holds no pieces of a store ({_MANIFEST} is missing)")
+    if store.exists() and any(store.iterdir()):
+        raise PiecesError(f"{store} holds something already; pieces are unpacked into an empty folder")
+    manifest = read_json(folder / _MANIFEST)
+    try:
+        content = b"".join(read_bytes(folder / Path(name).name) for name in manifest["parts"])
+    except OSError as error:
+        raise PiecesError(f"a piece is missing: {error}") from error
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+        raise PiecesError(f"the pieces in {folder} are damaged: their checksum does not match")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(store, filter="data")
+
+
+def _packed(store: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in sorted(store.rglob("*")):
+            if path.is_file() and not path.is_symlink() and not path.name.endswith(_LEFT_BEHIND):
+                archive.add(path, str(path.relative_to(store)))
+    return buffer.getvalue()

@@ -1,0 +1,102 @@
+"""A search in pieces: stopped by the clock, carried in files, gone on with elsewhere, on packed images."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conas.refusal import Refused
+from harness import deadline
+from harness.config.load import load
+from harness.data import DataError, load_images
+from harness.data.packed import pack, unpack
+from harness.records.pieces import PiecesError, join, split
+from harness.studies.paper_search import packed_task, run
+from harness.training.image.one_shot import searched
+from harness.training.image.task import ImageTask
+
+
+def config(folder: Path) -> Any:
+    sizes = {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 30}}
+    return load({"dataset": "digits", "profile": "smoke", "runs_dir": str(folder), **sizes})
+
+
+def weights(store: Path) -> bytes:
+    (path,) = store.rglob("weights/checkpoint.pt")
+    return path.read_bytes()
+
+
+def test_pieces_on_three_machines_end_at_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(config(tmp_path / "whole"))
+    pieces = tmp_path / "pieces"
+    for number, steps in enumerate((1, 2, math.inf)):
+        left = iter(range(int(steps))) if steps < math.inf else None
+        monkeypatch.setattr(deadline, "passed", lambda left=left: left is not None and next(left, None) is None)
+        monkeypatch.setattr("harness.training.loop.passed", deadline.passed)
+        said = run(config(tmp_path / f"machine {number}"), pieces=pieces)
+        assert said.startswith("found" if steps == math.inf else "time is up")
+        assert max(path.stat().st_size for path in pieces.iterdir()) <= 16 << 20
+    assert said.partition(":")[2] == whole.partition(":")[2]
+    assert weights(tmp_path / "machine 2") == weights(tmp_path / "whole")
+
+
+def test_a_moment_passes() -> None:
+    with deadline.within(None):
+        deadline.stop_if_passed()
+    with deadline.within(0), pytest.raises(deadline.TimeIsUp):
+        deadline.stop_if_passed()
+    assert not deadline.passed()
+
+
+def test_small_pieces_and_damaged_ones(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "stage").mkdir(parents=True)
+    (store / "stage" / "weights.pt").write_bytes(bytes(range(256)) * 100)
+    (store / "stage" / "checkpoint.previous.pt").write_bytes(b"old")
+    written = split(store, tmp_path / "out", limit=10_000)
+    assert all(path.stat().st_size <= 10_000 for path in written)
+    join(tmp_path / "out", tmp_path / "there")
+    assert [path.name for path in (tmp_path / "there").rglob("*.pt")] == ["weights.pt"]
+    with pytest.raises(PiecesError, match="holds something already"):
+        join(tmp_path / "out", store)
+    written[1].write_bytes(b"x")
+    with pytest.raises(PiecesError, match="damaged"):
+        join(tmp_path / "out", tmp_path / "elsewhere")
+    written[1].unlink()
+    with pytest.raises(PiecesError, match="missing"):
+        join(tmp_path / "out", tmp_path / "elsewhere")
+
+
+def colours() -> Any:
+    digits = load_images("digits", None)
+    images = digits.train.images
+    train = type(digits.train)(
+        torch.cat([images, 2 * images, 255 - images], 1), digits.train.labels, digits.train.indices
+    )
+    return type(digits)("cifar10", train, digits.test, 10, (0.5,) * 3, (0.5,) * 3, digits.provenance)
+
+
+def test_packed_images_are_the_images(tmp_path: Path) -> None:
+    data = colours()
+    path = tmp_path / "packed"
+    path.write_bytes(pack(data, [5, 9, 700], {"seeds": [3]}))
+    found, purpose = unpack(path)
+    assert purpose == {"seeds": [3]}
+    assert torch.equal(found.train.images[[5, 9, 700]], data.train.images[[5, 9, 700]])
+    assert torch.equal(found.train.labels, data.train.labels)
+    assert found.provenance.fingerprint == data.provenance.fingerprint
+    assert int(found.train.images.flatten(1).any(1).sum()) == 3
+    with pytest.raises(Refused, match="is for seed 3 on digits, not for seed 0 on digits"):
+        packed_task(config(tmp_path), path)
+    path.write_bytes(b"PK something else")
+    with pytest.raises(DataError, match="no file of packed images"):
+        unpack(path)
+
+
+def test_what_a_search_reads() -> None:
+    task = ImageTask(load({"dataset": "digits", "profile": "smoke"}))
+    places = searched(task)
+    assert set(task.weights_half.indices.tolist()) < places
+    assert len(places) < len(task.data.train)
