@@ -7,7 +7,10 @@ derivative written out: three arrays an edge are kept instead of a dozen, and th
 summed over time, and those of a state over its readers, inside the products that make them.
 """
 
+import warnings
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -60,6 +63,20 @@ def wire(cell: Cell) -> Wiring:
     return Wiring(tuple(edges), tuple(readers), concat)
 
 
+@cache
+def kernels_work(device: torch.device) -> bool:
+    """Whether the kernels of `conas.rnn.cuda` can be used on ``device``; if it is one of CUDA and not, says so."""
+    if device.type != "cuda":
+        return False
+    try:
+        import_module("conas.rnn.cuda.cell").probe(device)
+    except Exception as error:  # whatever a compiler or a driver may raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        warnings.warn(f"no kernels for recurrent cells, so they are slower: {reason}", RuntimeWarning, stacklevel=2)
+        return False
+    return True
+
+
 class RecurrentCell(PlainRecurrentCell):
     """`PlainRecurrentCell` at speed, but for what is not worth it: batch norm (only DARTS' search asks for it), and
     cells whose output depends neither on the input nor on the hidden state."""
@@ -70,6 +87,9 @@ class RecurrentCell(PlainRecurrentCell):
         wiring = wire(cell)
         if not wiring.readers[0] or not isinstance(self.norm, nn.Identity):
             return super().recur(projected, hidden, cell, masks)
+        if projected.is_cuda and kernels_work(projected.device):
+            outputs = import_module("conas.rnn.cuda.cell").forward(self, projected, hidden, cell, masks)
+            return outputs, outputs[-1]
         weights = [self.hidden_weight, *self.weights]
         none = hidden.new_empty(self.size, 0)
         matrices = [torch.cat([none, *(weights[i - 1] for i in states)], dim=1) for states in wiring.readers]

@@ -131,7 +131,7 @@ class LanguageModel(nn.Module):
     def run_dropped(self, tokens: Tensor, hidden: Tensor, cell: Cell, drops: Drops | None) -> Run:
         """As `run`, with the dropout factors given: nothing is drawn. None: no dropout."""
         masks = None if drops is None else Masks(drops.input, drops.state)
-        outputs, last = self.cell(self._embed(tokens, drops), hidden, cell, masks)
+        outputs, last = self.cell(self.embed(tokens, drops), hidden, cell, masks)
         return Run(outputs, outputs if drops is None else outputs * drops.output, last.detach())
 
     def project(self, tokens: Tensor) -> Tensor:
@@ -142,7 +142,8 @@ class LanguageModel(nn.Module):
         """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under outputs (T, B, size)."""
         return cross_entropy(outputs.flatten(0, 1), self.embedding, self.bias, targets.flatten())
 
-    def _embed(self, tokens: Tensor, drops: Drops | None) -> Tensor:
+    def embed(self, tokens: Tensor, drops: Drops | None) -> Tensor:
+        """Words (T, B) -> (T, B, size), whole words and units dropped."""
         embedded = F.embedding(tokens, self.embedding)
         return embedded if drops is None else embedded * drops.words[tokens] * drops.embedding
 

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from conas.genotype import Cell
+from conas.rnn.cell import kernels_work
 from conas.rnn.language_model import FinalRNN, LanguageModel, OneShotRNN, recurrent
 from conas.rnn.text_windows import windows
 from conas.space import Alpha
@@ -57,6 +60,9 @@ class RecurrentMeasurer:
 @torch.no_grad()
 def mean_losses(model: LanguageModel, text: Tensor, cells: Sequence[Cell], bptt: int) -> list[float]:
     """The mean cross-entropy of every cell over a text, the input products being shared by all of them."""
+    if isinstance(model, OneShotRNN | FinalRNN) and kernels_work(text.device):
+        with _evaluating(model):
+            return _reader(model).losses(text, cells, model.initial_hidden(text.shape[1]), bptt)
     hidden = [model.initial_hidden(text.shape[1])] * len(cells)
     totals = [0.0] * len(cells)
     with _evaluating(model):
@@ -66,6 +72,10 @@ def mean_losses(model: LanguageModel, text: Tensor, cells: Sequence[Cell], bptt:
                 outputs, hidden[i] = model.cell.recur(projected, hidden[i], cell)
                 totals[i] += float(model.cross_entropy(outputs, targets)) * targets.numel()
     return [total / text[1:].numel() for total in totals]
+
+
+def _reader(model: LanguageModel) -> Any:
+    return import_module("conas.rnn.cuda.reading").reader(model)
 
 
 @contextmanager

@@ -25,10 +25,12 @@ class OnTensors:
     Attributes:
         draw: (epoch, step, generator of dropout masks) -> all that is random, as tensors.
         forward: (tokens, hidden, what was drawn) -> the pass.
+        trained: (what was drawn) -> which parameters take part, see `harness.training.updates.update`; all if None.
     """
 
     draw: Callable[[int, int, torch.Generator], tuple[Tensor, ...]]
     forward: Callable[..., Run]
+    trained: Callable[..., Tensor] | None = None
 
     def __call__(self, epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
         """The pass."""
@@ -84,7 +86,8 @@ class BpttTraining:
         self._count = cache(lambda epoch: len(self._windows(epoch)))
         self.captured: CapturedStep | None = None
         if self._text.is_cuda and isinstance(forward, OnTensors):
-            self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip)
+            trained = None if forward.trained is None else self._trained
+            self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip, trained)
 
     def steps(self, epoch: int) -> int:
         """The number of windows of an epoch."""
@@ -115,6 +118,11 @@ class BpttTraining:
         self._hidden.copy_(run.hidden)
         loss = self.model.cross_entropy(run.dropped, targets)
         yield loss + self._penalty(run), loss
+
+    def _trained(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Tensor:
+        assert isinstance(self._forward, OnTensors)
+        assert self._forward.trained is not None
+        return self._forward.trained(*drawn)
 
     def _penalty(self, run: Run) -> Tensor:
         return regularisation(run.outputs, run.dropped, self._settings.activation, self._settings.temporal)

@@ -20,10 +20,18 @@ class CapturedStep:
             what is reported, which is added up as well. Each piece is done with before the next is asked for.
         optimizer: a `torch.optim.SGD` or `torch.optim.ASGD` over ``parameters``.
         clip: the largest norm of the gradients.
+        trained: from the inputs, which parameters take part in the step, see `update`; all if None.
     """
 
-    def __init__(self, pieces: Pieces, parameters: Sequence[nn.Parameter], optimizer: Optimizer, clip: float) -> None:
-        self._pieces, self._parameters, self._clip = pieces, parameters, clip
+    def __init__(
+        self,
+        pieces: Pieces,
+        parameters: Sequence[nn.Parameter],
+        optimizer: Optimizer,
+        clip: float,
+        trained: Callable[..., Tensor] | None = None,
+    ) -> None:
+        self._pieces, self._parameters, self._clip, self._trained = pieces, parameters, clip, trained
         self.graphs = Graphs(self._body)
         self._rate = torch.zeros((), device=parameters[0].device, dtype=parameters[0].dtype)
         self._filled: float | None = None
@@ -45,12 +53,14 @@ class CapturedStep:
         totals: list[Tensor | None] = [None] * len(self._parameters)
         reported = torch.zeros_like(self._rate)
         for loss, report in self._pieces(*inputs):
-            gradients = torch.autograd.grad(loss, self._parameters, allow_unused=True)
-            totals = [_sum(*pair) for pair in zip(totals, gradients, strict=True)]
+            more = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+            totals = [_sum(*pair) for pair in zip(totals, more, strict=True)]
             reported += report.detach()
-        reached = [(p, g) for p, g in zip(self._parameters, totals, strict=True) if g is not None]
-        parameters: list[Tensor] = [parameter for parameter, _ in reached]
-        update(self._optimizer, parameters, clipped([g for _, g in reached], self._clip), self._rate)
+        reached = [i for i, gradient in enumerate(totals) if gradient is not None]
+        parameters: list[Tensor] = [self._parameters[i] for i in reached]
+        gradients = clipped([gradient for gradient in totals if gradient is not None], self._clip)
+        parts = None if self._trained is None else [self._trained(*inputs)[i] for i in reached]
+        update(self._optimizer, parameters, gradients, self._rate, parts)
         return reported
 
 

@@ -16,12 +16,23 @@ def clipped(gradients: list[Tensor], largest: float) -> list[Tensor]:
 
 
 @torch.no_grad()
-def update(optimizer: Optimizer, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor) -> None:
-    """The step of ``optimizer``, an `SGD` or an `ASGD`, with the learning rate ``rate``, shape ()."""
+def update(
+    optimizer: Optimizer,
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    rate: Tensor,
+    trained: list[Tensor] | None = None,
+) -> None:
+    """The step of ``optimizer``, an `SGD` or an `ASGD`, with the learning rate ``rate``, shape ().
+
+    ``trained`` says of every parameter whether it takes part, 1 or 0, shape (); one that does not has the gradient 0,
+    and is left as it is by an optimiser without momentum.
+    """
     _prepare(optimizer, parameters, rate)
     group = optimizer.param_groups[0]
     if group["weight_decay"]:
-        gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+        decaying = parameters if trained is None else list(torch._foreach_mul(parameters, trained))
+        gradients = list(torch._foreach_add(gradients, decaying, alpha=group["weight_decay"]))
     if isinstance(optimizer, ASGD):
         _averaged(optimizer, parameters, gradients, rate)
     else:

@@ -1,7 +1,9 @@
 """The one-shot RNN: its training, and perplexities measured on it."""
 
 import math
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -9,14 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conas.questions import OneShot
-from conas.rnn.language_model import OneShotRNN, Run
+from conas.rnn.cell import kernels_work
+from conas.rnn.language_model import Drops, OneShotRNN, Run, recurrent
 from conas.rnn.measuring import RecurrentMeasurer, perplexity
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.config.schema import TextMeasure
 from harness.training.answers import answers
-from harness.training.bptt import BpttTraining
+from harness.training.bptt import BpttTraining, OnTensors
 from harness.training.policies import PolicyTraining
 from harness.training.text.task import TextTask
 from harness.training.work import Work
@@ -33,9 +36,13 @@ class OneShotTraining(PolicyTraining):
         model = task.one_shot_model("oneshot")
         policy = question.policy.start(task.space, derive(seed, "policy"))
 
-        def forward(epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
-            return model(tokens, hidden, policy.draw(generator(seed, "subgraph", epoch, step)), dropping)
+        def draw(epoch: int, step: int) -> Alpha:
+            return policy.draw(generator(seed, "subgraph", epoch, step))
 
+        def plain(epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
+            return model(tokens, hidden, draw(epoch, step), dropping)
+
+        forward = _on_tensors(model, settings.batch_size, draw) if kernels_work(task.device) else plain
         part, evaluate = derive(seed, "training", "oneshot"), partial(_sampled, task, model, policy)
         training = BpttTraining(model, settings, task.data.train, part, forward, evaluate, epochs=settings.epochs)
         super().__init__(training, policy, partial(TextMeasurer, model, task.cheap, task.whole, task.config.measure))
@@ -45,6 +52,23 @@ class OneShotTraining(PolicyTraining):
         """Epochs of random sub-networks."""
         settings = task.config.oneshot
         return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
+
+
+def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha]) -> OnTensors:
+    """The pass of sub-networks that are drawn by (epoch, step), with the same launches for all of them."""
+    cuda = import_module("conas.rnn.cuda.cell")
+    layout = cuda.every(model.space, model.cell.size)
+
+    def draw(epoch: int, step: int, dropping: torch.Generator) -> tuple[Tensor, ...]:
+        cell = recurrent(model.space.decode(drawn(epoch, step)))
+        trained = torch.tensor([True, True, *cuda.trained(cell, model.space.nodes)], dtype=model.embedding.dtype)
+        drops = model.draw(batch, dropping)
+        return layout.chosen(cell, model.embedding), trained.to(model.embedding.device), *drops
+
+    def forward(tokens: Tensor, hidden: Tensor, weights: Tensor, trained: Tensor, *drops: Tensor) -> Run:
+        return cuda.run_chosen(model, tokens, hidden, weights, Drops(*drops))
+
+    return OnTensors(draw, forward, lambda weights, trained, *drops: trained)
 
 
 def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[str, float]:

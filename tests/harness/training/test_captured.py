@@ -4,6 +4,10 @@ Where there is no CUDA device, nothing is captured; that a replay has the bits o
 """
 
 import copy
+import os
+
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before the kernels of recurrent cells are made
+
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +15,14 @@ import pytest
 import torch
 
 from baselines.genotypes import fixed
+from conas.questions import OneShot
+from conas.sampling import Bernoulli
 from harness.config.load import load
 from harness.training.captured_step import CapturedStep
 from harness.training.task import final_training, load_task
+from harness.training.text import one_shot
 from harness.training.text.final import FinalTraining
+from harness.training.text.one_shot import OneShotTraining
 
 IMAGES = {"dataset": "digits", "profile": "smoke"}
 TEXT = {"dataset": "descriptions", "profile": "smoke"}
@@ -28,7 +36,8 @@ def capturable(trainee: Any) -> Any:
     """Its step is the one of a CUDA device, without the graph."""
     pieces = trainee._window if hasattr(trainee, "_window") else trainee._pieces
     clip = (trainee._settings if hasattr(trainee, "_window") else trainee._schedule).clip
-    trainee.captured = CapturedStep(pieces, trainee._parameters, trainee._optimizer, clip)
+    trained = getattr(getattr(trainee, "_forward", None), "trained", None) and trainee._trained
+    trainee.captured = CapturedStep(pieces, trainee._parameters, trainee._optimizer, clip, trained)
     return trainee
 
 
@@ -72,3 +81,18 @@ def test_state_taken_over_from_a_checkpoint() -> None:
         first.step(0, step)
     resumed = lambda trainee: trainee.load_state_dict(copy.deepcopy(first.state_dict()))  # noqa: E731
     assert_same(lambda: final(TEXT, "darts_v2_rnn"), [(0, 3), (0, 4)], resumed)
+
+
+@pytest.mark.parametrize("p", [0.5, 0.03], ids=["half of all edges", "few edges, empty nodes"])
+def test_one_shot_text(p: float) -> None:
+    task: Any = load_task(load(TEXT | {"oneshot": {"units": 6, "batch_size": 3, "bptt": 5, "lr": 2.0}}))
+
+    def make(kernels: bool) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(one_shot, "kernels_work", lambda device: kernels)
+            return OneShotTraining(task, OneShot(Bernoulli(p))).training
+
+    plain, ours = make(kernels=False), capturable(make(kernels=True))
+    for step in range(4):
+        torch.testing.assert_close(float(ours.step(0, step)), plain.step(0, step), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(state(ours), state(plain), rtol=1e-4, atol=1e-5)
