@@ -4,6 +4,7 @@ from baselines import asha as asha
 from baselines import best_of_m as best_of_m
 from baselines import conas as conas
 from baselines import fixed as fixed
+from baselines import fourier_search as fourier_search
 from baselines import harmonica as harmonica
 from baselines import local_search as local_search
 from baselines import random_search as random_search

@@ -91,6 +91,27 @@ class Space:
             raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
         return array.astype(np.int8)
 
+    @property
+    def changes(self) -> int:
+        """How many strings are one change away: a bit the other way, or another operation on an exclusive edge."""
+        return self.n - len(self.groups)
+
+    def changed(self, alphas: Alpha, which: NDArray[np.int64]) -> Alpha:
+        """The encoders ``alphas``, shape (k, n), each after its change number ``which``, shape (k,), of `changes`."""
+        changed, rows = alphas.copy(), np.arange(len(alphas))
+        if not self.exclusive:
+            changed[rows, which] *= -1
+            return changed
+        off, on = (np.nonzero(side)[1].reshape(len(alphas), -1) for side in (alphas < 0, alphas > 0))
+        bits = off[rows, which]
+        changed[rows, on[rows, bits // len(self.operations)]] = -1
+        changed[rows, bits] = 1
+        return changed
+
+    def neighbours(self, alpha: Alpha) -> Alpha:
+        """The encoders, shape (changes, n), one change away from ``alpha``, shape (n,)."""
+        return self.changed(np.tile(alpha, (self.changes, 1)), np.arange(self.changes))
+
     def parse(self, text: str) -> Alpha:
         """The encoder written as a string of ``n`` characters 0 (inactive) and 1 (active)."""
         if set(text) - {"0", "1"}:

@@ -285,3 +285,13 @@ def test_fixed_is_the_published_cell_and_nothing_else() -> None:
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="'conas' is registered twice"):
         register(conas_method.METHOD)
+
+
+def test_fourier_search_finds_less_loss_than_the_best_of_as_many() -> None:
+    found = {}
+    for name in ("fourier_search", "best_of_m"):
+        asked = problem(s=60)
+        outcome = METHODS[name](asked, 1, METHODS[name].settings(m=120))
+        assert asked.cost.measurements == 120
+        found[name] = outcome.details["loss"]
+    assert found["fourier_search"] < found["best_of_m"]
