@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conas import means
+
 _PLAIN_CALLS = 2
 """Calls before a shape is captured: what a library sets up on first use does not belong into a graph."""
 
@@ -24,11 +26,13 @@ class Graphs:
 
     Args:
         body: returns one tensor.
-        enabled: whether anything is captured.
+
+    Attributes:
+        enabled: whether anything is captured from now on.
     """
 
-    def __init__(self, body: Body, enabled: bool = True) -> None:
-        self._body, self.enabled = body, enabled
+    def __init__(self, body: Body) -> None:
+        self._body, self.enabled = body, means.graphs()
         self._shapes: dict[tuple[torch.Size, ...], _Shape] = {}
         self._pool: Any = None
 

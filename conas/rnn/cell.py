@@ -8,7 +8,7 @@ summed over time, and those of a state over its readers, inside the products tha
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from conas import means
 from conas.genotype import Cell
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, check
 
@@ -63,11 +64,19 @@ def wire(cell: Cell) -> Wiring:
     return Wiring(tuple(edges), tuple(readers), concat)
 
 
+KERNEL_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+"""Those that the kernels of `conas.rnn.cuda` have."""
+
+
+def kernels_work(device: torch.device, activations: Iterable[str]) -> bool:
+    """Whether a cell with these activations can be computed by the kernels of `conas.rnn.cuda`."""
+    there = device.type == "cuda" and means.kernels() and set(activations) <= set(KERNEL_ACTIVATIONS)
+    return there and _compile(device)
+
+
 @cache
-def kernels_work(device: torch.device) -> bool:
-    """Whether the kernels of `conas.rnn.cuda` can be used on ``device``; if it is one of CUDA and not, says so."""
-    if device.type != "cuda":
-        return False
+def _compile(device: torch.device) -> bool:
+    """Whether the kernels compile; says so if not."""
     try:
         import_module("conas.rnn.cuda.cell").probe(device)
     except Exception as error:  # whatever a compiler or a driver may raise
@@ -87,7 +96,7 @@ class RecurrentCell(PlainRecurrentCell):
         wiring = wire(cell)
         if not wiring.readers[0] or not isinstance(self.norm, nn.Identity):
             return super().recur(projected, hidden, cell, masks)
-        if projected.is_cuda and kernels_work(projected.device):
+        if kernels_work(projected.device, (choice.operation for node in cell.nodes for choice in node)):
             outputs = import_module("conas.rnn.cuda.cell").forward(self, projected, hidden, cell, masks)
             return outputs, outputs[-1]
         weights = [self.hidden_weight, *self.weights]

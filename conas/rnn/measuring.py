@@ -60,7 +60,8 @@ class RecurrentMeasurer:
 @torch.no_grad()
 def mean_losses(model: LanguageModel, text: Tensor, cells: Sequence[Cell], bptt: int) -> list[float]:
     """The mean cross-entropy of every cell over a text, the input products being shared by all of them."""
-    if isinstance(model, OneShotRNN | FinalRNN) and kernels_work(text.device):
+    operations = {choice.operation for cell in cells for node in cell.nodes for choice in node}
+    if isinstance(model, OneShotRNN | FinalRNN) and kernels_work(text.device, operations):
         with _evaluating(model):
             return _reader(model).losses(text, cells, model.initial_hidden(text.shape[1]), bptt)
     hidden = [model.initial_hidden(text.shape[1])] * len(cells)

@@ -9,15 +9,18 @@ recorded among the runs.
 import argparse
 import importlib
 import json
+import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -103,25 +106,22 @@ def repeats(dataset: str) -> dict[str, Any]:
     ends = []
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
-            config = load({"dataset": dataset, "profile": "smoke", "runs_dir": folder, "device": "cuda"})
+            sizes = {"oneshot": {"epochs": 1}, "final": {"epochs": 2}, "search": {"m": 40}}
+            config = load({"dataset": dataset, "profile": "smoke", "runs_dir": folder, "device": "cuda", **sizes})
             record = execute(config, Reporter())
             ends.append((record.genotype, record.metrics, record.weights))
     return {"same bits": ends[0] == ends[1]}
 
 
-def timed(trainee: Any, plain: bool, at: int = 0) -> dict[str, float]:
-    """The cost of a training step; of the window number ``at``, for text."""
-    if plain:
-        trainee.captured = None
-    if hasattr(trainee, "_windows"):
-        return cost(lambda i: trainee.step(0, at), 4, 4 if plain else 16)
-    return cost(lambda i: trainee.step(0, i), 4, 6 if plain else 24)
+def timed(trainee: Any, at: int | None = None) -> dict[str, float]:
+    """The cost of a training step: of one after the other, or again and again of the one numbered ``at``."""
+    return cost(lambda i: trainee.step(0, i if at is None else at), 4)
 
 
-def text_step(trainee: Any, plain: bool) -> dict[str, float]:
-    """The cost of a window of 35 rows."""
+def text_step(trainee: Any) -> dict[str, float]:
+    """The cost of a window of 35 rows, or of the length next to that."""
     lengths = [length for _, length in trainee._windows(0)]
-    return timed(trainee, plain, lengths.index(min(lengths, key=lambda length: abs(length - 35))))
+    return timed(trainee, lengths.index(min(lengths, key=lambda length: abs(length - 35))))
 
 
 def _one_shot(task: Any) -> Any:
@@ -132,41 +132,60 @@ def measuring(task: Any) -> dict[str, float]:
     """The cost of one measurement, of several in a call."""
     measurer = _one_shot(task).measurer()
     alphas = task.space.sample(generator(0, "gpu"), _TOGETHER)
-    found = cost(lambda i: measurer.measure(alphas, 0, False), 1, 3)
+    found = cost(lambda i: measurer.measure(alphas, 0, False), 2)
     return {name: value if name in ("gib", "set_up_s") else value / _TOGETHER for name, value in found.items()}
 
 
+@contextmanager
+def form(name: str) -> Iterator[None]:
+    """Inside, work is ``plain`` calls, ``graph``, graphs of torch's kernels, or ``fused``: graphs of own kernels."""
+    means = {"CONAS_GRAPHS": str(int(name != "plain")), "CONAS_KERNELS": str(int(name == "fused"))}
+    with patch.dict(os.environ, means):
+        yield
+
+
 def check(tasks: Tasks, seconds: float) -> Check:
-    """All parts."""
+    """All parts, what matters most first."""
     done = Check(seconds)
-    small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
-    few: dict[str, Any] = {"data": {"train_limit": 60_000}, "final": {"units": 200}}
-    done.part("parity, final CNN", lambda: parity(lambda: FinalTraining(tasks.images(**small), fixed("conas"))))
-    done.part("parity, final RNN", lambda: parity(lambda: FinalTextTraining(tasks.text(**few), fixed("darts_v2_rnn"))))
-    steps: dict[str, tuple[Callable[[], Any], Callable[[Any, bool], Any]]] = {
-        "final CNN step": (lambda: FinalTraining(tasks.images(), fixed("conas")), timed),
-        "PTB final step": (lambda: FinalTextTraining(tasks.text(), fixed("darts_v2_rnn")), text_step),
-        "PTB one-shot step": (lambda: _one_shot(tasks.text()).training, text_step),
+    rows: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         "one-shot CNN step": (lambda: _one_shot(tasks.images()).training, timed),
+        "final CNN step": (lambda: FinalTraining(tasks.images(), fixed("conas")), timed),
+        "PTB one-shot step": (lambda: _one_shot(tasks.text()).training, text_step),
+        "PTB final step": (lambda: FinalTextTraining(tasks.text(), fixed("darts_v2_rnn")), text_step),
+        "CNN measurement": (tasks.images, measuring),
+        "PTB measurement": (tasks.text, measuring),
     }
-    for name, plain in (("plain", True), ("graph", False)):
-        for row, (make, measured) in steps.items():
-            done.part(f"{row}, {name}", partial(_step, make, measured, plain))
-    done.part("CNN measurement", lambda: measuring(tasks.images()))
-    done.part("PTB measurement", lambda: measuring(tasks.text()))
-    done.part("smoke runs, images", partial(repeats, "digits"))
-    done.part("smoke runs, text", partial(repeats, "descriptions"))
-    done.part("fused one-shot CNN", _fused)
+
+    def row(name: str, how: str) -> None:
+        done.part(f"{name}, {how}", partial(_measured, *rows[name], how))
+
+    for name in rows:
+        row(name, "fused")
+    small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
+    few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": {"units": 200}}
+    done.part("right, one-shot CNN", _fused)
+    done.part("right, final CNN", lambda: parity(lambda: FinalTraining(tasks.images(**small), fixed("conas"))))
+    done.part("right, one-shot RNN", lambda: parity(lambda: _one_shot(tasks.text(**few)).training))
+    done.part("right, final RNN", lambda: parity(lambda: FinalTextTraining(tasks.text(**few), fixed("darts_v2_rnn"))))
+    done.part("two runs, images", partial(repeats, "digits"))
+    done.part("two runs, text", partial(repeats, "descriptions"))
+    row("PTB final step", "graph")
+    for name in rows:
+        row(name, "plain")
     return done
 
 
-def _step(make: Callable[[], Any], measured: Callable[[Any, bool], Any], plain: bool) -> Any:
-    return measured(make(), plain)
+def _measured(make: Callable[[], Any], measure: Callable[[Any], Any], how: str) -> Any:
+    with form(how):
+        return measure(make())
 
 
 def _fused() -> Any:
     module = importlib.import_module("harness.studies.gpu_cnn")
-    return module.run(module.Setting(), ["float32", "tf32"])
+    found = module.run(module.Setting(), ["float32"])
+    if any("failed" in figures for figures in found.values()):
+        raise RuntimeError("; ".join(str(figures["failed"]) for figures in found.values() if "failed" in figures))
+    return found
 
 
 def projected(results: dict[str, Any], tasks: Tasks) -> dict[str, float]:
@@ -179,7 +198,7 @@ def projected(results: dict[str, Any], tasks: Tasks) -> dict[str, float]:
         images = {"svhn": 73_257, "fashion_mnist": 60_000}.get(name, 50_000)
         if name in ("cifar10", "cifar100"):
             half = images // 2 // config.oneshot.batch_size * config.oneshot.epochs
-            measured = 1000 * results.get("CNN measurement", {}).get("ms", float("nan"))
+            measured = 1000 * _quickest(results, "CNN measurement")
             hours[f"{name}: search"] = (half * steps["one-shot CNN step"] + measured) / 3.6e6
         final = images / config.final.batch_size * config.final.epochs
         hours[f"{name}: final training"] = final * steps["final CNN step"] / 3.6e6

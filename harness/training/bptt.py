@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from conas import means
 from conas.rnn.language_model import Drops, FinalRNN, LanguageModel, Run
 from conas.rnn.text_windows import Lengths, batchify, regularisation, window
 from conas.seeds import torch_generator
@@ -85,7 +86,7 @@ class BpttTraining:
         self._windows = lru_cache(maxsize=1)(partial(self._lengths.epoch, len(self._text), seed))
         self._count = cache(lambda epoch: len(self._windows(epoch)))
         self.captured: CapturedStep | None = None
-        if self._text.is_cuda and isinstance(forward, OnTensors):
+        if self._text.is_cuda and isinstance(forward, OnTensors) and means.graphs():
             trained = None if forward.trained is None else self._trained
             self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip, trained)
 

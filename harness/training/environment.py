@@ -51,9 +51,16 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "tf32": _tf32() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
         "processor": _processor(),
     }
+
+
+def _tf32() -> list[str]:
+    """What CUDA computes with TF32 instead of single precision: torch's default has convolutions."""
+    allowed = {"convolutions": torch.backends.cudnn.allow_tf32, "products": torch.backends.cuda.matmul.allow_tf32}
+    return [name for name, is_allowed in allowed.items() if is_allowed]
 
 
 @cache

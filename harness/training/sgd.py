@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from conas import means
 from harness.training.captured_step import CapturedStep
 
 Batch = tuple[Tensor, Tensor]
@@ -93,7 +94,7 @@ class SgdTraining:
             nesterov=getattr(schedule, "nesterov", False),
         )
         self.captured: CapturedStep | None = None
-        if isinstance(loss, OnTensors) and self._parameters[0].is_cuda:
+        if isinstance(loss, OnTensors) and self._parameters[0].is_cuda and means.graphs():
             self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, schedule.clip)
 
     def steps(self, epoch: int) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeVar
 
+from conas import means
+
 T = TypeVar("T")
 
 
@@ -14,6 +16,8 @@ def fused(build: Callable[[], T]) -> T | None:
     There may be no Triton, no kernel for an operation, or a GPU for which one does not compile: the modules of
     `conas.cnn` compute the same.
     """
+    if not means.kernels():
+        return None
     try:
         return build()
     except Exception as error:  # compilers and drivers fail in many ways

@@ -11,11 +11,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from conas.genotype import Cell
-from conas.rnn.cell import Edge, Wiring, wire
+from conas.rnn.cell import KERNEL_ACTIVATIONS, Edge, Wiring, wire
 from conas.rnn.cuda import kernels
 
-ORDER = ("tanh", "relu", "sigmoid", "identity")
-"""The columns of an edge's weights."""
 _BLOCK = 256
 
 
@@ -40,7 +38,7 @@ class Layout:
         return torch.tensor(rows, dtype=torch.int32, device=device)
 
     def weights(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """How often every edge applies the activations of `ORDER`, shape (edges, 4)."""
+        """How often every edge applies the activations of `KERNEL_ACTIVATIONS`, shape (edges, 4)."""
         rows = [_counts(edge.activations) for edges in self.wiring.edges for edge in edges]
         return torch.tensor(rows, dtype=dtype, device=device)
 
@@ -55,7 +53,7 @@ class Layout:
 
 
 def _counts(activations: Sequence[str]) -> list[int]:
-    return [activations.count(name) for name in ORDER]
+    return [activations.count(name) for name in KERNEL_ACTIVATIONS]
 
 
 class FusedUnroll(torch.autograd.Function):

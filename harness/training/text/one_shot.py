@@ -42,7 +42,9 @@ class OneShotTraining(PolicyTraining):
         def plain(epoch: int, step: int, tokens: Tensor, hidden: Tensor, dropping: torch.Generator) -> Run:
             return model(tokens, hidden, draw(epoch, step), dropping)
 
-        forward = _on_tensors(model, settings.batch_size, draw) if kernels_work(task.device) else plain
+        forward = (
+            _on_tensors(model, settings.batch_size, draw) if kernels_work(task.device, task.space.operations) else plain
+        )
         part, evaluate = derive(seed, "training", "oneshot"), partial(_sampled, task, model, policy)
         training = BpttTraining(model, settings, task.data.train, part, forward, evaluate, epochs=settings.epochs)
         super().__init__(training, policy, partial(TextMeasurer, model, task.cheap, task.whole, task.config.measure))

@@ -89,7 +89,7 @@ def test_one_shot_text(p: float) -> None:
 
     def make(kernels: bool) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(one_shot, "kernels_work", lambda device: kernels)
+            patch.setattr(one_shot, "kernels_work", lambda device, activations: kernels)
             return OneShotTraining(task, OneShot(Bernoulli(p))).training
 
     plain, ours = make(kernels=False), capturable(make(kernels=True))
