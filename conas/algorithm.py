@@ -27,7 +27,7 @@ from conas.report import describe, held_out_r2, notes
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
-from conas.space import Alpha, Space
+from conas.space import Alpha, Encoding, Space
 
 SOLVERS = ("lasso", "iht", "omp")
 ORACLES = ("one_shot", "stand_alone")
@@ -125,7 +125,13 @@ def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
 
 
 def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Outcome:
-    """Stage 2 of Algorithm 1 on an oracle that exists already, such as a trained one-shot model.
+    """Stage 2 of Algorithm 1 on an oracle that exists already, such as a trained one-shot model; raises as `decide`."""
+    alpha, details = decide(oracle, space, seed, settings)
+    return Outcome(space.build(alpha), details)
+
+
+def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tuple[Alpha, dict[str, Any]]:
+    """Stage 2 of Algorithm 1 on any bits: the encoder that it settles on, shape (n,), and what it saw, as plain data.
 
     Raises:
         ValueError: the degree exceeds the number of bits, too few measurements are finite, or the minimiser is out
@@ -151,7 +157,7 @@ def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Ou
             break
     alpha = _activate(space, fixed, measured)
     details = {"alpha": space.format(alpha), "tie_rule": TIE_RULES[settings.ties], "stages": stages}
-    return Outcome(space.build(alpha), details | {"notes": notes(stages)})
+    return alpha, details | {"notes": notes(stages)}
 
 
 def _oracle(problem: Problem, settings: Settings) -> Oracle:
@@ -190,7 +196,7 @@ def _held_out_r2(measured: Measurements, settings: Settings, s: int) -> float | 
     return held_out_r2(measured, fit)
 
 
-def _activate(space: Space, fixed: Mapping[int, int], measured: Measurements) -> Alpha:
+def _activate(space: Encoding, fixed: Mapping[int, int], measured: Measurements) -> Alpha:
     alpha = measured.best.copy() if space.exclusive else np.full(space.n, -1, dtype=np.int8)
     alpha[list(fixed)] = list(fixed.values())
     return alpha

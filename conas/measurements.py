@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from conas.oracle import Oracle
 from conas.problem import Problem
 from conas.questions import StandAlone
-from conas.space import Alpha, Space
+from conas.space import Alpha, Encoding
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Measurements:
 
 def measure(
     oracle: Oracle,
-    space: Space,
+    space: Encoding,
     rng: np.random.Generator,
     m: int,
     p: float,

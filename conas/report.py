@@ -14,20 +14,20 @@ from conas.measurements import Measurements
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import Minimum
 from conas.recovery.solve import Recovery
-from conas.space import Space
+from conas.space import Encoding
 
 NOTABLE_GAP = 1e-6
 """Relative duality gap that a reader must know of."""
 
 
 def describe(
-    space: Space, measured: Measurements, found: Recovery, equal: int, g: SparsePolynomial, z: Minimum
+    space: Encoding, measured: Measurements, found: Recovery, equal: int, g: SparsePolynomial, z: Minimum
 ) -> dict[str, Any]:
     """One stage: its measurements, the recovery ``found``, the kept polynomial ``g`` and its minimiser ``z``.
 
     ``equal`` monomials of ``found`` compete for the last places in ``g``.
     """
-    names = [str(edge) for edge in space.edges]
+    names = space.names
     return {
         "measurements": _measurements(measured),
         "recovery": _recovery(found) | {"equal_at_the_cut": equal},

@@ -8,7 +8,6 @@ without disturbing another, and no generator state ever has to be stored.
 import hashlib
 
 import numpy as np
-import torch
 
 
 def derive(master: int, *names: str | int) -> int:
@@ -20,8 +19,3 @@ def derive(master: int, *names: str | int) -> int:
 def generator(master: int, *names: str | int) -> np.random.Generator:
     """The numpy generator of the part called ``names``."""
     return np.random.default_rng(derive(master, *names))
-
-
-def torch_generator(master: int, *names: str | int, device: str = "cpu") -> torch.Generator:
-    """The torch generator of the part called ``names``."""
-    return torch.Generator(device).manual_seed(derive(master, *names))

@@ -6,6 +6,7 @@ paper's CNN space belongs to cell ``i // 70``. An architecture encoder ``alpha``
 array of shape (n,) whose entries are +1 (edge active) or -1 (edge inactive).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,8 +33,87 @@ class Edge(NamedTuple):
         return f"{self.cell}:{self.source}->{self.target}:{self.operation}"
 
 
+class Encoding(ABC):
+    """``n`` named bits; an encoder is an int8 array of shape (n,), or (..., n) for several, of entries -1 and +1."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """What every bit is called, in order."""
+
+    @property
+    def n(self) -> int:
+        """The number of bits."""
+        return len(self.names)
+
+    @property
+    def groups(self) -> tuple[range, ...]:
+        """Bits of which exactly one is +1: none, unless said otherwise."""
+        return ()
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether every bit is in a group."""
+        return False
+
+    def check(self, alpha: ArrayLike) -> Alpha:
+        """``alpha`` as an int8 array of shape (..., n).
+
+        Raises:
+            ValueError: the wrong length, or entries other than -1 and +1.
+        """
+        array = np.asarray(alpha)
+        if array.ndim == 0 or array.shape[-1] != self.n:
+            got = array.shape[-1] if array.ndim else "a single number"
+            raise ValueError(f"an encoder of space {self.name!r} has {self.n} bits, got {got}")
+        if not np.isin(array, (-1, 1)).all():
+            raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
+        return array.astype(np.int8)
+
+    def parse(self, text: str) -> Alpha:
+        """The encoder written as a string of ``n`` characters 0 (-1, inactive) and 1 (+1, active).
+
+        Raises:
+            ValueError: another length, or another character.
+        """
+        if set(text) - {"0", "1"}:
+            bad = next(character for character in text if character not in "01")
+            raise ValueError(f"an encoder string is made of 0 and 1 only, got {bad!r}")
+        return self.check(np.array([1 if character == "1" else -1 for character in text], dtype=np.int8))
+
+    def format(self, alpha: ArrayLike) -> str:
+        """The inverse of `parse`."""
+        return "".join("1" if bit > 0 else "0" for bit in self.check(alpha))
+
+    def sample(self, rng: np.random.Generator, size: int, p: float = 0.5) -> Alpha:
+        """``size`` encoders, shape (size, n): every bit +1 with probability ``p``."""
+        return np.where(rng.random((size, self.n)) < p, 1, -1).astype(np.int8)
+
+
+class Bits(Encoding):
+    """Bits that mean whatever their ``names`` say: the variables of any pseudo-Boolean function.
+
+    Raises:
+        ValueError: a name twice, or none at all.
+    """
+
+    name = "bits"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        if not self._names or len(set(self._names)) < len(self._names):
+            raise ValueError(f"{len(self._names)} names of bits (allowed: one or more, all of them different)")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What every bit is called, in order."""
+        return self._names
+
+
 @dataclass(frozen=True)
-class Space:
+class Space(Encoding):
     """A directed acyclic graph of ``inputs`` + ``nodes`` nodes for each cell, every node reading every earlier one.
 
     Attributes:
@@ -62,6 +142,11 @@ class Space:
             for operation in self.operations
         )
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The edge of every bit, written out."""
+        return tuple(map(str, self.edges))
+
     @property
     def n(self) -> int:
         """The number of bits: 140 for the paper's CNN space (section 3.2)."""
@@ -76,20 +161,6 @@ class Space:
     @cached_property
     def _index(self) -> dict[Edge, int]:
         return {edge: i for i, edge in enumerate(self.edges)}
-
-    def check(self, alpha: ArrayLike) -> Alpha:
-        """``alpha`` as an int8 array of shape (..., n).
-
-        Raises:
-            ValueError: the wrong length, or entries other than -1 and +1.
-        """
-        array = np.asarray(alpha)
-        if array.ndim == 0 or array.shape[-1] != self.n:
-            got = array.shape[-1] if array.ndim else "a single number"
-            raise ValueError(f"an encoder of space {self.name!r} has {self.n} bits, got {got}")
-        if not np.isin(array, (-1, 1)).all():
-            raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
-        return array.astype(np.int8)
 
     @property
     def changes(self) -> int:
@@ -111,17 +182,6 @@ class Space:
     def neighbours(self, alpha: Alpha) -> Alpha:
         """The encoders, shape (changes, n), one change away from ``alpha``, shape (n,)."""
         return self.changed(np.tile(alpha, (self.changes, 1)), np.arange(self.changes))
-
-    def parse(self, text: str) -> Alpha:
-        """The encoder written as a string of ``n`` characters 0 (inactive) and 1 (active)."""
-        if set(text) - {"0", "1"}:
-            bad = next(character for character in text if character not in "01")
-            raise ValueError(f"an encoder string is made of 0 and 1 only, got {bad!r}")
-        return self.check(np.array([1 if character == "1" else -1 for character in text], dtype=np.int8))
-
-    def format(self, alpha: ArrayLike) -> str:
-        """The inverse of `parse`."""
-        return "".join("1" if bit > 0 else "0" for bit in self.check(alpha))
 
     def decode(self, alpha: ArrayLike) -> Genotype:
         """The genotype that activates exactly the edges whose bit is +1; nodes may stay empty."""
@@ -183,10 +243,8 @@ class Space:
 
     def sample(self, rng: np.random.Generator, size: int, p: float = 0.5) -> Alpha:
         """``size`` encoders, shape (size, n): every bit +1 with probability ``p``; an exclusive space draws one
-        operation an edge, uniformly."""
-        if self.exclusive:
-            return self._sample_exclusive(rng, size)
-        return np.where(rng.random((size, self.n)) < p, 1, -1).astype(np.int8)
+        operation per edge, uniformly."""
+        return self._sample_exclusive(rng, size) if self.exclusive else super().sample(rng, size, p)
 
     def _sample_exclusive(self, rng: np.random.Generator, size: int) -> Alpha:
         k = len(self.operations)

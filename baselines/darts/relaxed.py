@@ -19,8 +19,8 @@ from conas.genotype import Cell, Choice
 from conas.names import unknown
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
 from conas.rnn.language_model import Dropout, LanguageModel, Run
-from conas.seeds import torch_generator
 from conas.space import Space
+from conas.torch_seeds import torch_generator
 
 NONE = "none"
 _SPREAD = 1e-3

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from conas.genotype import Cell, GenotypeError, Node
 from conas.names import unknown
-from conas.seeds import torch_generator
+from conas.torch_seeds import torch_generator
 
 
 class Activation(NamedTuple):

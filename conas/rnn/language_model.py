@@ -16,8 +16,8 @@ from conas.genotype import Cell, Genotype, GenotypeError
 from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import INITIAL_RANGE, Masks, check
 from conas.rnn.cross_entropy import cross_entropy
-from conas.seeds import torch_generator
 from conas.space import Alpha, Space
+from conas.torch_seeds import torch_generator
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from conas.cnn.cuda.one_shot import Evaluation, OneShotStep
 from conas.cnn.one_shot_plain import PlainOneShotCNN
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import Alpha, space
+from conas.torch_seeds import torch_generator
 
 Figures = dict[str, Any]
 _SPACE = space("cnn")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from conas import means
 from conas.rnn.language_model import Drops, FinalRNN, LanguageModel, Run
 from conas.rnn.text_windows import Lengths, batchify, regularisation, window
-from conas.seeds import torch_generator
+from conas.torch_seeds import torch_generator
 from harness.config.schema import TextTraining
 from harness.training.captured_step import CapturedStep
 

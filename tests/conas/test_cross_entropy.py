@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from conas.rnn.cross_entropy import cross_entropy, in_pieces
-from conas.seeds import torch_generator
+from conas.torch_seeds import torch_generator
 
 FORMS = {in_pieces, cross_entropy}  # one and the same where torch has no form of its own
 

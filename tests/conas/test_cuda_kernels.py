@@ -11,8 +11,9 @@ from conas.cnn.cuda.one_shot import Evaluation, OneShotStep
 from conas.cnn.measuring import MODES, Measurer
 from conas.cnn.one_shot import OneShotCNN
 from conas.cnn.one_shot_plain import PlainOneShotCNN
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import Space, space
+from conas.torch_seeds import torch_generator
 
 SGD = {"momentum": 0.9, "weight_decay": 3e-4}
 LR = 0.1

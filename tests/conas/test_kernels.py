@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from conas.cnn import kernels
-from conas.seeds import torch_generator
+from conas.torch_seeds import torch_generator
 
 
 def image(size, channels=3, requires_grad=True):

@@ -11,8 +11,9 @@ from conas.cnn.network import FinalNetwork
 from conas.cnn.operations import OPERATIONS, operation
 from conas.cnn.sharing import Node
 from conas.genotype import Cell, Choice, Genotype, GenotypeError
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import space
+from conas.torch_seeds import torch_generator
 
 
 def network(genotype, layers=3, channels=4, in_channels=2, **settings):

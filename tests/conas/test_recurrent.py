@@ -11,8 +11,9 @@ from torch import Tensor
 from conas.genotype import Cell, Choice, GenotypeError
 from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import ACTIVATIONS, Activation, Masks, PlainRecurrentCell
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import space
+from conas.torch_seeds import torch_generator
 
 SIZE, STEPS, BATCH = 5, 3, 4
 RNN = space("rnn")

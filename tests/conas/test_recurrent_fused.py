@@ -14,8 +14,9 @@ from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import Masks
 from conas.rnn.cuda.cell import every, forward
 from conas.rnn.language_model import recurrent
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import space
+from conas.torch_seeds import torch_generator
 
 pytest.importorskip("triton")
 

@@ -21,8 +21,9 @@ from conas.rnn.text_windows import (
     window,
     windows,
 )
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import space
+from conas.torch_seeds import torch_generator
 
 RNN = space("rnn")
 WORDS, SIZE = 50, 6

@@ -9,8 +9,9 @@ from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.cnn.sharing import entry
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import space
+from conas.torch_seeds import torch_generator
 
 
 def pair(name="cnn", layers=3, channels=4, classes=5, in_channels=2):

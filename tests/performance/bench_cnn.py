@@ -35,8 +35,9 @@ from conas.cnn.measuring import Measurer
 from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN
 from conas.cnn.one_shot_plain import PlainOneShotCNN
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import Alpha, space
+from conas.torch_seeds import torch_generator
 from harness.pictures.plots import panels, write_picture
 from harness.records.files import write_json
 

@@ -24,8 +24,9 @@ from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell
 from conas.rnn.language_model import LanguageModel, OneShotRNN
 from conas.rnn.text_windows import batchify, regularisation, window
 from conas.sampling import Bernoulli
-from conas.seeds import generator, torch_generator
+from conas.seeds import generator
 from conas.space import Alpha, space
+from conas.torch_seeds import torch_generator
 from harness.records.files import write_json
 
 RNN = space("rnn")

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from conas.cnn.network import FinalNetwork
-from conas.seeds import torch_generator
+from conas.torch_seeds import torch_generator
 from harness.config.schema import ImageAlone, ImageFinal
 from harness.training.image.task import ImageTask
 from harness.training.sgd import OnTensors

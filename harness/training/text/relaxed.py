@@ -13,7 +13,8 @@ from baselines.darts.relaxed import RelaxedRNN
 from conas.questions import Relaxed
 from conas.rnn.language_model import Run
 from conas.rnn.text_windows import batchify, window, windows
-from conas.seeds import derive, torch_generator
+from conas.seeds import derive
+from conas.torch_seeds import torch_generator
 from harness.training.answers import Remembered, answers
 from harness.training.bptt import BpttTraining
 from harness.training.relaxation import STEPS, shares
