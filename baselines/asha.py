@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from baselines import checks
 from baselines.checks import ASSUMPTION, LI, at_least
 from baselines.ranking import best, ranked
 from baselines.registry import Method, register
@@ -130,5 +131,6 @@ METHOD = register(
             "laptop": {"budget": 8, "most": 4, "eta": 2},
         },
         longest=lambda s: s.rungs[-1],
+        check=checks.inputs,
     )
 )

@@ -1,8 +1,12 @@
 """Checks of the methods' settings with one-line messages, and the sources that several of them share."""
 
+from itertools import takewhile
 from typing import Any
 
 from conas.names import unknown
+from conas.recovery.design import MAX_COLUMNS
+from conas.recovery.fourier import basis_size
+from conas.space import Space
 
 LIU = "Liu et al. (2018b)"
 LI = "Li & Talwalkar (2019)"
@@ -30,3 +34,27 @@ def one_of(settings: Any, name: str, allowed: Any) -> None:
     value = getattr(settings, name)
     if value not in allowed:
         raise ValueError(unknown(name, value, map(str, allowed)))
+
+
+def degree(space: Space, settings: Any) -> None:
+    """Refuse a degree ``d`` above the number of bits, or with more monomials than fit.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    degrees = range(1, space.n + 1)
+    fitting = list(takewhile(lambda d: basis_size(space.n, d) <= MAX_COLUMNS, degrees))
+    if settings.d not in fitting:
+        raise ValueError(f"d is {settings.d} (allowed: 1 to {fitting[-1]} over the {space.n} bits of {space.name!r})")
+
+
+def inputs(space: Space, settings: Any) -> None:
+    """Refuse more ``inputs`` per node than the first node can have.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    if not space.exclusive and settings.inputs > space.inputs:
+        raise ValueError(
+            f"inputs is {settings.inputs} (allowed: at most {space.inputs}, what {space.name!r}'s first node can read)"
+        )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from baselines import checks
 from baselines.registry import Method, register
 from conas.algorithm import Settings, search
 from conas.problem import Cost, Kinds
@@ -49,5 +50,6 @@ METHOD = register(
         SIZES,
         SOURCES,
         longest=lambda s: s.epochs if s.oracle == "stand_alone" else 0,
+        check=checks.degree,
     )
 )

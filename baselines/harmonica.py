@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines import checks
 from baselines.checks import ASSUMPTION, at_least
 from baselines.ranking import best
 from baselines.registry import Method, register
@@ -118,5 +119,6 @@ METHOD = register(
             "laptop": {"samples": 80, "final": 60},
             "laptop/text": {"samples": 30, "final": 10},
         },
+        check=checks.degree,
     )
 )

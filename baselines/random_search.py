@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from baselines import checks
 from baselines.checks import LIU, at_least
 from baselines.ranking import best, diverged
 from baselines.registry import Method, register
@@ -61,5 +62,6 @@ METHOD = register(
             "laptop": {"samples": 4, "epochs": 2},
         },
         longest=lambda s: s.epochs,
+        check=checks.inputs,
     )
 )

@@ -37,18 +37,30 @@ def search(problem: Problem, seed: int, settings: RandomWiringSettings) -> Outco
     Raises:
         ValueError: more active edges than the space has, or any number of them in an exclusive space.
     """
+    check(problem.space, settings)
     space, rng = problem.space, generator(seed, "wiring")
     alpha = space.sample(rng, 1, settings.p)[0] if settings.active is None else _exactly(space, rng, settings.active)
     return Outcome(space.build(alpha), {"alpha": space.format(alpha), "active": int(np.count_nonzero(alpha > 0))})
 
 
-def _exactly(space: Space, rng: np.random.Generator, active: int) -> Alpha:
+def check(space: Space, settings: RandomWiringSettings) -> None:
+    """Refuse a number of active edges that the space cannot have.
+
+    Raises:
+        ValueError: one line that says what is allowed.
+    """
+    active = settings.active
+    if active is None:
+        return
     if space.exclusive:
         raise ValueError(
             f"active is {active}, but space {space.name!r} has one operation on every edge (leave it empty)"
         )
     if active > space.n:
         raise ValueError(f"active is {active} (allowed: 0 to {space.n}, the bits of space {space.name!r})")
+
+
+def _exactly(space: Space, rng: np.random.Generator, active: int) -> Alpha:
     alpha = np.full(space.n, -1, dtype=np.int8)
     alpha[rng.choice(space.n, active, replace=False)] = 1
     return alpha
@@ -62,5 +74,6 @@ METHOD = register(
         RandomWiringSettings,
         frozenset(),
         lambda s: Cost(),
+        check=check,
     )
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from conas.names import unknown
 from conas.problem import Cost, Kinds, Outcome, Problem, refuse
+from conas.space import Space
 
 Search = Callable[[Problem, int, Any], Outcome]
 
@@ -26,6 +27,7 @@ class Method:
             ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
         sources: of settings whose value has another source for a task than in general, by task.
         longest: the most epochs that a network is trained alone, from the settings.
+        check: refuses, with a ValueError of one line, settings that a space has no room for, before any work.
     """
 
     name: str
@@ -37,14 +39,17 @@ class Method:
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     longest: Callable[[Any], int] = lambda settings: 0
+    check: Callable[[Space, Any], None] = lambda space, settings: None
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.
 
         Raises:
             UnsupportedError: it does not.
+            ValueError: its space has no room for the settings.
         """
         refuse(self.asks(settings), problem, f"method {self.name!r}")
+        self.check(problem.space, settings)
         return self.search(problem, seed, settings)
 
     def asks(self, settings: Any) -> Kinds:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines import checks
 from baselines.checks import ASSUMPTION, LI, at_least
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
@@ -168,5 +169,6 @@ METHOD = register(
             "laptop": {"rounds": 2, "samples": 100, "refined": 5},
             "laptop/text": {"samples": 50, "refined": 1},
         },
+        check=checks.inputs,
     )
 )

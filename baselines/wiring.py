@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines import checks
 from conas.sampling import Sampler
 from conas.space import Alpha, Space
 
@@ -29,8 +30,7 @@ class Wired(Sampler):
         """One encoder, shape (n,)."""
         if space.exclusive:
             return space.sample(rng, 1)[0]
-        if self.inputs > space.inputs:
-            raise ValueError(f"inputs is {self.inputs} (allowed: at most {space.inputs}, what the first node can read)")
+        checks.inputs(space, self)
         alpha = np.full(space.n, -1, dtype=np.int8)
         alpha[self._active(space, rng)] = 1
         return alpha

@@ -93,20 +93,26 @@ class Genotype:
             GenotypeError: ``data`` is not of that form.
         """
         try:
+            inputs = int(data["inputs"])
             cells = {
                 name: Cell(
-                    nodes=tuple(tuple(_parse(text) for text in node) for node in cell["nodes"]),
+                    nodes=tuple(
+                        tuple(_parse(f"{name} cell, node {target}", text) for text in node)
+                        for target, node in enumerate(cell["nodes"], start=inputs)
+                    ),
                     concat=tuple(int(node) for node in cell["concat"]),
                 )
                 for name, cell in data["cells"].items()
             }
-            return cls(int(data["inputs"]), cells)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise GenotypeError(f"not a genotype: {error!r} is missing or of the wrong type") from error
+            return cls(inputs, cells)
+        except KeyError as error:
+            raise GenotypeError(f"not a genotype: {error} is missing") from error
+        except (TypeError, AttributeError) as error:
+            raise GenotypeError(f"not a genotype: {error}") from error
 
 
-def _parse(text: str) -> Choice:
+def _parse(where: str, text: str) -> Choice:
     operation, at, source = text.partition("@")
     if not operation or not at or not source.isdigit():
-        raise GenotypeError(f"{text!r} is not an edge (expected OPERATION@NODE, such as sep_conv_3x3@0)")
+        raise GenotypeError(f"{where}: {text!r} is not an edge (expected OPERATION@NODE, such as sep_conv_3x3@0)")
     return Choice(operation, int(source))

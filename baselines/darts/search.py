@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines import checks
 from baselines.checks import LIU, at_least, one_of
 from baselines.registry import Method, register
 from conas.genotype import Cell, Choice, Genotype
@@ -44,6 +45,20 @@ class DARTSSettings:
         one_of(self, "operations", OPERATION_SETS)
         one_of(self, "order", (1, 2))
         at_least(1, self, "inputs")
+
+
+def check(space: Space, settings: DARTSSettings) -> None:
+    """Refuse operations of another kind of cell, and more inputs than the first node can have.
+
+    Raises:
+        ValueError: one line that says what is allowed.
+    """
+    fitting = [name for name, operations in OPERATION_SETS.items() if set(operations) & set(space.operations) - {NONE}]
+    if settings.operations not in fitting:
+        raise ValueError(
+            f"operations={settings.operations!r} fit no cell of {space.name!r} (allowed: {', '.join(fitting)})"
+        )
+    checks.inputs(space, settings)
 
 
 def search(problem: Problem, seed: int, settings: DARTSSettings) -> Outcome:
@@ -87,5 +102,6 @@ METHOD = register(
         frozenset({Relaxed}),
         lambda s: Cost(),
         {"text": {"operations": "recurrent", "inputs": 1}},
+        check=check,
     )
 )

@@ -15,6 +15,7 @@ from baselines.registry import METHODS, method
 from conas import settings as conas_settings
 from conas.names import unknown
 from conas.space import SPACES
+from harness.config.checks import check
 from harness.config.grammar import ConfigError, dotted, flatten, merge, nest, readings, setting, written
 from harness.config.identity import deciding, digest, later
 from harness.config.layers import CHOICES, default_profile, defaults, outside, summaries, task_of, variants
@@ -192,26 +193,20 @@ def load(updates: Mapping[str, Any]) -> Config:
     for name in typed:
         _refuse_unknown(name, allowed, values["method"])
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
-    words = [f"{name}={written(value)}" for name, value in meant.items()]
-    return _refuse_restart(recorded({**merge(values, nest(meant)), "typed": words}))
-
-
-def _refuse_restart(config: Config) -> Config:
-    """Refuse networks trained alone past the end of their cosine, where the learning rate would rise again."""
-    longest = method(config.method).longest(config.settings)
-    if isinstance(config, ImageConfig) and longest > config.alone.epochs:
-        raise ConfigError(
-            f"alone.epochs={config.alone.epochs}: method {config.method!r} trains networks for {longest} epochs, past "
-            f"the end of their cosine, where the learning rate rises again (allowed: {longest} and more)"
-        )
+    config = recorded({**merge(values, nest(meant)), "typed": []})
+    mine = dict(flatten(config.model_dump(mode="json")))
+    config = config.model_copy(update={"typed": [f"{name}={written(mine[name])}" for name in meant]})
+    check(config)
+    if config.search_dataset is not None:
+        config.for_search()
     return config
 
 
 def _choice_of(name: str, value: Any) -> Any:
     """A choice as it is written in records: no variant for ``null``, several in the order of the alphabet."""
-    if name != "variant" or not isinstance(value, str):
+    if name != "variant":
         return value
-    return None if readings(value)[0] is None else "+".join(variants(value))
+    return None if readings(value)[0] is None else "+".join(variants(str(value)))
 
 
 def _long_names(typed: Mapping[str, Any]) -> Values:
@@ -298,9 +293,14 @@ def _read(task: str, chosen: str, name: str, value: Any) -> Any:
     for reading in readings(value):
         for form in (reading, tuple(reading)) if isinstance(reading, list) else (reading,):
             try:
-                return _setting(task, chosen, name).validate_python(form)
+                meant = _setting(task, chosen, name).validate_python(form)
+                orjson.dumps(meant)
             except ValidationError as error:
                 errors.append(error)
+            except TypeError as error:
+                raise ConfigError(f"{name}={value!r}: {error}") from error
+            else:
+                return meant
     raise ConfigError(_one_line(errors[0], name)) from errors[0]
 
 

@@ -27,6 +27,7 @@ class ImageSet:
             split but ``test`` is training data.
         mean, std: one a channel, of pixels between 0 and 1.
         counts: the published number of images of each split.
+        side: height and width of an image in pixels; None if it is not known before the files are read.
         layout: the files; None for a set that ships with an installed package.
     """
 
@@ -37,6 +38,7 @@ class ImageSet:
     std: tuple[float, ...]
     counts: Mapping[str, int]
     layout: Layout | None = None
+    side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ def image_set(
     std: tuple[float, ...],
     counts: Mapping[str, int],
     layout: Layout | None = None,
+    side: int | None = None,
 ) -> Callable[[ImageReader], ImageReader]:
     """Register the decorated reader as the data set of images ``name``."""
 
     def register(read: ImageReader) -> ImageReader:
-        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout)
+        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side)
         return read
 
     return register

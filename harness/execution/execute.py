@@ -93,15 +93,16 @@ def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
 
 def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter) -> None:
     """Fill the record, stage by stage, saving it after each."""
+    task = load_task(config)  # what is wrong with the data is said before the search
     found = search(config.for_search(), reporter)
     for row in found.metrics:
         _record_once(folder.metrics, row, reporter)
     record.genotype, record.search = found.genotype.to_json(), found.record
     write_json(folder.path / "genotype.json", record.genotype)
     draw_cells(found.genotype, folder.path)
-    task = load_task(config)
     record.data, record.counts = task.provenance, CountsRecord(**task.count(found.genotype))
     folder.save(record)
+    reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
     _train_final(config, folder, record, final_training(task, found.genotype), reporter)
 
 

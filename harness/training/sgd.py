@@ -55,6 +55,11 @@ class OnTensors:
         return self.loss(images, labels, *self.draw(epoch, step, images))
 
 
+def pieces(batch: Tensor, most: int) -> tuple[Tensor, ...]:
+    """``batch`` in at most that many equal pieces, of two images or more each, as batch norms need them."""
+    return batch.tensor_split(max(1, min(most, len(batch) // 2)))
+
+
 class SgdTraining:
     """A trainee: ``network`` under SGD with a cosine schedule by epoch.
 
@@ -108,7 +113,7 @@ class SgdTraining:
             self.network.train()
         if self.captured is not None and isinstance(self._loss, OnTensors):
             images, labels = self._batches(epoch, step)
-            drawn = [x for part in images.chunk(self._accumulate) for x in self._loss.draw(epoch, step, part)]
+            drawn = [x for part in pieces(images, self._accumulate) for x in self._loss.draw(epoch, step, part)]
             return self.captured(cosine(self._schedule, epoch), images, labels, *drawn)
         self.network.zero_grad(set_to_none=True)
         loss = self._backward(epoch, step)
@@ -120,7 +125,7 @@ class SgdTraining:
     def _backward(self, epoch: int, step: int) -> float:
         images, labels = self._batches(epoch, step)
         total = 0.0
-        for part, targets in zip(images.chunk(self._accumulate), labels.chunk(self._accumulate), strict=True):
+        for part, targets in zip(pieces(images, self._accumulate), pieces(labels, self._accumulate), strict=True):
             with self._precision():
                 loss = self._loss(epoch, step, part, targets) * (len(part) / len(images))
             loss.backward()
@@ -130,7 +135,7 @@ class SgdTraining:
     def _pieces(self, images: Tensor, labels: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The loss of each piece of a minibatch, twice: to descend and to report."""
         assert isinstance(self._loss, OnTensors)
-        parts, targets = images.chunk(self._accumulate), labels.chunk(self._accumulate)
+        parts, targets = pieces(images, self._accumulate), pieces(labels, self._accumulate)
         each = len(drawn) // len(parts)
         for i, part in enumerate(parts):
             with self._precision():

@@ -38,6 +38,7 @@ def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.u
     mean=(0.49139968, 0.48215827, 0.44653124),
     std=(0.24703233, 0.24348505, 0.26158768),
     counts={"train": 50_000, "test": 10_000},
+    side=32,
     layout=_layout(CIFAR10, "cifar10"),
 )
 def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
@@ -52,6 +53,7 @@ def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64
     mean=(0.5071, 0.4865, 0.4409),
     std=(0.2673, 0.2564, 0.2762),
     counts={"train": 50_000, "test": 10_000},
+    side=32,
     layout=_layout(CIFAR100, "cifar100"),
 )
 def cifar100(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:

@@ -17,6 +17,7 @@ _TRAIN = 1_500
     mean=(0.3052,),
     std=(0.3749,),
     counts={"train": _TRAIN, "test": 297},
+    side=8,
 )
 def digits(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """The first 1,500 images are for training, the last 297 for testing; writers follow one another in the file.

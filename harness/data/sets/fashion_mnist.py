@@ -34,6 +34,7 @@ _REMOTES = tuple(
     mean=(0.28604063,),
     std=(0.35302426,),
     counts={"train": 60_000, "test": 10_000},
+    side=28,
     layout=Layout("FashionMNIST/raw", _DIGESTS, _REMOTES, elsewhere=("/usr/share/datasets/fashion-mnist",)),
 )
 def fashion_mnist(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:

@@ -30,6 +30,7 @@ _REMOTES = {split: _remote(split) for split in _SPLITS}
     mean=(109.9 / 255, 109.7 / 255, 113.8 / 255),
     std=(50.1 / 255, 50.6 / 255, 50.8 / 255),
     counts={"train": 73_257, "extra": 531_131, "test": 26_032},
+    side=32,
     layout=Layout("svhn", {remote.name: remote.digest for remote in _REMOTES.values()}, tuple(_REMOTES.values())),
 )
 def svhn(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:

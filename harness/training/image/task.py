@@ -17,6 +17,7 @@ from conas.genotype import Genotype
 from conas.graphs import Graphs
 from conas.seeds import derive, generator
 from conas.space import space
+from harness.config import checks
 from harness.config.load import ImageConfig
 from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
 from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
@@ -47,6 +48,7 @@ class ImageTask:
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")
         self.test = take(self.data.test, limits.test_limit, config.seed, "test")
+        checks.images(config, len(self.train), min(self.shape[1:]))
         self.weights_half, validation = search_split(self.train)
         self.validation = take(validation, limits.validation_limit, config.seed, "validation")
         self.network_mult_adds = cache(self._network_mult_adds)

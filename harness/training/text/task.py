@@ -10,7 +10,7 @@ from conas.genotype import Genotype
 from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN, recurrent
 from conas.rnn.text_windows import batchify
 from conas.seeds import derive, generator
-from conas.space import SPACES, space
+from conas.space import space
 from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
 from harness.data import TextData, load_text
@@ -115,9 +115,6 @@ def _reading(text: Tensor, word: float) -> Work:
 
 def _check(config: TextConfig, data: TextData) -> None:
     """Refuse what no training can use, before any work."""
-    recurrent_spaces = [name for name, of in SPACES.items() if of.cells == ("recurrent",)]
-    if config.space not in recurrent_spaces:
-        raise ConfigError(f"space={config.space!r} has no recurrent cell (allowed: {', '.join(recurrent_spaces)})")
     measured = data.valid[: config.measure.limit]
     for name, words, columns in (
         ("oneshot.batch_size", data.train, config.oneshot.batch_size),

@@ -1,0 +1,96 @@
+"""What no single setting shows: settings that do not go together are refused before any work, in one line."""
+
+from typing import TYPE_CHECKING, Any
+
+from baselines.registry import method
+from conas.names import unknown
+from conas.space import SPACES, Space
+from harness.config.grammar import ConfigError
+from harness.config.layers import task_of
+from harness.data import ImageSet, dataset, dataset_names
+
+if TYPE_CHECKING:
+    from harness.config.load import Config, ImageConfig
+
+_SECTIONS = {"one_shot": "oneshot", "stand_alone": "alone", "relaxed": "relaxed"}
+_CELLS = {"image": ({"normal", "reduce"}, 2), "text": ({"recurrent"}, 1)}
+
+
+def check(config: "Config") -> None:
+    """Refuse what can be told without the data.
+
+    Raises:
+        ConfigError: one line that says what is wrong and what is allowed.
+    """
+    _space(config)
+    _search_dataset(config)
+    try:
+        method(config.method).check(SPACES[config.space], config.settings)
+    except ValueError as error:
+        raise ConfigError(f"method {config.method}: {error}") from error
+    known = dataset(config.dataset)
+    if isinstance(known, ImageSet):
+        of_images: Any = config
+        limit, whole = of_images.data.train_limit, sum(n for split, n in known.counts.items() if split != "test")
+        count = None if config.allow_subset and limit is None else min(limit or whole, whole)
+        images(of_images, count, known.side)
+        _refuse_restart(of_images)
+
+
+def images(config: "ImageConfig", count: int | None, side: int | None) -> None:
+    """Refuse what no training can use: ``count`` training images of ``side`` pixels, None where it is not known.
+
+    Raises:
+        ConfigError: one line that says what is wrong and what is allowed.
+    """
+    final = config.final
+    if side is not None and final.cutout >= side:
+        raise ConfigError(f"final.cutout={final.cutout} covers an image of {side} pixels (allowed: 0 to {side - 1})")
+    if count is None:
+        return
+    _batch_norm("final", count, final.batch_size)
+    if config.search_dataset is None:
+        for section in (_SECTIONS.get(kind.name) for kind in method(config.method).asks(config.settings)):
+            if section is not None:
+                _batch_norm(section, count // 2, getattr(config, section).batch_size)
+
+
+def _batch_norm(section: str, count: int, batch_size: int) -> None:
+    """Refuse training without a step of two images, of which batch norm can tell a deviation."""
+    if min(count, batch_size) < 2:
+        raise ConfigError(f"{section}.batch_size={batch_size}: batch norm needs 2 images in a step, there are {count}")
+
+
+def _refuse_restart(config: "ImageConfig") -> None:
+    """Refuse networks trained alone past the end of their cosine, where the learning rate would rise again."""
+    longest = method(config.method).longest(config.settings)
+    if longest > config.alone.epochs:
+        raise ConfigError(
+            f"alone.epochs={config.alone.epochs}: method {config.method!r} trains networks for {longest} epochs, past "
+            f"the end of their cosine, where the learning rate rises again (allowed: {longest} and more)"
+        )
+
+
+def _space(config: "Config") -> None:
+    task = config.task
+    fitting = [name for name, space in SPACES.items() if _fits(space, task)]
+    if config.space not in fitting:
+        kinds = " and ".join(sorted(_CELLS[task][0]))
+        raise ConfigError(
+            f"space={config.space!r} has no {kinds} cell, which {config.dataset} needs (allowed: {', '.join(fitting)})"
+        )
+
+
+def _fits(space: Space, task: str) -> bool:
+    return (set(space.cells), space.inputs) == _CELLS[task]
+
+
+def _search_dataset(config: "Config") -> None:
+    other = config.search_dataset
+    if other is None:
+        return
+    if other not in dataset_names():
+        raise ConfigError(unknown("search_dataset", other, dataset_names()))
+    if task_of(other) != config.task:
+        same = [name for name in dataset_names() if task_of(name) == config.task]
+        raise ConfigError(f"search_dataset={other!r} is no data set of {config.task}s (allowed: {', '.join(same)})")
