@@ -14,7 +14,8 @@ from baselines.registry import METHODS
 from harness.config import sweeps
 from harness.config.command_line import parse, settings
 from harness.config.grammar import nest, readings, written
-from harness.config.load import Config, ConfigError, defaults, flatten, load
+from harness.config.layers import task_of
+from harness.config.load import Config, ConfigError, _setting, defaults, flatten, load
 
 SMOKE = {"profile": "smoke"}
 EXPERIMENTS = [("digits", "conas"), ("descriptions", "conas")]
@@ -30,9 +31,14 @@ def other_values(value: Any) -> Iterator[Any]:
         yield from (value + 1, value / 2, value - 1, value * 2 + 0.5, 1e-4)
     elif isinstance(value, list):
         yield from (value[:1], [*value, *value[:1]])
-    yield from (3, 0.5, "digits", "descriptions", "~/a folder", "2024", "stand_alone", "fresh", "batch", "loss", "omp")
-    yield from ("cpu", "torch", "cnn-tiny", "darts_v1", "cifar10", "random", "iht", "any", "first_bit_fastest", None)
-    yield from ("first", "second", "first_order", "previous", "running", [3, 2])
+    yield from (3, 0.5, [3, 2], "digits", "descriptions", "cnn-tiny", "darts_v1", "~/a folder", None)
+
+
+def named_values(chosen: dict[str, str], name: str) -> list[Any]:
+    """The words that a setting allows, if it says so."""
+    schema = _setting(task_of(chosen["dataset"]), chosen["method"], name).json_schema()
+    parts = [schema, *schema.get("anyOf", [])]
+    return [value for part in parts for value in (*part.get("enum", []), *([part["const"]] if "const" in part else []))]
 
 
 def experiment_settings(dataset: str, method: str) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def experiment_settings(dataset: str, method: str) -> dict[str, Any]:
 
 
 def accepted(chosen: dict[str, str], name: str, default: Any) -> Any:
-    for value in other_values(default):
+    for value in chain(named_values(chosen, name), other_values(default)):
         try:
             if dict(flatten(plain(load({**chosen, name: value}))))[name] != default:
                 return value
