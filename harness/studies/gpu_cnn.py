@@ -59,27 +59,32 @@ class Setting:
 
 
 def parity(setting: Setting, precision: str) -> Figures:
-    """Relative errors of one step against the plain model in float64."""
-    exact = setting.model().double()
-    loss = F.cross_entropy(exact(setting.images.double(), setting.alpha(0)), setting.labels)
-    loss.backward()
+    """Relative errors of one step against the plain model in float64; beside them, those of the plain one in float32."""
+    exact, plain = setting.model().double(), setting.model()
+    loss, _ = (_backward(model, setting) for model in (exact, plain))
     model, step = setting.fused(precision)
     got = step.step(setting.images, setting.labels, setting.alpha(0), _LR)
-    state = step.state
-    errors = {
-        name: _error(state.view(state.gradients, ours), theirs.grad)
-        for (name, ours), theirs in zip(model.named_parameters(), exact.parameters(), strict=True)
-        if theirs.grad is not None
-    }
+    parameters = zip(model.named_parameters(), exact.parameters(), plain.parameters(), strict=True)
+    reached = [(name, p, theirs.grad, own.grad) for (name, p), theirs, own in parameters if theirs.grad is not None]
+    views = {name: step.state.view(step.state.gradients, p) for name, p, _, _ in reached}
+    errors = {name: _error(views[name], theirs) for name, _, theirs, _ in reached}
     worst = max(errors, key=lambda name: errors[name])
     buffers = [_distance(a, b) for a, b in zip(model.buffers(), exact.buffers(), strict=True)]
     return {
-        "loss": float(abs(got.double() - loss.detach()) / loss.detach()),
+        "loss": float(abs(got.double() - loss) / loss),
         "gradient median": statistics.median(errors.values()),
         "gradient worst": errors[worst],
         "worst of": worst,
+        "plain float32 median": statistics.median(_error(own, theirs) for _, _, theirs, own in reached),
         "running statistics": max(buffers),
     }
+
+
+def _backward(model: PlainOneShotCNN, setting: Setting) -> Tensor:
+    images = setting.images.to(next(model.parameters()).dtype)
+    loss = F.cross_entropy(model(images, setting.alpha(0)), setting.labels)
+    loss.backward()
+    return loss.detach()
 
 
 def _error(got: Tensor, exact: Tensor) -> float:

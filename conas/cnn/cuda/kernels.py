@@ -2,7 +2,8 @@
 
 Activations are images (N, H, W, C) in one buffer ``act``; a kernel finds the row's images by offsets in tables, counted
 in units of ``U`` elements, so that the compiler knows how they are aligned. ``x_row`` and the like are the elements
-from one pixel to the next, in the same unit. Weights lie in ``par``, batch-norm statistics in ``sta`` (see
+from one pixel to the next, in the same unit. Weights lie in ``par``, those of depthwise
+convolutions tap by tap in ``dep``, batch-norm statistics in ``sta`` (see
 `norm_vector`), sums of one tile of pixels in ``prt``: sums are reduced in a fixed order, so bits repeat. Arithmetic is
 float32 whatever ``act`` holds; ``DOT`` is Triton's precision of matrix products, which are bfloat16 where ``act`` is.
 """
@@ -62,33 +63,110 @@ def store_moments(prt, tile, pad, channel, channel_ok, value, count):
 
 
 @triton.jit
+def pick(i: tl.constexpr, a, b, c, d, e, f, g):
+    """The argument number ``i``."""
+    if i == 0:
+        return a
+    elif i == 1:
+        return b
+    elif i == 2:
+        return c
+    elif i == 3:
+        return d
+    elif i == 4:
+        return e
+    elif i == 5:
+        return f
+    else:
+        return g
+
+
+@triton.jit
+def kernel_row(weight, dy, C, channel, ok, K: tl.constexpr):
+    """A row of a depthwise kernel, its taps one by one; the last ones are no taps of a narrow one."""
+    at = weight + dy * K * C + channel
+    a = tl.load(at, mask=ok, other=0.0)[None, :]
+    b = tl.load(at + C, mask=ok & (K > 1), other=0.0)[None, :]
+    c = tl.load(at + 2 * C, mask=ok & (K > 2), other=0.0)[None, :]
+    d = tl.load(at + 3 * C, mask=ok & (K > 3), other=0.0)[None, :]
+    e = tl.load(at + 4 * C, mask=ok & (K > 4), other=0.0)[None, :]
+    f = tl.load(at + 5 * C, mask=ok & (K > 5), other=0.0)[None, :]
+    g = tl.load(at + 6 * C, mask=ok & (K > 6), other=0.0)[None, :]
+    return a, b, c, d, e, f, g
+
+
+@triton.jit
+def side_by_side(a, b, c, d, G: tl.constexpr):
+    """The ``G`` neighbours of each group of pixels, as pixels in order."""
+    if G == 4:
+        four = tl.permute(tl.join(tl.join(a, b), tl.join(c, d)), (0, 3, 2, 1))
+        return tl.reshape(four, (a.shape[0] * 4, a.shape[1]))
+    elif G == 2:
+        return tl.reshape(tl.permute(tl.join(a, b), (0, 2, 1)), (a.shape[0] * 2, a.shape[1]))
+    else:
+        return a
+
+
+@triton.jit
 def gather_taps(
     x, weight, image, y, x_, ok, channel, channel_ok, H, W, row, dilation, mean, scale,
-    K: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
+    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
 ):  # fmt: skip
-    """The depthwise convolution of ReLU(x) at output pixels (y, x_); normalised before the ReLU if ``NORMED``."""
-    acc = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
+    """The depthwise convolution of ReLU(x), normalised before if ``NORMED``, at ``G`` output pixels from (y, x_) on.
+
+    What is loaded for one of them serves its neighbours; but not if the kernel is dilated.
+    """
+    zero = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
+    a, b, c, d = zero, zero, zero, zero
     for dy in range(K):
         from_y = y * STRIDE + (dy - K // 2) * dilation
         row_ok = ok & (from_y >= 0) & (from_y < H)
         start = (image * H + from_y) * W
-        for dx in tl.static_range(K):
-            from_x = x_ * STRIDE + (dx - K // 2) * dilation
-            inside = (row_ok & (from_x >= 0) & (from_x < W))[:, None] & channel_ok[None, :]
-            value = tl.load(x + (start + from_x)[:, None] * row + channel[None, :], mask=inside, other=0.0)
-            value = value.to(tl.float32)
-            if NORMED:
-                value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
-            tap = tl.load(weight + channel * (K * K) + dy * K + dx, mask=channel_ok, other=0.0)
-            acc += relu(value) * tap[None, :]
-    return acc
+        w0, w1, w2, w3, w4, w5, w6 = kernel_row(weight, dy, C, channel, channel_ok, K)
+        if dilation == 1:
+            for j in tl.static_range(K + (G - 1) * STRIDE):
+                from_x = x_ * STRIDE + (j - K // 2)
+                v = rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                if j < K:
+                    a += v * pick(j, w0, w1, w2, w3, w4, w5, w6)
+                if (G > 1 and j >= STRIDE) and j < K + STRIDE:
+                    b += v * pick(j - STRIDE, w0, w1, w2, w3, w4, w5, w6)
+                if (G > 2 and j >= 2 * STRIDE) and j < K + 2 * STRIDE:
+                    c += v * pick(j - 2 * STRIDE, w0, w1, w2, w3, w4, w5, w6)
+                if G > 2 and j >= 3 * STRIDE:
+                    d += v * pick(j - 3 * STRIDE, w0, w1, w2, w3, w4, w5, w6)
+        else:
+            for dx in tl.static_range(K):
+                from_x = x_ * STRIDE + (dx - K // 2) * dilation
+                tap = pick(dx, w0, w1, w2, w3, w4, w5, w6)
+                a += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                if G > 1:
+                    from_x += STRIDE
+                    b += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                if G > 2:
+                    from_x += STRIDE
+                    c += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                    from_x += STRIDE
+                    d += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+    return side_by_side(a, b, c, d, G)
+
+
+@triton.jit
+def rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED: tl.constexpr):
+    """ReLU of (normalised) pixels in the image rows from ``start`` on, 0 outside."""
+    inside = (row_ok & (from_x >= 0) & (from_x < W))[:, None] & channel_ok[None, :]
+    value = tl.load(x + (start + from_x)[:, None] * row + channel[None, :], mask=inside, other=0.0).to(tl.float32)
+    if NORMED:
+        value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
+    return relu(value)
 
 
 @triton.jit
 def separable_forward(
-    act, par, sta, prt, mask, mask_at, x_at, x_row, norm_at, d_at, y_at, depth_at, point_at, sum_at, kernel, dilation,
-    PIXELS, H, W, OH, OW, PAD,
-    C: tl.constexpr, BC: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr,
+    act, par, dep, sta, prt, mask, mask_at, x_at, x_row, norm_at, d_at, y_at, depth_at, point_at, sum_at, kernel,
+    dilation, PIXELS, H, W, OH, OW, PAD,
+    C: tl.constexpr, BC: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, G: tl.constexpr,
+    STRIDE: tl.constexpr,
     NORMED: tl.constexpr, KEEP: tl.constexpr, MOMENTS: tl.constexpr, WIDEST: tl.constexpr, DOT: tl.constexpr,
     U: tl.constexpr,
 ):  # fmt: skip
@@ -98,8 +176,9 @@ def separable_forward(
         return
     pixel = tile * P + tl.arange(0, P)
     ok = pixel < PIXELS
-    image, y, x_ = pixel // (OH * OW), (pixel // OW) % OH, pixel % OW
-    x, depth, point = act + offset(x_at, row, U), par + tl.load(depth_at + row), par + tl.load(point_at + row)
+    group = tile * P + G * tl.arange(0, P // G)
+    image, y, x_ = group // (OH * OW), (group // OW) % OH, group % OW
+    x, depth, point = act + offset(x_at, row, U), dep + tl.load(depth_at + row), par + tl.load(point_at + row)
     step, apart, wide = offset(x_row, row, U), tl.load(dilation + row).to(tl.int32), tl.load(kernel + row)
     norm, keep = tl.load(norm_at + row), act + offset(d_at, row, U)
     out = tl.arange(0, BC)
@@ -111,15 +190,69 @@ def separable_forward(
         scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok & NORMED)
         if wide == 3:
             d = gather_taps(
-                x, depth, image, y, x_, ok, channel, channel_ok, H, W, step, apart, mean, scale, 3, STRIDE, NORMED
+                x,
+                depth,
+                image,
+                y,
+                x_,
+                group < PIXELS,
+                channel,
+                channel_ok,
+                H,
+                W,
+                step,
+                apart,
+                mean,
+                scale,
+                3,
+                G,
+                C,
+                STRIDE,
+                NORMED,
             )
         elif wide == 5 or WIDEST == 5:
             d = gather_taps(
-                x, depth, image, y, x_, ok, channel, channel_ok, H, W, step, apart, mean, scale, 5, STRIDE, NORMED
+                x,
+                depth,
+                image,
+                y,
+                x_,
+                group < PIXELS,
+                channel,
+                channel_ok,
+                H,
+                W,
+                step,
+                apart,
+                mean,
+                scale,
+                5,
+                G,
+                C,
+                STRIDE,
+                NORMED,
             )
         else:
             d = gather_taps(
-                x, depth, image, y, x_, ok, channel, channel_ok, H, W, step, apart, mean, scale, 7, STRIDE, NORMED
+                x,
+                depth,
+                image,
+                y,
+                x_,
+                group < PIXELS,
+                channel,
+                channel_ok,
+                H,
+                W,
+                step,
+                apart,
+                mean,
+                scale,
+                7,
+                G,
+                C,
+                STRIDE,
+                NORMED,
             )
         if KEEP:
             tl.store(keep + pixel[:, None] * C + channel[None, :], d, mask=ok[:, None] & channel_ok[None, :])
@@ -135,64 +268,135 @@ def separable_forward(
 
 @triton.jit
 def scatter_taps(
-    g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, dilation,
-    K: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr,
+    g, weight, sums, x, row, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, dilation, mean, scale,
+    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of a depthwise convolution's input at pixels (y, x_); the weight's, summed up, to ``sums``."""
-    acc = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
+    """The gradient of a depthwise convolution's input at ``G`` pixels from (y, x_) on; of its weights, to ``sums``.
+
+    What is loaded for one of them serves its neighbours, and both gradients; but not if the kernel is dilated.
+    """
+    zero = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
+    a, b, c, d = zero, zero, zero, zero
+    start = (image * H + y) * W
+    za = rectified(x, start, x_, ok, channel, channel_ok, W, row, mean, scale, NORMED)
+    zb = rectified(x, start, x_ + 1, ok & (G > 1), channel, channel_ok, W, row, mean, scale, NORMED)
+    zc = rectified(x, start, x_ + 2, ok & (G > 2), channel, channel_ok, W, row, mean, scale, NORMED)
+    zd = rectified(x, start, x_ + 3, ok & (G > 2), channel, channel_ok, W, row, mean, scale, NORMED)
     for dy in range(K):
         up = y - (dy - K // 2) * dilation
         row_ok = ok & (up >= 0) & (up % STRIDE == 0) & (up < OH * STRIDE)
         start = (image * OH + up // STRIDE) * OW
-        for dx in range(K):  # not unrolled, or registers run out
-            left = x_ - (dx - K // 2) * dilation
-            inside = row_ok & (left >= 0) & (left % STRIDE == 0) & (left < OW * STRIDE)
-            value = tl.load(
-                g + (start + left // STRIDE)[:, None] * C + channel[None, :],
-                mask=inside[:, None] & channel_ok[None, :],
-                other=0.0,
-            ).to(tl.float32)
-            tap = tl.load(weight + channel * (K * K) + dy * K + dx, mask=channel_ok, other=0.0)
-            acc += value * tap[None, :]
-            tl.store(sums + (dy * K + dx) * C + channel, tl.sum(value * z, 0), mask=channel_ok)
-    return acc
+        w0, w1, w2, w3, w4, w5, w6 = kernel_row(weight, dy, C, channel, channel_ok, K)
+        to = sums + dy * K * C + channel
+        if dilation == 1:
+            s0, s1, s2, s3, s4, s5, s6 = zero, zero, zero, zero, zero, zero, zero
+            for j in tl.static_range(K + G - 1):
+                if (G == 1 or STRIDE == 1) or (j - K // 2) % STRIDE == 0:
+                    left = x_ + (j - K // 2)
+                    v = gradient_at(g, start, left, row_ok, channel, channel_ok, OW, C, STRIDE)
+                    if j < K:
+                        a += v * pick(K - 1 - j, w0, w1, w2, w3, w4, w5, w6)
+                    if (G > 1 and j >= 1) and j < K + 1:
+                        b += v * pick(K - j, w0, w1, w2, w3, w4, w5, w6)
+                    if (G > 2 and j >= 2) and j < K + 2:
+                        c += v * pick(K + 1 - j, w0, w1, w2, w3, w4, w5, w6)
+                    if G > 2 and j >= 3:
+                        d += v * pick(K + 2 - j, w0, w1, w2, w3, w4, w5, w6)
+                    if j + 1 - K >= 0 and j + 1 - K < G:
+                        s0 += v * pick(j + 1 - K, za, zb, zc, zd, za, za, za)
+                    if j + 2 - K >= 0 and j + 2 - K < G:
+                        s1 += v * pick(j + 2 - K, za, zb, zc, zd, za, za, za)
+                    if j + 3 - K >= 0 and j + 3 - K < G:
+                        s2 += v * pick(j + 3 - K, za, zb, zc, zd, za, za, za)
+                    if K > 3 and (j + 4 - K >= 0 and j + 4 - K < G):
+                        s3 += v * pick(j + 4 - K, za, zb, zc, zd, za, za, za)
+                    if K > 4 and (j + 5 - K >= 0 and j + 5 - K < G):
+                        s4 += v * pick(j + 5 - K, za, zb, zc, zd, za, za, za)
+                    if K > 5 and (j + 6 - K >= 0 and j + 6 - K < G):
+                        s5 += v * pick(j + 6 - K, za, zb, zc, zd, za, za, za)
+                    if K > 6 and (j + 7 - K >= 0 and j + 7 - K < G):
+                        s6 += v * pick(j + 7 - K, za, zb, zc, zd, za, za, za)
+            tl.store(to, tl.sum(s0, 0), mask=channel_ok)
+            tl.store(to + 1 * C, tl.sum(s1, 0), mask=channel_ok)
+            tl.store(to + 2 * C, tl.sum(s2, 0), mask=channel_ok)
+            if K > 3:
+                tl.store(to + 3 * C, tl.sum(s3, 0), mask=channel_ok)
+                tl.store(to + 4 * C, tl.sum(s4, 0), mask=channel_ok)
+            if K > 5:
+                tl.store(to + 5 * C, tl.sum(s5, 0), mask=channel_ok)
+                tl.store(to + 6 * C, tl.sum(s6, 0), mask=channel_ok)
+        else:
+            for dx in tl.static_range(K):
+                left, tap = x_ - (dx - K // 2) * dilation, pick(dx, w0, w1, w2, w3, w4, w5, w6)
+                v = gradient_at(g, start, left, row_ok, channel, channel_ok, OW, C, STRIDE)
+                a += v * tap
+                total = v * za
+                if G > 1:
+                    v = gradient_at(g, start, left + 1, row_ok, channel, channel_ok, OW, C, STRIDE)
+                    b += v * tap
+                    total += v * zb
+                if G > 2:
+                    v = gradient_at(g, start, left + 2, row_ok, channel, channel_ok, OW, C, STRIDE)
+                    c += v * tap
+                    total += v * zc
+                    v = gradient_at(g, start, left + 3, row_ok, channel, channel_ok, OW, C, STRIDE)
+                    d += v * tap
+                    total += v * zd
+                tl.store(to + dx * C, tl.sum(total, 0), mask=channel_ok)
+    return side_by_side(a, b, c, d, G)
+
+
+@triton.jit
+def gradient_at(g, start, left, row_ok, channel, channel_ok, OW, C, STRIDE: tl.constexpr):
+    """Pixels of a gradient in the image rows from ``start`` on; 0 between those that a stride leaves, and outside."""
+    inside = row_ok & (left >= 0) & (left % STRIDE == 0) & (left < OW * STRIDE)
+    at = g + (start + left // STRIDE)[:, None] * C + channel[None, :]
+    return tl.load(at, mask=inside[:, None] & channel_ok[None, :], other=0.0).to(tl.float32)
 
 
 @triton.jit
 def depthwise_backward(
-    act, par, sta, prt, mask, mask_at, g_at, x_at, x_row, norm_at, gx_at, depth_at, weight_at, sum_at, kernel, dilation,
+    act, dep, sta, prt, mask, mask_at, g_at, x_at, x_row, norm_at, gx_at, depth_at, weight_at, sum_at, kernel, dilation,
     PIXELS, H, W, OH, OW, PAD,
-    C: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
+    C: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, G: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
     WIDEST: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     """Gradient ``g`` of ``d`` -> of the ReLU's input; partial sums for the weight and for the batch norm before."""
     tile, row = tl.program_id(0), tl.program_id(1)
     if not active(mask, mask_at, row):
         return
-    pixel = tile * P + tl.arange(0, P)
-    ok = pixel < PIXELS
-    image, y, x_ = pixel // (H * W), (pixel // W) % H, pixel % W
+    group = tile * P + G * tl.arange(0, P // G)
+    ok = group < PIXELS
+    image, y, x_ = group // (H * W), (group // W) % H, group % W
     channel = tl.program_id(2) * BK + tl.arange(0, BK)
     channel_ok = channel < C
-    inside = ok[:, None] & channel_ok[None, :]
-    g, weight = act + offset(g_at, row, U), par + tl.load(depth_at + row)
+    g, weight = act + offset(g_at, row, U), dep + tl.load(depth_at + row)
+    x, step = act + offset(x_at, row, U), offset(x_row, row, U)
     apart, wide = tl.load(dilation + row).to(tl.int32), tl.load(kernel + row)
-    value = tl.load(
-        act + offset(x_at, row, U) + pixel[:, None] * offset(x_row, row, U) + channel[None, :], mask=inside, other=0.0
-    ).to(tl.float32)
-    if NORMED:
-        norm = tl.load(norm_at + row)
-        mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok)
-        value = (value - mean[None, :]) * norm_vector(sta, norm, SCALE, PAD, channel, channel_ok)[None, :]
-        value = tl.where(inside, value, 0.0)
-    z = relu(value)
+    norm = tl.load(norm_at + row)
+    mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok & NORMED)
+    scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok & NORMED)
     sums = prt + tl.load(weight_at + row) + tile * (wide * wide * C)
     if wide == 3:
-        gz = scatter_taps(g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, apart, 3, C, STRIDE)
+        gz = scatter_taps(
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
+            3, G, C, STRIDE, NORMED,
+        )  # fmt: skip
     elif wide == 5 or WIDEST == 5:
-        gz = scatter_taps(g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, apart, 5, C, STRIDE)
+        gz = scatter_taps(
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
+            5, G, C, STRIDE, NORMED,
+        )  # fmt: skip
     else:
-        gz = scatter_taps(g, weight, sums, z, image, y, x_, ok, channel, channel_ok, OH, OW, apart, 7, C, STRIDE)
+        gz = scatter_taps(
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
+            7, G, C, STRIDE, NORMED,
+        )  # fmt: skip
+    pixel = tile * P + tl.arange(0, P)
+    inside = (pixel < PIXELS)[:, None] & channel_ok[None, :]
+    value = tl.load(x + pixel[:, None] * step + channel[None, :], mask=inside, other=0.0).to(tl.float32)
+    if NORMED:
+        value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
     gz = tl.where(value > 0, gz, 0.0)
     tl.store(act + offset(gx_at, row, U) + pixel[:, None] * C + channel[None, :], gz, mask=inside)
     if NORMED:

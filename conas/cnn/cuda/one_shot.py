@@ -54,8 +54,14 @@ class Network:
         self._plan(shape)
         self.owners = state.owners(self._owners())
         self.buffers = self._allocate(dtype)
+        self._tap_by_tap = state.tap_by_tap()
+        self.read_weights()
         if mode == "running":
             self._read_running()
+
+    def read_weights(self) -> None:
+        """Before a forward pass with new weights: lay depthwise ones out as the kernels read them."""
+        torch.index_select(self.state.parameters, 0, self._tap_by_tap, out=self.buffers["dep"])
 
     def _plan(self, shape: Sequence[int]) -> None:
         room, (count, _, height, width) = self._room, shape
@@ -97,6 +103,7 @@ class Network:
             "prt": torch.zeros(room.sums.size, device=device),
             "mask": torch.zeros(len(self.masks), dtype=torch.int32, device=device),
             "par": state.parameters,
+            "dep": torch.zeros_like(state.parameters),
             "grad": state.gradients,
             "run": state.running,
             "counts": state.counts,
@@ -197,6 +204,7 @@ class _ShapedStep:
         with torch.enable_grad():
             stem = model.stem(self._images)
         network.view(network.stem).copy_(stem.detach())
+        network.read_weights()
         _run(self._forward)
         out = network.view(network.out).float().requires_grad_()
         with torch.enable_grad():

@@ -25,10 +25,10 @@ _VECTORS = 5
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
 _IN_ACTIVATIONS |= {"x_row", "y_row", "d_row", "g_row", "gd_row", "out_row", "term_row"}
 _TILE, _WIDE = 4096, 64
-STRIP, _SLICE = 64, 16
+STRIP, _SLICE = 32, 16
 """Pixels and channels of a depthwise convolution's gradient that one warp keeps: its many sums stay in the warp."""
-_PARTS = 512
-"""Pixels whose sums of a pointwise weight's gradient one program keeps."""
+_STEPS = 4
+"""Times that a program adds to the gradient of a pointwise weight."""
 
 
 class UnsupportedError(Exception):
@@ -302,6 +302,11 @@ def narrow(channels_in: int, channels: int) -> int:
     return max(min(_power(4096 // (_power(channels_in) + _power(channels)) // 2 + 1), 128), 32)
 
 
+def neighbours(image: Map) -> int:
+    """Pixels of a row that are computed together."""
+    return next(count for count in (4, 2, 1) if image.width % count == 0)
+
+
 def strips(image: Map) -> int:
     """Programs that the gradient of a depthwise convolution of an image takes, for each slice of its channels."""
     return -(-image.pixels // STRIP)
@@ -352,7 +357,7 @@ def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
         _launch(
             room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
             C=channels, BC=_power(channels), BK=min(_power(channels), _WIDE), P=tile(channels),
-            STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
+            G=neighbours(some.y), STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
             KEEP=room.training, MOMENTS=room.moments, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
@@ -506,7 +511,9 @@ def separable_backward(room: Room, blocks: Sequence[Block]) -> None:
 
 def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
     some, channels = blocks[0], blocks[0].y.channels
-    parts = -(-some.y.pixels // _PARTS)
+    block = min(_power(channels), _WIDE)
+    pixels, (height, width) = narrow(block, channels), (some.y.height, some.y.width)
+    parts = -(-some.y.pixels // (_STEPS * pixels))
     rows = [
         {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row, "norm_at": b.norm.at}
         | {"d_at": b.d.at, "d_row": b.d.row, "gd_at": b.gd.at, "gd_row": b.gd.row, "shift_of": 0}
@@ -514,11 +521,9 @@ def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
         | {"weight_at": room.weight(b.module.pointwise.weight, b.mask, parts, channels * channels, 1)}
         for b in blocks
     ]
-    block = min(_power(channels), _WIDE)
-    pixels, (height, width) = narrow(block, channels), (some.y.height, some.y.width)
     _launch(
         room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), 4, PIXELS=some.y.pixels,
-        OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_PARTS // pixels, IN=channels, BK=block,
+        OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_STEPS, IN=channels, BK=block,
         OUT=channels, BC=_power(channels), P=pixels, STRIDE=1, RELU=False, DOT=room.dot, U=room.unit,
     )  # fmt: skip
 
@@ -536,7 +541,7 @@ def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
     sizes = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}
     _launch(
         room.backward, kernels.depthwise_backward, strips(some.x), rows, -(-channels // _SLICE), 1, **sizes,
-        PAD=some.norm.pad, C=channels, BK=_SLICE, P=STRIP, STRIDE=some.module.depthwise.stride[0],
+        PAD=some.norm.pad, C=channels, BK=_SLICE, P=STRIP, G=neighbours(some.x), STRIDE=some.module.depthwise.stride[0],
         NORMED=some.before is not None, WIDEST=_widest(blocks), U=room.unit,
     )  # fmt: skip
 
@@ -545,7 +550,9 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
     """From the gradient of the norms behind 1x1 convolutions to that of the maps they read."""
     for group in _grouped(blocks, _shape):
         some, (out, channels) = group[0], group[0].weight.shape[:2]
-        parts = -(-some.y.pixels // _PARTS)
+        sizes = _lattice(some)
+        sizes["P"] = narrow(sizes["BK"], out)
+        parts = -(-some.y.pixels // (_STEPS * sizes["P"]))
         rows = [
             {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row}
             | {"norm_at": b.norm.at, "d_at": b.x.at, "d_row": b.x.row, "gd_at": b.gx.at, "gd_row": b.gx.row}
@@ -553,11 +560,9 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
             | {"weight_at": room.weight(b.weight, b.mask, parts, out * channels, 1)}
             for b in group
         ]
-        sizes = _lattice(some)
-        sizes["P"] = narrow(sizes["BK"], out)
         _launch(
             room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), 4, **sizes,
-            TILES=_PARTS // sizes["P"], OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
+            TILES=_STEPS, OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 

@@ -52,6 +52,15 @@ class FlatState:
         groups = [mask[id(p)] for p in self._parameters for _ in range(-(-p.numel() // GROUP))]
         return torch.tensor(groups, dtype=torch.int32, device=self.device)
 
+    def tap_by_tap(self) -> Tensor:
+        """The order of the parameters in which depthwise weights have shape (height, width, channels)."""
+        order = torch.arange(self.parameters.numel(), device=self.device)
+        for parameter in self._parameters:
+            if parameter.ndim == 4 and parameter.shape[1] == 1:
+                own = self.view(order, parameter)
+                own.copy_(own.flatten().view(len(parameter), -1).t().reshape(own.shape).clone())
+        return order
+
     def adopt(self, optimizer: torch.optim.Optimizer) -> None:
         """Make the momenta of ``optimizer``, a plain SGD over the model, views as well, with the values they have."""
         for parameter in self._parameters:
