@@ -59,7 +59,7 @@ class Setting:
 
 
 def parity(setting: Setting, precision: str) -> Figures:
-    """Relative errors of one step against the plain model in float64; beside them, those of the plain one in float32."""
+    """Relative errors of one step against the plain model in float64; and those of the plain one in float32."""
     exact, plain = setting.model().double(), setting.model()
     loss, _ = (_backward(model, setting) for model in (exact, plain))
     model, step = setting.fused(precision)
@@ -87,7 +87,8 @@ def _backward(model: PlainOneShotCNN, setting: Setting) -> Tensor:
     return loss.detach()
 
 
-def _error(got: Tensor, exact: Tensor) -> float:
+def _error(got: Tensor | None, exact: Tensor) -> float:
+    assert got is not None
     return ((got.double() - exact).norm() / exact.norm().clamp_min(1e-12)).item()
 
 
