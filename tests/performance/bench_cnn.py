@@ -4,10 +4,11 @@
 
 ``direct`` computes every operation of every edge, times 0 or 1, in torch's default memory format, as the
 released code does; ``plain`` is the reference of the tests, which skips inactive edges; ``fast`` is what the harness
-runs. All versions of a row take the same weights, images and sub-networks, and must agree. Times are by the wall; on a
-busy machine look at the seconds of cores, which waiting does not change. Memory is a process's peak, beyond what it
-needs to import torch. The row ``growth`` plots how time and memory grow, ``operators`` shows where the time of a
-one-shot step goes and how far that is from the machine's peak. ``--release`` adds the authors' code from a checkout.
+runs, ``torch`` the same with torch's own sums in batch norms. All versions of a row take the same weights, images and
+sub-networks, and must agree. Times are by the wall; on a busy machine look at the seconds of cores, which waiting does
+not change. Memory is a process's peak, beyond what it needs to import torch. The row ``growth`` plots how time and
+memory grow, ``operators`` shows where the time of a one-shot step goes and how far that is from the machine's peak.
+``--release`` adds the authors' code from a checkout.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.genotypes import fixed
+from conas.cnn.kernels import sum_like_torch
 from conas.cnn.measuring import Measurer
 from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN
@@ -250,6 +252,14 @@ def train_rows(size: Size, rounds: int, release: Path | None) -> list[dict[str, 
     return table(f"one-shot step, {size.space}", compare(versions, rounds, {}))
 
 
+def sums_rows(size: Size, rounds: int) -> list[dict[str, object]]:
+    """What exact sums in batch norms cost a training step of the one-shot model."""
+    inexact = size.model(OneShotCNN)
+    sum_like_torch(inexact)
+    versions = {"torch": training(inexact, size), "fast": training(size.model(OneShotCNN), size)}
+    return table(f"one-shot step, {size.channels} channels, sums", compare(versions, rounds, {}))
+
+
 def measure_rows(size: Size, batches: int, together: int, rounds: int) -> list[dict[str, object]]:
     """A measurement."""
     versions = {name: measuring(kind, size, batches) for name, kind in VERSIONS.items() if name != "fast"}
@@ -393,6 +403,7 @@ ROWS: dict[str, Callable[[argparse.Namespace], list[dict[str, object]]]] = {
     "growth": lambda options: growth_rows(_size(options), options.out),
     "train": lambda options: train_rows(_size(options), options.rounds, None),
     "train-release": lambda options: train_rows(_size(options, "cnn-release"), options.rounds, options.release),
+    "sums": lambda options: sums_rows(_size(options), options.rounds),
     "measure": lambda options: measure_rows(
         _size(options), 2 if options.quick else 10, options.together, options.rounds
     ),
