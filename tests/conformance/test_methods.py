@@ -15,7 +15,7 @@ from baselines.registry import METHODS, Method
 from conas.cnn.network import FinalNetwork
 from conas.genotype import Genotype
 from conas.oracle import Oracle
-from conas.problem import Cost, Outcome, Problem, UnsupportedError
+from conas.problem import Cost, DryProblem, Outcome, Problem, UnsupportedError
 from conas.questions import OneShot, OneShotModel, Question, Relaxed, StandAlone
 from conas.rnn.language_model import FinalRNN
 from conas.seeds import generator
@@ -270,3 +270,13 @@ def test_every_setting_says_where_it_comes_from(name: str) -> None:
 @pytest.mark.parametrize("task", ["image", "text"])
 def test_the_settings_of_every_profile_are_possible(name: str, profile: str, task: str) -> None:
     METHODS[name].settings(**METHODS[name].defaults(profile, task))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_network_is_trained_alone_for_longer_than_the_method_says(name: str) -> None:
+    method = METHODS[name]
+    settings = method.settings(**{**method.defaults("smoke", "image"), **SMALL.get(name, {})})
+    problem = DryProblem(space("cnn"), frozenset({OneShot, StandAlone, Relaxed}))
+    method(problem, 0, settings)
+    asked = [question for network in problem.asked for question in network.questions]
+    assert max((q.epochs for q in asked if isinstance(q, StandAlone)), default=0) == method.longest(settings)
