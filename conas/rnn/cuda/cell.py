@@ -1,7 +1,7 @@
 """`conas.rnn.cell.RecurrentCell` by the kernels: for one cell, or one program for all sub-networks of a space."""
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -52,12 +52,12 @@ def every(space: Space, size: int) -> Layout:
     return Layout(Wiring(tuple(into), tuple(readers), tuple(i + 1 for i in nodes)), size)
 
 
-@lru_cache(maxsize=64)
+@cache  # for good: a graph reads these where they are
 def _table(layout: Layout, device: torch.device) -> Tensor:
     return layout.table(device)
 
 
-@lru_cache(maxsize=64)
+@cache
 def _weights(layout: Layout, dtype: torch.dtype, device: torch.device) -> Tensor:
     return layout.weights(dtype, device)
 

@@ -162,7 +162,8 @@ class _Pass:
         """The gradient of the hidden state before row ``t``, from that of the one after; fills ``d_gates``."""
         concat = self.layout.wiring.concat
         d_states = grad.new_zeros(self._count, *grad.shape)
-        d_states[list(concat)] = grad / len(concat)
+        for i in concat:  # an index from the CPU could not be captured
+            torch.div(grad, len(concat), out=d_states[i])
         d_factor = None
         for i in reversed(range(self._count)):
             d_factor = self._read(i, d_gates)
