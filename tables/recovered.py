@@ -20,8 +20,8 @@ def left_open(runs: Runs, sweep: str) -> Iterator[str]:
     recovering = sum(map(bool, searches.values()))
     yield (
         f"Sparse recovery, {len(stages)} stages of {recovering} searches: {_uniqueness(stages)}. "
-        f"In {len(tied)} stages several strings are equally good; there only the tie rule decides "
-        f"{_bits(tied)} bits in all."
+        f"In {len(tied)} several strings are equally good; there only the tie rule decides {_bits(tied)} bits in all."
+        f"{_at_the_cut(stages)}"
     )
 
 
@@ -37,6 +37,12 @@ def _is_one_of_many(stage: Stage) -> bool:
     """The record says so, or has more non-zeros than measurements, which proves it."""
     recovery = stage.get("recovery", {})
     return recovery.get("unique") is False or recovery.get("nonzeros", 0) > stage["measurements"]["used"]
+
+
+def _at_the_cut(stages: list[Stage]) -> str:
+    """In how many stages the s largest monomials are not defined, if there are any."""
+    cut = sum(bool(stage.get("recovery", {}).get("equal_at_the_cut")) for stage in stages)
+    return f" In {cut} equal monomials compete for the last place." if cut else ""
 
 
 def _bits(stages: list[Stage]) -> str:
