@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tables.claims.verdict import Kind, Status, Test, Verdict, make
+from tables.paper.names import published_as
 from tables.published import Figure, published
 from tables.runs import Runs
 from tables.statistics import Estimate, holm, paired, ratio_of_sds, seeds_to_tell, within_seeds
@@ -71,8 +72,8 @@ def paper_says(order: Order, table: str) -> float | None:
 
 def _figure(row: str, key: str, table: str) -> Figure | None:
     """Of the row in this table, else in Table 1, whose rows other tables compare with."""
-    rows = published("table1") | published(table)
-    return rows[row].figures.get(key) if row in rows else None
+    rows, printed = published("table1") | published(table), published_as(row)
+    return rows[printed].figures.get(key) if printed in rows else None
 
 
 def _estimate(order: Order, table: str, runs: Runs) -> Estimate | None:
