@@ -1,7 +1,9 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 32x32 colour photographs."""
 
+import io
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +28,36 @@ def _layout(torchvision: type[CIFAR10], mirror: str) -> Layout:
     return Layout(torchvision.base_folder, files, (remote,))
 
 
+def _latin(text: str, encoding: str) -> bytes:
+    """How Python 3 writes bytes into a pickle that Python 2 can read."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"text in {encoding!r}")
+    return text.encode("latin-1")
+
+
+class _Batch(pickle.Unpickler):
+    """Reads arrays and plain values and nothing else: any other pickle can run code, and a subset has no checksum."""
+
+    _ALLOWED: ClassVar[dict[str, Callable[..., Any]]] = {
+        "_codecs.encode": _latin,
+        "numpy.ndarray": np.ndarray,
+        "numpy.dtype": np.dtype,
+        # what numpy itself names for an array, for one in protocol 5, and for a number
+        "numpy.core.multiarray._reconstruct": np.empty(1).__reduce__()[0],  # type: ignore[dict-item]
+        "numpy.core.numeric._frombuffer": np.empty(1).__reduce_ex__(5)[0],  # type: ignore[dict-item]
+        "numpy.core.multiarray.scalar": np.int64(0).__reduce__()[0],  # type: ignore[dict-item]
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a pickle names, if it is allowed."""
+        try:
+            return self._ALLOWED[f"{module.replace('numpy._core', 'numpy.core')}.{name}"]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it holds {module}.{name}, not images") from None
+
+
 def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    batches = [pickle.loads(files.read(name), encoding="latin1") for name in names]
+    batches = [_Batch(io.BytesIO(files.read(name)), encoding="latin1").load() for name in names]
     pixels = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
     return pixels.transpose(0, 2, 3, 1), np.concatenate([batch[labels] for batch in batches])
 

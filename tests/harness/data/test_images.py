@@ -279,3 +279,38 @@ def test_real_data_when_at_hand(name):
     assert pixels.mean((0, 2, 3)).tolist() == pytest.approx(found.mean, abs=tolerance)
     assert pixels.std((0, 2, 3)).tolist() == pytest.approx(found.std, abs=tolerance)
     assert set(found.train.labels.tolist()) == set(range(found.classes))
+
+
+class Harm:
+    """Makes a folder when it is unpickled by whoever believes what a pickle says."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_subset_may_be_pickled_by_any_python(protocol, tmp_path, write):
+    (folder,) = write["cifar10"](tmp_path / "data").iterdir()
+    expected = load_images("cifar10", tmp_path / "data", allow_subset=True)
+    for path in folder.iterdir():
+        batch = pickle.loads(path.read_bytes())
+        path.write_bytes(pickle.dumps(batch | {"labels": list(np.array(batch["labels"]))}, protocol))
+    found = load_images("cifar10", tmp_path / "data", allow_subset=True)
+    assert torch.equal(found.train.images, expected.train.images)
+    assert torch.equal(found.train.labels, expected.train.labels)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_a_pickle_runs_no_code(name, protocol, tmp_path, write):
+    folder = write[name](tmp_path / "data")
+    for path in folder.glob("cifar-*/*"):
+        path.write_bytes(pickle.dumps({"data": Harm(tmp_path / "harmed")}, protocol))
+    with pytest.raises(DataError, match=r"cannot be read \(UnpicklingError: it holds \w+\.mkdir, not images\)"):
+        load_images(name, tmp_path / "data", allow_subset=True)
+    assert not (tmp_path / "harmed").exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / "harmed").exists(), "the pickle is one that runs code"
