@@ -9,6 +9,11 @@ DATA    ?= data
 # no shell sees a ~ between quotes
 override STORE := $(patsubst ~/%,$(HOME)/%,$(STORE))
 override DATA  := $(patsubst ~/%,$(HOME)/%,$(DATA))
+# an address may hold a password: it goes through the environment, which other users cannot see, and is not echoed
+ifneq ($(filter mongodb://% mongodb+srv://%,$(STORE)),)
+export CONAS_MONGO_URL := $(STORE)
+override STORE := CONAS_MONGO_URL
+endif
 # SUBSET=1 accepts data that are not the complete sets
 SETTINGS = $(if $(SUBSET),--set allow_subset=true --set "data_dir=$(DATA)")
 
@@ -122,8 +127,9 @@ paper-search-cpu: install ## the same on the CPU
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
 	$(BIN)/python -m harness.sync --store "$(STORE)"
 
-dashboard: install ## browse the runs in Omniboard (MONGO_URL=... uses a MongoDB that is there)
-	$(BIN)/python -m harness.dashboard --store "$(STORE)" $(if $(MONGO_URL),--mongo-url "$(MONGO_URL)")
+dashboard: export CONAS_MONGO_URL := $(or $(MONGO_URL),$(CONAS_MONGO_URL))
+dashboard: install ## browse the runs in Omniboard (CONAS_MONGO_URL=...: in a MongoDB that is there)
+	$(BIN)/python -m harness.dashboard --store "$(STORE)"
 
 clean: ## remove what the tools left behind, not the runs
 	rm -rf build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,6 +3,7 @@
 runs, metrics = results.load("runs")                           # or "runs.jsonl", "mongodb://HOST:PORT/DATABASE"
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ import orjson
 import pandas as pd
 
 from harness.archive import SUFFIX, Archive, Content
-from harness.mongo.database import Database
+from harness.mongo.database import URL_VARIABLE, Database
 from harness.records.metrics import Row, parse
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.store import Store
@@ -60,11 +61,14 @@ class Files:
 
 def is_folder(address: str | Path) -> bool:
     """Whether ``address`` is a store's root folder, where runs can also be made."""
+    if str(address) == URL_VARIABLE:
+        return False
     return not str(address).startswith(("mongodb://", "mongodb+srv://")) and not str(address).endswith(SUFFIX)
 
 
 def source(address: str | Path) -> Source:
-    """The runs at ``address``: a store's root folder, a packed ``.jsonl`` file or a ``mongodb://`` address.
+    """The runs at ``address``: a store's root folder, a packed ``.jsonl`` file, a ``mongodb://`` address, or the word
+    ``CONAS_MONGO_URL`` for the address in that variable, which need not be typed then.
 
     Raises:
         DatabaseError: the address cannot be read.
@@ -72,7 +76,9 @@ def source(address: str | Path) -> Source:
     """
     if is_folder(address):
         return Files(address)
-    return Archive(address) if str(address).endswith(SUFFIX) else Database(str(address))
+    if str(address).endswith(SUFFIX):
+        return Archive(address)
+    return Database(os.environ.get(URL_VARIABLE, "") if str(address) == URL_VARIABLE else str(address))
 
 
 def load(address: str | Path) -> Results:

@@ -26,7 +26,7 @@ from harness.launch.plan import Plan, named
 from harness.launch.post_mortem import queue_again
 from harness.launch.queue import Queue
 from harness.launch.state import Standing, State, standing
-from harness.mongo.database import URL_VARIABLE, Database, reason
+from harness.mongo.database import URL_VARIABLE, Database, reason, without_password
 from harness.records.store import Store, now
 
 _DAY = 86_400
@@ -148,8 +148,9 @@ def _run(run: str, it: Standing) -> str:
 def _launch(one: Overview) -> str:
     """Who was told last to make the sweep, and how to go on if nobody works on it."""
     last = one.plan.launches()[-1]
+    again = without_password(last["command"])
     if one.plan.is_cancelled():
-        return f"cancelled; to go on: {last['command']}"
+        return f"cancelled; to go on: {again}"
     if last["launched"] == "slurm":
         try:
             return f"{len(slurm.unfinished(one.plan))} Slurm jobs wait or work, submitted on {last['host']}"
@@ -159,7 +160,7 @@ def _launch(one: Overview) -> str:
         return f"queued in {last['database']} for python harness/worker.py"
     is_open = one.states["queued"] + one.states["interrupted"] + one.states["dead"]
     if is_open and not one.states["running"]:
-        return f"nobody works on it; to go on: {last['command']}"
+        return f"nobody works on it; to go on: {again}"
     return f"launched by process {last['pid']} on {last['host']}, {last['at']}"
 
 
@@ -169,7 +170,8 @@ def _retry(where: Where, plans: list[Plan], states: list[str]) -> None:
         for run in runs:
             queue_again(where.store.run(run))
         queued = where.queue.change(plan.name, states, "queued") if where.queue else 0
-        print(f"{plan.name}: {max(len(runs), queued)} runs may start again; {plan.launches()[-1]['command']}")
+        again = without_password(plan.launches()[-1]["command"])
+        print(f"{plan.name}: {max(len(runs), queued)} runs may start again; {again}")
 
 
 def _cancel(where: Where, plans: list[Plan]) -> None:

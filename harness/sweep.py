@@ -6,7 +6,6 @@ store, it makes nothing twice.
 
 import argparse
 import os
-import shlex
 import signal
 import sys
 from collections import Counter
@@ -23,7 +22,7 @@ from harness.config import sweeps
 from harness.config.load import default_profile, summaries
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
-from harness.launch.console import INTERRUPTED, at_least, interrupt, say
+from harness.launch.console import INTERRUPTED, at_least, interrupt, say, typed
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
 from harness.launch.prepare import Prepared, prepare
@@ -38,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 if all is done or handed over, 1 if a run failed or diverged, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.command = shlex.join(["python", "harness/sweep.py", *(sys.argv[1:] if arguments is None else arguments)])
+    options.command = typed("harness/sweep.py", sys.argv[1:] if arguments is None else arguments)
     if options.queue and not options.mongo_url:
         parser.error(f"--queue needs a database: --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE}")
     signal.signal(signal.SIGTERM, interrupt)
@@ -131,7 +130,7 @@ LAUNCHERS = {"local": _local, "slurm": _slurm, "queue": _queue}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
     parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")

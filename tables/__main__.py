@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--store",
         default="runs",
-        help="the folder, packed .jsonl file or mongodb:// address of the recorded runs (default: runs)",
+        help="the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the "
+        "address in that variable (default: runs)",
     )
     parser.add_argument("--out", default="results", help="where results go (default: results)")
     parser.add_argument(

@@ -1,10 +1,12 @@
 """`python -m harness.dashboard`: the runs in the browser, in Omniboard. Ctrl-C ends all of it.
 
-Without --mongo-url a database server is started beside it, filled from the files and kept up to date; its directory may
-be deleted at any time. Both listen on loopback only. With --mongo-url an existing MongoDB is used instead.
+Without --mongo-url and CONAS_MONGO_URL a database server is started beside it, filled from the files and kept up to
+date; its directory may be deleted at any time. Both listen on loopback only. With one of them an existing MongoDB is
+used.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -17,7 +19,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.dashboard import services
-from harness.mongo.database import Database, reason
+from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store
 from harness.sync import Sync
 
@@ -28,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.dashboard", description=__doc__)
     parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: %(default)s)")
-    parser.add_argument("--mongo-url", metavar="URL", help="an existing MongoDB, such as mongodb://HOST:PORT/DATABASE")
+    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     parser.add_argument("--port", type=int, default=9000, help="Omniboard's port (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -70,7 +70,7 @@ class Database:
                 connectTimeoutMS=_MILLISECONDS_TO_CONNECT,
                 socketTimeoutMS=_MILLISECONDS_TO_ANSWER,
             )
-        except (InvalidURI, ConfigurationError, ValueError):
+        except (InvalidURI, ConfigurationError, ValueError, OSError):  # OSError: a certificate that is not there
             raise DatabaseError(_FORMS) from None
         self._db = self._client.get_default_database(_DEFAULT_DATABASE)
         host = self.url.partition("://")[2].rpartition("@")[2].partition("/")[0]
@@ -246,6 +246,11 @@ def _hold(folders: Iterable[RunFolder], held: ExitStack) -> tuple[dict[Path, Ima
 def reason(error: Exception) -> str:
     """Why the database cannot be used, in one short line."""
     return str(error).partition(",")[0].partition(" (configured")[0]
+
+
+def without_password(text: str) -> str:
+    """``text`` with the users and passwords of the addresses in it left out."""
+    return re.sub(r"(mongodb(?:\+srv)?://)[^\s/'\"]*@", r"\1...@", text)
 
 
 def _url(address: str) -> str:
