@@ -1,6 +1,7 @@
 """From what a person types to a checked, frozen configuration, and back to the command that makes the run."""
 
 import dataclasses
+import math
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -193,6 +194,7 @@ def load(updates: Mapping[str, Any]) -> Config:
     for name in typed:
         _refuse_unknown(name, allowed, values["method"])
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
+    _refuse_infinite(meant)
     config = recorded({**merge(values, nest(meant)), "typed": []})
     mine = dict(flatten(config.model_dump(mode="json")))
     config = config.model_copy(update={"typed": [f"{name}={written(mine[name])}" for name in meant]})
@@ -214,6 +216,14 @@ def _long_names(typed: Mapping[str, Any]) -> Values:
         if short in typed and name in typed:
             raise ConfigError(f"{short} is short for {name}, which is set, too: {typed[short]} and {typed[name]}")
     return {_SHORT.get(name, name): value for name, value in typed.items()}
+
+
+def _refuse_infinite(updates: Mapping[str, Any]) -> None:
+    """Records are JSON, which has neither infinity nor NaN: such a setting would not be read back as it was."""
+    for name, value in flatten(updates):
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
+            raise ConfigError(f"{name}={value}: it should be a finite number")
 
 
 def recorded(values: Values) -> Config:

@@ -14,7 +14,7 @@ from conas.rnn.language_model import OneShotRNN, recurrent
 from conas.seeds import generator
 from conas.space import space
 from harness.config.identity import digest
-from harness.records.files import read_json, write_json
+from harness.records.files import facts, write_json
 from harness.training.work import Work
 
 _FORWARD_SHARE = 1 / 3
@@ -49,10 +49,19 @@ def machine(runs_dir: str, device: torch.device, threads: int, task: str) -> Mac
     """The speed of this machine at a task, ``image`` or ``text``, measured once a day and remembered in the store."""
     key = digest([platform.node(), str(device), threads, torch.__version__, task])
     path = Path(runs_dir) / "speeds" / f"{key}.json"
-    if not path.exists() or time.time() - path.stat().st_mtime > _LASTS:
+    if (known := _remembered(path)) is None:
         torch.set_num_threads(threads)
-        write_json(path, asdict(_measure(device, _STEPS[task])))
-    return Machine(**read_json(path))
+        known = _measure(device, _STEPS[task])
+        write_json(path, asdict(known))
+    return known
+
+
+def _remembered(path: Path) -> Machine | None:
+    """What was measured, unless it is too old or damaged."""
+    told = facts(path, overhead=float, rate=float)
+    if told is None or time.time() - path.stat().st_mtime > _LASTS or told["rate"] <= 0:
+        return None
+    return Machine(told["overhead"], told["rate"])
 
 
 def _measure(device: torch.device, step: Step) -> Machine:

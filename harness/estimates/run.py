@@ -2,13 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.config.identity import digest
 from harness.config.load import Config
 from harness.estimates.asking import measuring_seconds, questions, training_seconds
 from harness.estimates.machine import Machine, machine
-from harness.records.files import read_json, write_json
+from harness.records.files import facts, write_json
 from harness.training.environment import device
 from harness.training.task import load_task
 
@@ -39,9 +39,16 @@ def parts(config: Config) -> Parts:
     Reckoned once for runs that differ in their seeds only, and remembered in the store.
     """
     path = Path(config.runs_dir) / "speeds" / f"parts-{kind(config)}.json"
-    if not path.exists():
-        write_json(path, _reckon(config)._asdict())
-    return Parts(**read_json(path))
+    told = facts(path, networks=dict, final=float)
+    if told is None or not all(map(_is_pair, told["networks"].values())):
+        told = _reckon(config)._asdict()
+        write_json(path, told)
+    return Parts(told["networks"], told["final"])
+
+
+def _is_pair(seconds: Any) -> bool:
+    is_pair = isinstance(seconds, list | tuple) and len(seconds) == 2
+    return is_pair and all(isinstance(each, int | float) for each in seconds)
 
 
 def kind(config: Config) -> str:

@@ -4,6 +4,7 @@ Every stage can be killed at any instant; the same command continues it to the s
 """
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import getpid
@@ -15,21 +16,24 @@ from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.output import copied
+from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, encode, weights_sha256
-from harness.records.files import Lines, write_atomic, write_json
+from harness.records.files import write_atomic, write_json
 from harness.records.heartbeat import beating
-from harness.records.schema import Attempt, CountsRecord, Record, SearchRecord
+from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now
 from harness.training.environment import device, device_name, environment, make_deterministic
-from harness.training.loop import DivergedError, fit
+from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
 _DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "numerics", "allow_subset", "data", "search"}
 _DECIDES_SEARCH |= {"oneshot", "measure", "alone", "relaxed"}
+
+_STAGE = "final"
 
 
 def execute(config: Config, reporter: Reporter) -> Record:
@@ -42,7 +46,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
     """
     folder = Store(config.runs_dir).run(config.id)
     with folder.claim():
-        earlier = folder.record()
+        earlier = _earlier(folder, reporter)
         if earlier is not None and earlier.status == "done":
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
@@ -51,6 +55,19 @@ def execute(config: Config, reporter: Reporter) -> Record:
         with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record):
             _make(config, folder, record, reporter)
         return record
+
+
+def _earlier(folder: RunFolder, reporter: Reporter) -> Record | None:
+    """The record of earlier attempts; one that is damaged is put aside, as long as no result goes with it."""
+    try:
+        return folder.record()
+    except DamagedRecord as error:
+        if not folder.is_unfinished():
+            raise DamagedRecord(f"{error}; the run is done: move the file away to make it anew") from error
+        aside = folder.record_path.with_name("record.json.damaged")
+        os.replace(folder.record_path, aside)
+        reporter.say(f"{plain(error)}; it is kept as {aside.name}, and the run goes on from its checkpoint")
+        return None
 
 
 def _started(config: Config, earlier: Record | None) -> Record:
@@ -76,6 +93,7 @@ def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
     try:
         folder.save(record)
         yield
+        folder.check_held()
         record.status = "done"
     except DivergedError as error:
         record.status, record.reason = "diverged", str(error)
@@ -95,8 +113,7 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     """Fill the record, stage by stage, saving it after each."""
     task = load_task(config)  # what is wrong with the data is said before the search
     found = search(config.for_search(), reporter)
-    for row in found.metrics:
-        _record_once(folder.metrics, row, reporter)
+    _record_search(folder, found.metrics, reporter)
     record.genotype, record.search = found.genotype.to_json(), found.record
     write_json(folder.path / "genotype.json", record.genotype)
     draw_cells(found.genotype, folder.path)
@@ -106,18 +123,23 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     _train_final(config, folder, record, final_training(task, found.genotype), reporter)
 
 
-def _record_once(metrics: Lines, row: Row, reporter: Reporter) -> None:
-    if (row["stage"], row["epoch"]) not in {(old["stage"], old["epoch"]) for old in metrics}:
-        metrics.append(row)
-    reporter.replay(row)
+def _record_search(folder: RunFolder, rows: list[Row], reporter: Reporter) -> None:
+    """Let the run's rows be the search's, of every stage and epoch the first, and those of its own training."""
+    first: dict[tuple[str, int], Row] = {}
+    for row in rows:
+        first.setdefault((row["stage"], row["epoch"]), row)
+        reporter.replay(row)
+    folder.metrics.become([*first.values(), *(row for row in folder.metrics if row["stage"] == _STAGE)])
 
 
 def _train_final(config: Config, folder: RunFolder, record: Record, trainee: FinalTrainee, reporter: Reporter) -> None:
     checkpoints = Checkpoints(folder.path, config.key, reporter.say)
-    progress = fit(trainee, "final", checkpoints, folder.metrics, reporter)
+    progress = fit(trainee, _STAGE, checkpoints, folder.metrics, reporter)
+    figures = trainee.results(progress.history)
+    refuse_divergence(_STAGE, figures["last"])
     weights = trainee.weights()
     write_atomic(folder.path / "weights.pt", encode(weights, config.key))
-    record.metrics = trainee.results(progress.history)
+    record.metrics = figures
     record.training_seconds = progress.seconds
     record.weights = {"path": "weights.pt", "sha256": weights_sha256(weights)}
     folder.save(record)

@@ -44,7 +44,7 @@ def standing(folder: RunFolder) -> Standing:
     try:
         record = folder.record()
     except DamagedRecord as error:
-        return Standing("failed", f"damaged record: {error}")
+        return Standing("dead" if folder.is_unfinished() else "failed", f"damaged record: {error}")
     if record is None or not record.attempts:
         return Standing()
     beat = pulse(folder.path) or Pulse(time.time() - folder.record_path.stat().st_mtime, {})

@@ -8,6 +8,7 @@ the same point; two searches that ask the same question pay for it once, yet bot
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import stop_if_passed
 from harness.records.checkpoint import Checkpoints
-from harness.records.files import Lines, read_json, write_json
+from harness.records.files import Lines, facts, write_json
+from harness.records.metrics import Metrics
 from harness.records.store import Store, claim
 from harness.training.answers import Answering, Measurer, Training, answered, answering
 from harness.training.loop import DivergedError, fit
@@ -61,8 +63,8 @@ class TrainedProblem:
         how = answering(self._task.name, type(question))
         chosen = {**question.identity(), how.section: self._section(how.section)}
         training: Training = how.training(self._task, question)
-        folder, facts = self._train(how.stage, chosen, training, question)
-        self.cost.add(Cost(one_shot_steps=facts["steps"], seconds=facts["seconds"]))
+        folder, trained = self._train(how.stage, chosen, training, question)
+        self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
         training.load_weights(_weights(folder))
         return training.answer(lambda measurer: TrainedOracle(self, measurer, folder, self._section("measure")))
 
@@ -77,20 +79,22 @@ class TrainedProblem:
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         column, scale = _JUDGED_BY.get(self._section("measure").get("quantity", ""), ("valid_loss", 1.0))
-        losses = {row["epoch"]: row[column] / scale for row in Lines(folder / "metrics.jsonl")}
-        return float(losses.get(question.epochs, math.inf))
+        losses = {row["epoch"]: row.get(column) for row in Metrics(folder / "metrics.jsonl")}
+        loss = losses.get(question.epochs)
+        return math.inf if loss is None else float(loss) / scale  # None is how JSON has NaN and infinity
 
     def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
         """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged before."""
-        facts = folder / "stage.json"
+        path = folder / "stage.json"
         with claim(folder, wait=-1):
-            known: dict[str, Any] = read_json(facts) if facts.exists() else {"epochs": 0, "diverged": ""}
-            if known["epochs"] < question.epochs and not known["diverged"]:
-                write_json(facts, self._train_alone_now(folder, key, question, how))
-        return read_json(facts)
+            known = facts(path, epochs=int, seconds=float, diverged=str)
+            if known is None or (known["epochs"] < question.epochs and not known["diverged"]):
+                known = self._train_alone_now(folder, key, question, how)
+                write_json(path, known)
+        return known
 
     def _train_alone_now(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
-        checkpoints, metrics = Checkpoints(folder, key, self.reporter.say), Lines(folder / "metrics.jsonl")
+        checkpoints, metrics = Checkpoints(folder, key, self.reporter.say), Metrics(folder / "metrics.jsonl")
         training = how.training(self._task, question)
         start = time.monotonic()
         try:
@@ -107,12 +111,13 @@ class TrainedProblem:
         identity = {**chosen, "space": self.space.name, **self._identity}
         key = digest(identity)
         folder = self._store.stage(stage, key)
-        metrics = Lines(folder / "metrics.jsonl")
+        metrics = Metrics(folder / "metrics.jsonl")
         with claim(folder, wait=-1):
-            if not (folder / "stage.json").exists():
-                self._train_now(stage, key, folder, training, metrics, question, identity)
+            known = facts(folder / "stage.json", steps=int, seconds=float)
+            if known is None:
+                known = self._train_now(stage, key, folder, training, metrics, question, identity)
         self.metrics.extend(metrics)
-        return folder, read_json(folder / "stage.json")
+        return folder, known
 
     def _train_now(
         self,
@@ -120,18 +125,19 @@ class TrainedProblem:
         key: str,
         folder: Path,
         training: Training,
-        metrics: Lines,
+        metrics: Metrics,
         question: Question[Any],
         identity: Mapping[str, Any],
-    ) -> None:
+    ) -> dict[str, Any]:
         checkpoints = Checkpoints(folder, key, self.reporter.say)
         endless = isinstance(question, OneShot) and question.to_the_limit
         progress = fit(training, stage, checkpoints, metrics, self.reporter, question.limit(), endless)
         steps = sum(training.steps(epoch) for epoch in range(progress.epoch)) + progress.step
-        facts = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
+        told = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
         Checkpoints(folder / "weights", key, self.reporter.say).save(training.weights())
-        write_json(folder / "stage.json", facts)
+        write_json(folder / "stage.json", told)
         checkpoints.clear()
+        return told
 
     @property
     def _identity(self) -> dict[str, Any]:
@@ -156,7 +162,7 @@ class TrainedOracle:
         self._fresh = measure.get("mode") == "fresh"
         self._asked = 0
         self._lines = Lines(folder / f"measurements-{digest(measure)}.jsonl")
-        self._known = {(row["alpha"], row["draw"], row["whole"]): row for row in self._lines}
+        self._known = {(row["alpha"], row["draw"], row["whole"]): row for row in filter(_is_answer, self._lines)}
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
@@ -191,6 +197,17 @@ class TrainedOracle:
         ]
         self._lines.append(*rows)
         self._known.update(zip(questions, rows, strict=True))
+
+
+def _is_answer(row: Mapping[str, Any]) -> bool:
+    """Whether a line holds a measurement; whatever does not is measured again."""
+    kinds = {"alpha": str, "draw": int, "whole": bool, "loss": str, "seconds": int | float}
+    if not all(isinstance(row.get(name), kind) for name, kind in kinds.items()):
+        return False
+    with suppress(ValueError):
+        float(row["loss"])
+        return True
+    return False
 
 
 def _blocks(questions: Mapping[Measurement, Any]) -> Iterator[list[Measurement]]:

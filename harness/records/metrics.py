@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from harness.records.files import Lines, objects
+from harness.records.files import Lines, encode, objects
 
 Row = dict[str, Any]
 _LATEST = 2**31
@@ -19,6 +19,15 @@ class Metrics(Lines):
 
     def __iter__(self) -> Iterator[Row]:
         return filter(is_row, super().__iter__())
+
+    def become(self, rows: list[Row]) -> None:
+        """Let the file hold ``rows``; it is written anew only if it does not."""
+        if encode(self) != encode(rows):
+            self.replace(rows)
+
+    def keep(self, stage: str, rows: list[Row]) -> None:
+        """Let ``rows`` be all rows of ``stage``, after those of the other stages."""
+        self.become([*(row for row in self if row["stage"] != stage), *rows])
 
 
 def is_row(row: Any) -> bool:

@@ -74,6 +74,19 @@ class RunFolder:
         """Replace the run's record."""
         write_json(self.record_path, record.model_dump(mode="json"))
 
+    def is_unfinished(self) -> bool:
+        """Whether the run can go on: there is a checkpoint, or no result yet."""
+        return (self.path / "checkpoint.pt").exists() or not (self.path / "weights.pt").exists()
+
+    def check_held(self) -> None:
+        """Look whether the folder is still the one that this process claimed.
+
+        Raises:
+            FileNotFoundError: it was removed, and what was written since is in a new one.
+        """
+        if not _holder(self.path).startswith(_myself()):
+            raise FileNotFoundError(errno.ENOENT, "the run's folder was removed while it ran", str(self.path))
+
     @contextmanager
     def claim(self) -> Iterator[None]:
         """Hold the run for this process; released by the system when the process dies.
@@ -149,7 +162,7 @@ def claim(folder: Path, wait: float = 0) -> Iterator[None]:
         raise AlreadyRunning(f"{folder.name} is being worked on by {_holder(folder)}") from None
     try:
         sweep_up(folder)
-        write_atomic(folder / _OWNER, f"process {os.getpid()} on {socket.gethostname()} since {now()}".encode())
+        write_atomic(folder / _OWNER, f"{_myself()} since {now()}".encode())
         yield
     finally:
         lock.release()
@@ -158,6 +171,10 @@ def claim(folder: Path, wait: float = 0) -> Iterator[None]:
 def _refuse_link(folder: Path) -> None:
     if folder.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(folder))
+
+
+def _myself() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _holder(folder: Path) -> str:

@@ -6,6 +6,7 @@ enough to continue a killed training to the same bits.
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from harness.console.progress import Reporter
 from harness.deadline import TimeIsUp, passed
 from harness.records.checkpoint import Checkpoints
-from harness.records.files import Lines
+from harness.records.metrics import Metrics
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _UNREAD = 32
@@ -72,7 +73,7 @@ def fit(
     trainee: Trainee,
     stage: str,
     checkpoints: Checkpoints,
-    metrics: Lines,
+    metrics: Metrics,
     reporter: Reporter,
     seconds: float | None = None,
     to_the_limit: bool = False,
@@ -81,7 +82,8 @@ def fit(
 
     ``to_the_limit`` goes on after the last epoch until the ``seconds`` are over.
 
-    Rows of metrics are appended to ``metrics`` as the epochs end, each once however often the training is resumed.
+    Rows of metrics are appended to ``metrics`` as the epochs end. The checkpoint has them too: when the training is
+    resumed and when it ends, rows that the file has lost are written again, and those that a kill undid are dropped.
 
     Raises:
         DivergedError: the loss is NaN or infinite; the message says where.
@@ -89,7 +91,7 @@ def fit(
         TimeIsUp: the deadline of `harness.deadline` has passed; there is a checkpoint.
     """
     progress = _resume(trainee, checkpoints)
-    recorded = {row["epoch"] for row in metrics if row.get("stage") == stage}
+    metrics.keep(stage, progress.history)
     steps = _Steps(trainee, stage, progress)
     clock = _Clock(progress, checkpoints, trainee, steps)
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
@@ -100,8 +102,7 @@ def fit(
             bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}")
             if steps.ended():
                 row = _finish_epoch(trainee, stage, progress)
-                if row["epoch"] not in recorded:
-                    metrics.append(row)
+                metrics.append(row)
                 reporter.metric(row)
                 clock.checkpoint()
             clock.checkpoint_if_due()
@@ -109,7 +110,19 @@ def fit(
                 clock.checkpoint()
                 raise TimeIsUp(f"{stage}: stopped in epoch {progress.epoch + 1}, step {progress.step + 1}")
     clock.checkpoint()
+    metrics.keep(stage, progress.history)
     return progress
+
+
+def refuse_divergence(stage: str, figures: Mapping[str, float]) -> None:
+    """Look at the figures of a finished training.
+
+    Raises:
+        DivergedError: one of them is NaN or infinite; the message says which.
+    """
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise DivergedError(f"{stage}: {name} {value} at epoch {figures.get('epoch', 0):.0f}")
 
 
 def _resume(trainee: Trainee, checkpoints: Checkpoints) -> Progress:

@@ -1,5 +1,6 @@
 """The network that is reported: trained on the whole training set, tested on the test set."""
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -31,9 +32,10 @@ class FinalTraining(SgdTraining):
         )
 
     def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
-        """The figures of the last epoch, which count, and of the epoch with the lowest test error."""
+        """The figures of the last epoch, which count, and of the epoch with the lowest test error and a finite loss."""
         figures = [{name: value for name, value in row.items() if name != "stage"} for row in history]
-        return {"last": figures[-1], "best": min(figures, key=lambda row: row["test_error"])}
+        finite = [row for row in figures if all(map(math.isfinite, row.values()))]
+        return {"last": figures[-1], "best": min(finite or figures, key=lambda row: row["test_error"])}
 
 
 def _precision(device: torch.device, bf16: bool) -> Callable[[], AbstractContextManager[Any]]:

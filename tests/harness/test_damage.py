@@ -1,0 +1,139 @@
+"""Runs whose files are damaged or vanish, and figures that JSON cannot hold: they heal to the same bits, or say how."""
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from conas.questions import StandAlone
+from conas.seeds import generator
+from harness.config.load import Config, ConfigError, load
+from harness.console.progress import Reporter
+from harness.estimates.run import estimate
+from harness.execution.execute import execute
+from harness.launch.state import standing
+from harness.problems.trained import TrainedProblem
+from harness.records.schema import DamagedRecord
+from harness.records.store import RunFolder, Store
+from harness.training.loop import DivergedError
+from harness.training.task import load_task
+
+Configure = Callable[..., Config]
+HARM = [b"", b"{", b"5", b"[1]", b'{"a": 1}']
+
+
+class Disturbed(Reporter):
+    """Does something when the first epoch of the final training has ended."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        super().__init__()
+        self.do = do
+
+    def metric(self, row: dict[str, Any]) -> None:
+        super().metric(row)
+        if (row["stage"], row["epoch"]) == ("final", 1):
+            self.do()
+
+
+def press_ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+def interrupted(config: Config) -> RunFolder:
+    with pytest.raises(KeyboardInterrupt):
+        execute(config, Disturbed(press_ctrl_c))
+    return Store(config.runs_dir).run(config.id)
+
+
+@pytest.fixture
+def undisturbed(tiny: Configure, tmp_path: Path) -> list[dict[str, Any]]:
+    """The rows of a run that nothing disturbs."""
+    config = tiny({"runs_dir": str(tmp_path / "undisturbed")})
+    execute(config, Reporter())
+    return list(Store(config.runs_dir).run(config.id).metrics)
+
+
+def test_rows_that_were_lost_are_written_again(tiny: Configure, undisturbed: list[dict[str, Any]]) -> None:
+    folder = interrupted(tiny())
+    folder.metrics.path.write_bytes(b'5\nnull\n{"a": 1}\n{"stage": "final", "ep')
+    assert execute(tiny(), Reporter()).status == "done"
+    assert list(folder.metrics) == undisturbed
+
+
+def test_a_run_whose_folder_vanishes_is_not_done_until_it_is_made_again(
+    tiny: Configure, undisturbed: list[dict[str, Any]]
+) -> None:
+    folder = Store(tiny().runs_dir).run(tiny().id)
+    with pytest.raises(FileNotFoundError, match="was removed while it ran"):
+        execute(tiny(), Disturbed(lambda: shutil.rmtree(folder.path)))
+    assert standing(folder).state == "failed"
+    assert execute(tiny(), Reporter()).status == "done"
+    assert list(folder.metrics) == undisturbed
+    assert (folder.path / "cell_normal.svg").exists()
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_damaged_record_is_put_aside_while_the_run_can_go_on(
+    harm: bytes, tiny: Configure, undisturbed: list[dict[str, Any]]
+) -> None:
+    folder = interrupted(tiny())
+    folder.record_path.write_bytes(harm)
+    assert standing(folder).state == "dead", "launchers start it again"
+    assert execute(tiny(), Reporter()).status == "done"
+    assert list(folder.metrics) == undisturbed
+    assert (folder.path / "record.json.damaged").read_bytes() == harm
+    folder.record_path.write_bytes(harm)
+    assert standing(folder).state == "failed", "its result is there: a person decides"
+    with pytest.raises(DamagedRecord, match="move the file away to make it anew"):
+        execute(tiny(), Reporter())
+
+
+def test_small_files_that_are_damaged_are_made_again(tiny: Configure, undisturbed: list[dict[str, Any]]) -> None:
+    execute(tiny(), Reporter())
+    root = Store(tiny().runs_dir).root
+    estimate(tiny())
+    files = sorted([*root.glob("stages/*/stage.json"), *root.glob("speeds/*.json")])
+    assert len(files) >= 4
+    for number, harm in enumerate(HARM):
+        for path in files:
+            path.write_bytes(harm)
+        for path in root.glob("stages/*/measurements-*.jsonl"):
+            path.write_bytes(harm + b"\n" + path.read_bytes())
+        assert estimate(tiny()) > 0
+        again = tiny({"final": {"lr": 0.05 + number / 100}})
+        execute(again, Reporter())
+        rows = list(Store(again.runs_dir).run(again.id).metrics)
+        assert [row for row in rows if row["stage"] != "final"] == undisturbed[:2]
+
+
+def test_a_network_whose_validation_is_no_number_is_infinitely_bad(tiny: Configure) -> None:
+    config = tiny({"method": "random_search"})
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
+    alpha = problem.space.sample(generator(0, "alpha"), 1)[0]
+    assert math.isfinite(problem.ask(StandAlone(problem.space.build(alpha), 1)))
+    (path,) = Store(config.runs_dir).root.glob("stages/alone-*/metrics.jsonl")
+    row = orjson.loads(path.read_bytes())
+    path.write_bytes(orjson.dumps(row | {"valid_loss": math.nan}) + b"\n")
+    assert problem.ask(StandAlone(problem.space.build(alpha), 1)) == math.inf
+
+
+def test_a_final_network_whose_test_is_no_number_has_diverged(tiny: Configure) -> None:
+    config = tiny({"method": "fixed", "final": {"epochs": 1, "lr": 1e5, "clip": 1e9}, "data": {"train_limit": 32}})
+    folder = Store(config.runs_dir).run(config.id)
+    for attempt in (1, 2):
+        with pytest.raises(DivergedError, match="final: test_loss nan at epoch 1"):
+            execute(config, Reporter())
+        record = folder.record()
+        assert record is not None
+        assert (record.status, len(record.attempts)) == ("diverged", attempt)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("name", ["lr", "clip", "auxiliary"])
+def test_settings_that_json_cannot_hold_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^final.{name}=.*finite"):
+        load({"dataset": "digits", "profile": "smoke", "final": {name: value}})
