@@ -15,7 +15,6 @@ from baselines.registry import method
 from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
-from harness.console.output import copied
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
 from harness.pictures.cells import draw_cells
@@ -23,6 +22,7 @@ from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, encode, weights_sha256
 from harness.records.files import write_atomic, write_json
 from harness.records.heartbeat import beating
+from harness.records.output import copied
 from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now

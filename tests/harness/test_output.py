@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from harness.console.output import copied
+from harness.records.output import copied
 
 
 def test_what_is_printed_is_shown_and_kept(tmp_path, capsys):
