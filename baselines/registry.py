@@ -28,6 +28,9 @@ class Method:
         sources: of settings whose value has another source for a task than in general, by task.
         longest: the most epochs that a network is trained alone, from the settings.
         check: refuses, with a ValueError of one line, settings that a space has no room for, before any work.
+        recipe: settings of the harness that its network was published with, nested, each with its ``value`` and
+            ``source``; a profile, a variant and the user may change them.
+        tasks: on which it can be run.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Method:
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     longest: Callable[[Any], int] = lambda settings: 0
     check: Callable[[Space, Any], None] = lambda space, settings: None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ("image", "text")
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.

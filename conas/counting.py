@@ -15,22 +15,27 @@ network in evaluation is made of stock torch modules only, and `count` refuses l
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import thop
 import torch
 import torch.nn.functional as F
+from thop.profile import register_hooks
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from conas.cnn.network import FinalNetwork
 from conas.cnn.operations import Zero
 from conas.genotype import Cell
+from conas.refusal import Refused
 from conas.rnn.language_model import LanguageModel
 
 Rule = Callable[[Any, tuple[Tensor, ...], Tensor], None]
+
+
+class UncountableError(Refused, TypeError):
+    """A module without a counting rule."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,38 @@ class Counts:
     mult_adds_independent: int
 
 
-def count(network: FinalNetwork, image_shape: tuple[int, int, int]) -> Counts:
+def count(network: nn.Module, image_shape: tuple[int, int, int]) -> Counts:
     """The counts of ``network`` for one image of ``image_shape`` (channels, height, width).
 
     Raises:
-        TypeError: a module that no rule covers.
+        UncountableError: a module that no rule covers.
     """
-    # On a copy, for thop leaves buffers behind; without data, for only shapes count.
+    # On a copy, for rules leave totals behind; without data, for only shapes count.
     network = copy.deepcopy(network).to("meta").eval()
     images = torch.zeros(1, *image_shape, device="meta")
     _check(network)
+    totals = dict.fromkeys(CONVENTIONS, 0)
+    hooks = [leaf.register_forward_hook(partial(_add, totals)) for leaf in network.modules() if _is_leaf(leaf)]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(images)
+    for hook in hooks:
+        hook.remove()
     return Counts(
         params=sum(p.numel() for name, p in network.named_parameters() if not name.startswith("auxiliary.")),
-        mult_adds=_thop(network, images, dict.fromkeys(LAYERS, _nothing)),
-        mult_adds_thop=_thop(network, images, {}),
-        mult_adds_ptflops_like=_thop(network, images, LAYERS),
         mult_adds_independent=counter.get_total_flops() // 2,
+        **totals,
     )
+
+
+def _add(totals: dict[str, int], module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    """Add what each convention counts of a module, with a total like those that thop gives modules."""
+    counted: Any = module
+    for name, rule_of in CONVENTIONS.items():
+        counted.total_ops = torch.zeros(1, dtype=torch.float64)
+        rule = rule_of(type(module))
+        if rule is not None:
+            rule(module, inputs, output)
+        totals[name] += int(counted.total_ops)
 
 
 def mult_adds(network: nn.Module, forward: Callable[[nn.Module, Tensor], object], shape: tuple[int, ...]) -> float:
@@ -86,33 +104,55 @@ def word_mult_adds(model: LanguageModel, cell: Cell) -> int:
     return counter.get_total_flops() // 2
 
 
-def _thop(network: nn.Module, images: Tensor, rules: dict[type[nn.Module], Rule]) -> int:
-    return int(thop.profile(network, (images,), custom_ops=rules, verbose=False)[0])
-
-
-def _nothing(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    """thop's rule of a module that does not count."""
-
-
-def _one_an_input(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def one_per_input(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    """One operation per element of the input."""
     module.total_ops += inputs[0].numel()
 
 
-def _two_an_input(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def _two_per_input(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     module.total_ops += 2 * inputs[0].numel()
 
 
 LAYERS: dict[type[nn.Module], Rule] = {
-    nn.BatchNorm2d: _two_an_input,
-    nn.ReLU: _one_an_input,
-    nn.MaxPool2d: _one_an_input,
-    nn.AvgPool2d: _one_an_input,
-    nn.AdaptiveAvgPool2d: _one_an_input,
+    nn.BatchNorm2d: _two_per_input,
+    nn.ReLU: one_per_input,
+    nn.MaxPool2d: one_per_input,
+    nn.AvgPool2d: one_per_input,
+    nn.AdaptiveAvgPool2d: one_per_input,
 }
-COVERED = (*LAYERS, nn.Conv2d, nn.Linear, nn.Identity, nn.ConstantPad2d, Zero)
+"""What the paper's convention counts of a module's type; of other types what thop does. An operation made of modules
+that are in neither adds its rule here, `one_per_input` or its own."""
+PRODUCTS = (nn.Conv2d, nn.Linear)
+FREE = (nn.Identity, Zero)
+CONVENTIONS: dict[str, Callable[[type[nn.Module]], Rule | None]] = {
+    "mult_adds": lambda kind: register_hooks[kind] if kind in PRODUCTS else None,
+    "mult_adds_thop": register_hooks.get,
+    "mult_adds_ptflops_like": lambda kind: LAYERS.get(kind) or register_hooks.get(kind),
+}
 
 
-def _check(network: FinalNetwork) -> None:
+def _is_leaf(module: nn.Module) -> bool:
+    return not list(module.children())
+
+
+def check_space(operations: Iterable[str], build: Callable[[str], nn.Module]) -> None:
+    """Refuse a space with an operation that could be searched but not counted.
+
+    Args:
+        build: makes the module of an operation by its name.
+
+    Raises:
+        UncountableError: one line that names the operation and the module.
+    """
+    for operation in operations:
+        try:
+            _check(build(operation))
+        except UncountableError as error:
+            raise UncountableError(f"operation {operation!r}: {error}") from error
+
+
+def _check(network: nn.Module) -> None:
     for name, module in network.named_modules():
-        if not list(module.children()) and type(module) not in COVERED:
-            raise TypeError(f"no counting rule for {name}, a {type(module).__name__}")
+        if _is_leaf(module) and type(module) not in (*LAYERS, *PRODUCTS, *FREE):
+            kind = type(module).__name__
+            raise UncountableError(f"no counting rule for {name}, a {kind} (conas.counting.LAYERS holds the rules)")

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from conas.genotype import Genotype
+from conas.architecture import Architecture, Named
+from conas.genotype import Genotype, GenotypeError
 from conas.questions import MadeUpOracle, Question
 from conas.refusal import Refused
 from conas.space import Space
@@ -60,10 +61,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The genotype a method settles on, repaired, and what it saw on the way (``details``, JSON only)."""
+    """What a method settles on, cells repaired, and what it saw on the way (``details``, JSON only)."""
 
-    genotype: Genotype
+    architecture: Architecture
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def genotype(self) -> Genotype:
+        """The cells.
+
+        Raises:
+            GenotypeError: it is no cells but a network by name.
+        """
+        if isinstance(self.architecture, Named):
+            raise GenotypeError(f"network {self.architecture.name!r} has no cells")
+        return self.architecture
 
 
 def refuse(asked: Iterable[type[Question[Any]]], problem: Problem, who: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from conas.architecture import Architecture
 from conas.genotype import Genotype, GenotypeError
 from conas.oracle import Oracle
 from conas.sampling import Policy, RunningPolicy
@@ -114,7 +115,7 @@ class StandAlone(Question[float]):
     """
 
     name: ClassVar[str] = "stand_alone"
-    architecture: Genotype
+    architecture: Architecture
     epochs: int
 
     def identity(self) -> dict[str, Any]:
@@ -123,11 +124,14 @@ class StandAlone(Question[float]):
 
     def made_up(self, oracle: MadeUpOracle) -> float:
         """A loss that falls with the epochs; networks outside of the space have one and the same."""
+        return self._loss(oracle) / self.epochs
+
+    def _loss(self, oracle: MadeUpOracle) -> float:
         try:
-            loss = oracle.losses(oracle.space.encode(self.architecture)[None])[0]
+            cells = self.architecture if isinstance(self.architecture, Genotype) else Genotype(0, {})
+            return float(oracle.losses(oracle.space.encode(cells)[None])[0])
         except GenotypeError:
-            loss = 2.0
-        return float(loss) / self.epochs
+            return 2.0
 
 
 @dataclass(frozen=True)

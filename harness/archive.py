@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from conas.genotype import Genotype
+from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
@@ -167,7 +167,7 @@ def _keep_search(record: Record, metrics: list[Row], store: Store) -> None:
     with claim(folder, wait=-1):
         if kept(folder) is None:
             rows = [row for row in metrics if row["stage"] != "final"]
-            Found(Genotype.from_json(record.genotype), record.search, rows).keep(folder)
+            Found(architecture(record.genotype), record.search, rows).keep(folder)
 
 
 def compare(path: Path, store: Store) -> Outcome:

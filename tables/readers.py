@@ -76,7 +76,8 @@ def active_edges(record: Record, runs: Runs) -> float | None:
     alpha = encoder(record)
     if alpha is not None:
         return float(alpha.count("1"))
-    return float(len(Genotype.from_json(record.genotype).operations)) if record.genotype else None
+    cells = record.genotype if record.genotype and "cells" in record.genotype else None
+    return float(len(Genotype.from_json(cells).operations)) if cells else None
 
 
 def distance_to_reference(record: Record, runs: Runs) -> float | None:

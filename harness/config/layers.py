@@ -35,7 +35,7 @@ def defaults(chosen: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     profile = _choice("profile", chosen.get("profile", default_profile()), _names("profiles"))
     named = _choice("method", chosen.get("method", "conas"), METHODS)
     task = task_of(name)
-    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), _read(f"methods/{named}").get(task, {})]
+    layers = [_read("common"), _read(task), _read(f"datasets/{name}"), _recipe(named, task)]
     layers += _profile(profile, task, name)
     layers.append(_chosen(dataset=name, profile=profile, method=named))
     search, sources = _method_defaults(named, profile, task)
@@ -45,6 +45,14 @@ def defaults(chosen: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
         values = merge(values, plain)
         sources |= {name: said.get(name, f"profile {profile}") for name, _ in flatten(plain)}
     return values, sources
+
+
+def _recipe(name: str, task: str) -> Values:
+    """The settings that a method's network was published with."""
+    tasks = method(name).tasks
+    if task not in tasks:
+        raise ConfigError(f"method {name!r} is for {' and '.join(tasks)} data, not for {task} (choose another dataset)")
+    return merge(_read(f"methods/{name}").get(task, {}), method(name).recipe)
 
 
 def task_of(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Strict
 
 from harness.config.identity import later
 
@@ -88,7 +88,9 @@ class ImageFinal(Section):
     """Training of the final network: the recipe of DARTS.
 
     ``accumulate`` splits each batch into that many pieces; ``auxiliary`` is the auxiliary head's weight (0: none);
-    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none).
+    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none). The learning rate follows ``schedule``
+    (`harness.training.schedules`): with ``steps`` it is multiplied by ``decay`` at each of the ``milestones``, shares
+    of the epochs.
     """
 
     epochs: Count
@@ -107,6 +109,9 @@ class ImageFinal(Section):
     auto_augment: Literal["cifar10", "svhn"] | None
     pool_bn: bool
     bf16: bool
+    schedule: Literal["cosine", "steps", "constant"] = later("cosine")
+    milestones: Annotated[tuple[Fraction, ...], Strict(False)] = later(())
+    decay: Positive = later(0.1)
 
 
 class TextInput(Section):

@@ -1,6 +1,7 @@
 """What a search will ask of a problem, counted exactly without any of the work."""
 
 from baselines.registry import method
+from conas.architecture import Architecture
 from conas.problem import Asked, DryProblem
 from conas.space import space
 from harness.config.equal_time import rival
@@ -11,8 +12,8 @@ from harness.training.answers import answered, answering
 from harness.training.task import Task
 
 
-def questions(config: Config) -> dict[str, Asked]:
-    """What the search of ``config`` will ask, by a name of the network that is asked.
+def questions(config: Config) -> tuple[dict[str, Asked], Architecture]:
+    """What the search of ``config`` will ask, by a name of the network that is asked, and what it settles on then.
 
     A search that takes as long as another one is reckoned to ask the same of networks of its own.
 
@@ -24,10 +25,11 @@ def questions(config: Config) -> dict[str, Asked]:
     """
     equal = rival(config)
     if equal is not None:
-        return {f"as long as {name}": asked for name, asked in questions(equal).items()}
+        theirs, architecture = questions(equal)
+        return {f"as long as {name}": asked for name, asked in theirs.items()}, architecture
     problem = DryProblem(space(config.space), answered(config.task))
-    method(config.method)(problem, 0, config.settings)
-    return {_name(asked): asked for asked in problem.asked}
+    outcome = method(config.method)(problem, 0, config.settings)
+    return {_name(asked): asked for asked in problem.asked}, outcome.architecture
 
 
 def _name(asked: Asked) -> str:

@@ -58,11 +58,11 @@ def kind(config: Config) -> str:
 
 def _reckon(config: Config) -> Parts:
     search, here = config.for_search(), _here(config)
-    asked, task = questions(search), load_task(search)
+    (asked, architecture), task = questions(search), load_task(search)
     networks = {
         name: (training_seconds(one, task, here), measuring_seconds(one, task, here)) for name, one in asked.items()
     }
-    return Parts(networks, here.seconds(load_task(config).final_work()))
+    return Parts(networks, here.seconds(load_task(config).final_work(architecture)))
 
 
 def _here(config: Config) -> Machine:

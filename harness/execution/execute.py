@@ -12,6 +12,7 @@ from platform import node
 from typing import Any
 
 from baselines.registry import method
+from conas.genotype import Genotype
 from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
@@ -116,7 +117,8 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     _record_search(folder, found.metrics, reporter)
     record.genotype, record.search = found.genotype.to_json(), found.record
     write_json(folder.path / "genotype.json", record.genotype)
-    draw_cells(found.genotype, folder.path)
+    if isinstance(found.genotype, Genotype):
+        draw_cells(found.genotype, folder.path)
     record.data, record.counts = task.provenance, CountsRecord(**task.count(found.genotype))
     folder.save(record)
     reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
@@ -184,4 +186,4 @@ def _search_now(config: Config, store: Store, key: str, reporter: Reporter, task
         stand_alone_epochs=cost.stand_alone_epochs,
         details=outcome.details,
     )
-    return Found(outcome.genotype, record, problem.metrics)
+    return Found(outcome.architecture, record, problem.metrics)

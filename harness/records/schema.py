@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conas.genotype import Genotype
+from conas.architecture import Named, architecture
 from conas.refusal import Refused
 from conas.space import SPACES
 
@@ -35,9 +35,11 @@ def _moment(text: str) -> str:
 
 def _genotype(data: dict[str, Any]) -> dict[str, Any]:
     """Refuse what is no genotype, or one whose cells could not be files or be drawn in time."""
-    genotype = Genotype.from_json(data)
+    genotype = architecture(data)
     if genotype.to_json() != data:
         raise ValueError("not as a genotype is written")
+    if isinstance(genotype, Named):
+        return data
     for name in (*genotype.cells, *genotype.operations):
         if not re.fullmatch(NAME, name):
             raise ValueError(f"{name!r} is no name of a cell or an operation")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from conas.genotype import Genotype
+from conas.architecture import Architecture, architecture
 from harness.records.files import facts, write_json
 from harness.records.metrics import Metrics, Row
 from harness.records.schema import SearchRecord
@@ -12,9 +12,9 @@ from harness.records.store import Store
 
 @dataclass(frozen=True)
 class Found:
-    """The genotype, the search's record and the metrics of its trainings."""
+    """The architecture, the search's record and the metrics of its trainings."""
 
-    genotype: Genotype
+    genotype: Architecture
     record: SearchRecord
     metrics: list[Row]
 
@@ -39,7 +39,7 @@ def kept(folder: Path) -> Found | None:
     if told is None:
         return None
     try:
-        genotype, record = Genotype.from_json(told["genotype"]), SearchRecord.model_validate(told["record"])
+        genotype, record = architecture(told["genotype"]), SearchRecord.model_validate(told["record"])
     except ValueError:
         return None
     return Found(genotype, record, list(Metrics(folder / "metrics.jsonl")))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from conas import means
 from harness.training.captured_step import CapturedStep
+from harness.training.schedules import rate
 
 Batch = tuple[Tensor, Tensor]
 
@@ -61,7 +62,7 @@ def pieces(batch: Tensor, most: int) -> tuple[Tensor, ...]:
 
 
 class SgdTraining:
-    """A trainee: ``network`` under SGD with a cosine schedule by epoch.
+    """A trainee: ``network`` under SGD with a schedule by epoch.
 
     Args:
         loss: (epoch, step, images, labels) -> mean loss of a minibatch; on CUDA, one that is `OnTensors` makes the step
@@ -108,13 +109,13 @@ class SgdTraining:
 
     def step(self, epoch: int, step: int) -> float | Tensor:
         """Train on one minibatch; its mean loss before the update. A loss that is not finite ends the training."""
-        self._optimizer.param_groups[0]["lr"] = cosine(self._schedule, epoch)
+        self._optimizer.param_groups[0]["lr"] = rate(self._schedule, epoch)
         if not self.network.training:
             self.network.train()
         if self.captured is not None and isinstance(self._loss, OnTensors):
             images, labels = self._batches(epoch, step)
             drawn = [x for part in pieces(images, self._accumulate) for x in self._loss.draw(epoch, step, part)]
-            return self.captured(cosine(self._schedule, epoch), images, labels, *drawn)
+            return self.captured(rate(self._schedule, epoch), images, labels, *drawn)
         self.network.zero_grad(set_to_none=True)
         loss = self._backward(epoch, step)
         if math.isfinite(loss):
@@ -170,9 +171,3 @@ class SgdTraining:
         self._optimizer.load_state_dict(state["optimizer"])
         if self.captured is not None:
             self.captured.use(self._optimizer)
-
-
-def cosine(schedule: Schedule, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0: from ``lr`` to ``lr_min`` (0 if it has none) and no further."""
-    lowest = getattr(schedule, "lr_min", 0.0)
-    return lowest + (schedule.lr - lowest) * (1 + math.cos(math.pi * min(epoch, schedule.epochs) / schedule.epochs)) / 2

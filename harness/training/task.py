@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from conas.genotype import Genotype
+from conas.architecture import Architecture
 from harness.config.load import Config
 from harness.console.progress import Row
 from harness.training import image, text
@@ -36,18 +36,18 @@ class Task(Protocol):
     def provenance(self) -> dict[str, Any]:
         """Where the data came from and how much of it is used."""
 
-    def count(self, architecture: Genotype) -> dict[str, Any]:
+    def count(self, architecture: Architecture) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
 
     def measuring(self, whole: bool) -> Sequence[Work]:
         """The work of measuring one sub-network of a one-shot model."""
 
-    def final_work(self) -> Sequence[Work]:
-        """The work of the final training, for a cell of about the paper's size."""
+    def final_work(self, architecture: Architecture) -> Sequence[Work]:
+        """The work of the final training; for cells, of one of about the paper's size."""
 
 
 _TASKS: dict[str, Callable[[Any], Task]] = {"image": image.ImageTask, "text": text.TextTask}
-_FINALS: dict[str, Callable[[Any, Genotype], FinalTrainee]] = {
+_FINALS: dict[str, Callable[[Any, Architecture], FinalTrainee]] = {
     "image": image.FinalTraining,
     "text": text.FinalTraining,
 }
@@ -63,6 +63,6 @@ def load_task(config: Config) -> Task:
     return _TASKS[config.task](config)
 
 
-def final_training(task: Task, architecture: Genotype) -> FinalTrainee:
+def final_training(task: Task, architecture: Architecture) -> FinalTrainee:
     """The training of the final network of ``architecture``."""
     return _FINALS[task.name](task, architecture)

@@ -1,9 +1,15 @@
+import dataclasses
+
 import pytest
 import torch
 
 from baselines.genotypes import fixed
 from conas.cnn.network import FinalNetwork
-from conas.counting import count
+from conas.cnn.operations import OPERATIONS
+from conas.counting import LAYERS, UncountableError, count, one_per_input
+from conas.space import SPACES, space
+from harness.config.load import load
+from harness.training.task import load_task
 
 # Genotype, channels, batch norm behind pools, parameters, multiply-adds: convolutions and linear, thop, ptflops (M)
 PUBLISHED = [
@@ -72,5 +78,15 @@ def test_counting_leaves_the_network_alone():
 def test_a_module_without_a_rule_is_refused():
     network = FinalNetwork(fixed("asha"), 4, 3, 10)
     network.stem.append(torch.nn.GELU())
-    with pytest.raises(TypeError, match=r"no counting rule for stem\.2, a GELU"):
+    with pytest.raises(UncountableError, match=r"no counting rule for stem\.2, a GELU"):
         count(network, (3, 8, 8))
+
+
+def test_a_space_that_could_not_be_counted_is_refused_before_any_work(monkeypatch):
+    odd = space("cnn-figure2")
+    monkeypatch.setitem(OPERATIONS, "gelu", lambda channels, stride, affine: torch.nn.GELU())
+    monkeypatch.setitem(SPACES, "odd", dataclasses.replace(odd, name="odd", operations=(*odd.operations, "gelu")))
+    with pytest.raises(UncountableError, match=r"operation 'gelu': no counting rule for \S+, a GELU"):
+        load_task(load({"dataset": "digits", "profile": "smoke", "space": "odd"}))
+    monkeypatch.setitem(LAYERS, torch.nn.GELU, one_per_input)
+    load_task(load({"dataset": "digits", "profile": "smoke", "space": "odd"}))

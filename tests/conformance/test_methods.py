@@ -11,9 +11,10 @@ import orjson
 import pytest
 import torch
 
+from baselines.networks import build
 from baselines.registry import METHODS, Method
+from conas.architecture import Named, architecture
 from conas.cnn.network import FinalNetwork
-from conas.genotype import Genotype
 from conas.oracle import Oracle
 from conas.problem import Cost, DryProblem, Outcome, Problem, UnsupportedError
 from conas.questions import OneShot, OneShotModel, Question, Relaxed, StandAlone
@@ -21,12 +22,14 @@ from conas.rnn.language_model import FinalRNN
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
-from harness.config.load import load
+from harness.config.load import load, merge
 from harness.console.progress import Reporter
 from harness.problems.tabular import TableProblem, nasbench201, nasbench_macro
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
+from harness.training.answers import answered
 from harness.training.task import load_task
+from tests.conformance.toys import network, policy, question
 
 SMALL = {
     "conas": {"m": 14},
@@ -76,9 +79,9 @@ def synthetic(name: str, folder: Path) -> Problem:
     return SyntheticProblem(of, polynomial, noise=0.01)
 
 
-def trained(settings: Mapping[str, Any], folder: Path) -> Problem:
+def trained(settings: Mapping[str, Any], folder: Path, reporter: Reporter | None = None) -> Problem:
     config = load({**settings, "runs_dir": str(folder), "data_dir": str(folder / "data")})
-    return TrainedProblem(config, load_task(config), Store(folder), Reporter())
+    return TrainedProblem(config, load_task(config), Store(folder), reporter or Reporter())
 
 
 @pytest.fixture(scope="session")
@@ -98,20 +101,28 @@ def kinds(nas_tables: Path) -> dict[str, Kind]:
 KINDS = ("synthetic CNN", "synthetic RNN", "NAS-Bench-201", "NAS-Bench-Macro", "CNN", "RNN")
 TRAINED = ("CNN", "RNN")
 TABLES = ("NAS-Bench-201", "NAS-Bench-Macro")
+EVERY = METHODS | {toy.METHOD.name: toy.METHOD for toy in (question, policy)} | {network.METHOD.name: network.METHOD}
+"""The methods there are, and those that show what else there can be."""
+ANSWERS = {kind: frozenset({OneShot, StandAlone}) for kind in KINDS} | {
+    "CNN": answered("image"),
+    "RNN": answered("text"),
+}
 CLAIMS = [
     (name, kind)
-    for name, method in METHODS.items()
+    for name, method in EVERY.items()
     for kind in KINDS
-    if method.asks(method.settings()) <= ({OneShot, StandAlone, Relaxed} if kind in TRAINED else {OneShot, StandAlone})
-    if not (name == "fixed" and kind in TABLES)  # no published cell belongs to a table's space
+    if method.asks(method.settings()) <= ANSWERS[kind]
+    if not (name in ("fixed", "toy_network") and kind in TABLES)  # no published cell belongs to a table's space
+    if ("text" if "RNN" in kind else "image") in method.tasks
 ]
+UNANSWERED = [(name, kind) for name in EVERY for kind in KINDS if (name, kind) not in CLAIMS if name != "toy_network"]
 
 
 class Search:
     """One method on one kind of problem, with settings of a second or two."""
 
     def __init__(self, name: str, kind: Kind) -> None:
-        self.method: Method = METHODS[name]
+        self.method: Method = EVERY[name]
         values = self.method.defaults("smoke", kind.task) | SMALL.get(name, {}) | dict(kind.settings.get(name, {}))
         self.settings = self.method.settings(**values)
         self.open = kind.open
@@ -138,17 +149,20 @@ claimed = pytest.mark.parametrize(("name", "kind"), CLAIMS)
 @claimed
 def test_the_answer_can_be_built(searches, name: str, kind: str) -> None:
     _, outcome, problem = searches(name, kind)
-    genotype = outcome.genotype
-    assert Genotype.from_json(orjson.loads(orjson.dumps(genotype.to_json()))) == genotype
+    found = outcome.architecture
+    assert architecture(orjson.loads(orjson.dumps(found.to_json()))) == found
     assert orjson.loads(orjson.dumps(outcome.details)) is not None
-    if kind in TABLES:
-        assert 0 <= problem.table.regret(genotype) <= 100
+    if isinstance(found, Named):
+        logits, _ = build(found, (1, 8, 8), 4, seed=0)(torch.randn(2, 1, 8, 8), 0.5, torch.Generator())
+        assert logits.shape == (2, 4)
+    elif kind in TABLES:
+        assert 0 <= problem.table.regret(found) <= 100
     elif "RNN" in kind:
-        model = FinalRNN(genotype, words=5, size=4, seed=0)
+        model = FinalRNN(found, words=5, size=4, seed=0)
         run = model(torch.zeros(2, 3, dtype=torch.long), model.initial_hidden(3), torch.Generator().manual_seed(0))
         assert run.outputs.isfinite().all()
     else:
-        logits, _ = FinalNetwork(genotype, channels=2, layers=3, classes=4, in_channels=1)(torch.randn(2, 1, 8, 8))
+        logits, _ = FinalNetwork(found, channels=2, layers=3, classes=4, in_channels=1)(torch.randn(2, 1, 8, 8))
         assert logits.shape == (2, 4)
 
 
@@ -162,7 +176,7 @@ def test_the_cost_is_reported_and_within_the_budget(searches, name: str, kind: s
     assert bool(problem.cost.stand_alone_epochs) == bool(budget.stand_alone_epochs)
     if kind in TRAINED:
         asked = search.method.asks(search.settings)
-        assert bool(problem.cost.one_shot_steps) == bool(asked & {OneShot, Relaxed})
+        assert bool(problem.cost.one_shot_steps) == bool(asked - {StandAlone})
         assert bool(problem.cost.seconds) == bool(asked)
 
 
@@ -228,17 +242,52 @@ def test_a_killed_search_asks_on_from_its_remembered_answers(searches, tmp_path,
     assert len(answers) == most
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [(name, kind) for name in METHODS for kind in KINDS if (name, kind) not in CLAIMS]
-)
+@pytest.mark.parametrize(("name", "kind"), UNANSWERED)
 def test_what_a_problem_cannot_answer_is_refused_in_one_line(kinds, tmp_path, name: str, kind: str) -> None:
     search = Search(name, kinds[kind])
     error = ValueError if name == "fixed" else UnsupportedError
     with pytest.raises(
-        error, match=r"has the cells|asks for relaxed; this problem answers one_shot, stand_alone"
+        error, match=r"has the cells|asks for (relaxed|operation_losses); this problem answers one_shot"
     ) as caught:
         search.run(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+class Dying(Reporter):
+    """Is killed when the row of an epoch arrives, of which there is no checkpoint yet."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def metric(self, row: dict[str, Any]) -> None:
+        self.rows -= 1
+        if not self.rows:
+            raise Killed
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *(("conas", settings) for settings in (CNN, RNN)),
+        *(("darts", settings) for settings in (CNN, RNN)),
+        *(("toy_policy", settings) for settings in (CNN, RNN)),
+        ("toy_question", CNN),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["dataset"],
+)
+def test_a_training_killed_between_checkpoints_ends_at_the_same_bits(tmp_path, name: str, settings: Any) -> None:
+    longer = merge(settings, {"oneshot": {"epochs": 2}, "relaxed": {"epochs": 2}})
+    kind = Kind("text" if settings is RNN else "image", functools.partial(trained, longer))
+    search = Search(name, kind)
+    expected, undisturbed = search.run(tmp_path / "undisturbed")
+    killed = tmp_path / "killed"
+    with pytest.raises(Killed):
+        search.method(trained(longer, killed, Dying(2)), 3, search.settings)
+    resumed, problem = search.run(killed)
+    assert resumed == expected
+    assert problem.metrics == undisturbed.metrics
+    assert [row["epoch"] for row in problem.metrics] == [1, 2]
 
 
 def numbers() -> list[tuple[str, str]]:

@@ -8,24 +8,24 @@ from typing import Any
 
 import torch
 
-from conas.genotype import Genotype
+from conas.architecture import Architecture
 from harness.console.progress import Row
-from harness.training.image.recipe import darts
+from harness.training.image.recipe import loss_of
 from harness.training.image.task import ImageTask
 from harness.training.sgd import SgdTraining
 
 
 class FinalTraining(SgdTraining):
-    """The recipe of DARTS: auxiliary head, drop-path rising linearly with the epoch, cutout; tested every epoch."""
+    """Cells by the recipe of DARTS (auxiliary head, drop-path, cutout), other networks by theirs; tested each epoch."""
 
-    def __init__(self, task: ImageTask, architecture: Genotype) -> None:
+    def __init__(self, task: ImageTask, architecture: Architecture) -> None:
         settings = task.config.final
         network = task.network(architecture, settings, "final")
         super().__init__(
             network,
             settings,
             task.batches(task.train, settings.batch_size, "final", settings.cutout, settings.auto_augment),
-            darts(task, network, settings, "drop path"),
+            loss_of(task, network, settings, "drop path"),
             task.evaluation(network, task.test, "test"),
             accumulate=settings.accumulate,
             precision=_precision(task.device, settings.bf16),

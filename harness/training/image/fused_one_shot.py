@@ -12,7 +12,8 @@ from conas.cnn.cuda import fused
 from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.space import Alpha
-from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, cosine
+from harness.training.schedules import rate
+from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining
 
 if TYPE_CHECKING:  # Triton is not everywhere
     from conas.cnn.cuda.measuring import FusedMeasurer
@@ -59,7 +60,7 @@ class OneShotSgd(SgdTraining):
         images, labels = self._batches(epoch, step)
         if not self._prepared(images.shape):
             return super().step(epoch, step)
-        return self._fused.step(images, labels, self._draw(epoch, step), cosine(self._schedule, epoch))
+        return self._fused.step(images, labels, self._draw(epoch, step), rate(self._schedule, epoch))
 
     def _prepared(self, shape: torch.Size) -> bool:
         own = self._fused

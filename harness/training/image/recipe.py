@@ -1,13 +1,30 @@
-"""The recipe of DARTS (Liu et al., 2018b) for a network of one cell: drop-path and auxiliary head."""
+"""The losses of networks that are trained alone: cells by the recipe of DARTS (Liu et al., 2018b), others by theirs."""
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from conas.cnn.network import FinalNetwork
 from conas.torch_seeds import torch_generator
 from harness.config.schema import ImageAlone, ImageFinal
 from harness.training.image.task import ImageTask
-from harness.training.sgd import OnTensors
+from harness.training.sgd import Loss, OnTensors
+
+
+def loss_of(task: ImageTask, network: nn.Module, settings: ImageAlone | ImageFinal, name: str) -> Loss:
+    """The loss of a minibatch: of cells by the recipe of DARTS, of other networks as `by_progress`."""
+    made = darts if isinstance(network, FinalNetwork) else by_progress
+    return made(task, network, settings, name)  # type: ignore[arg-type]
+
+
+def by_progress(task: ImageTask, network: nn.Module, settings: ImageAlone | ImageFinal, name: str) -> Loss:
+    """The loss of a minibatch of a network that is told the share of the epochs that are done and draws by ``name``."""
+
+    def loss(epoch: int, step: int, images: Tensor, labels: Tensor) -> Tensor:
+        drawing = torch_generator(task.config.seed, name, epoch, step, device=str(task.device))
+        logits, auxiliary = network(images, epoch / settings.epochs, drawing)
+        return _total(logits, auxiliary, labels, settings.auxiliary)
+
+    return loss
 
 
 def darts(task: ImageTask, network: FinalNetwork, settings: ImageAlone | ImageFinal, name: str) -> OnTensors:
@@ -20,7 +37,11 @@ def darts(task: ImageTask, network: FinalNetwork, settings: ImageAlone | ImageFi
 
     def loss(images: Tensor, labels: Tensor, keep: Tensor | None = None) -> Tensor:
         logits, auxiliary = network.train_forward(images, keep)
-        total = F.cross_entropy(logits, labels)
-        return total if auxiliary is None else total + settings.auxiliary * F.cross_entropy(auxiliary, labels)
+        return _total(logits, auxiliary, labels, settings.auxiliary)
 
     return OnTensors(draw, loss)
+
+
+def _total(logits: Tensor, auxiliary: Tensor | None, labels: Tensor, weight: float) -> Tensor:
+    loss = F.cross_entropy(logits, labels)
+    return loss if auxiliary is None else loss + weight * F.cross_entropy(auxiliary, labels)

@@ -16,7 +16,8 @@ from conas.seeds import derive
 from harness.training.answers import Remembered, answers
 from harness.training.image.task import ImageTask
 from harness.training.relaxation import STEPS, shares
-from harness.training.sgd import Batch, SgdTraining, cosine
+from harness.training.schedules import rate
+from harness.training.sgd import Batch, SgdTraining
 from harness.training.work import Work
 
 
@@ -49,7 +50,7 @@ class RelaxedTraining(SgdTraining):
 
     def step(self, epoch: int, step: int) -> float | Tensor:
         """One step of the architecture, then one of the weights."""
-        self._optimizer.param_groups[0]["lr"] = cosine(self._schedule, epoch)
+        self._optimizer.param_groups[0]["lr"] = rate(self._schedule, epoch)
         self._model.train()
         weights, architecture = split(self._model)
         held_out = self._validation(epoch, step % self._validation.steps(epoch))

@@ -2,7 +2,7 @@
 
 from conas.questions import StandAlone
 from harness.training.answers import answers
-from harness.training.image.recipe import darts
+from harness.training.image.recipe import loss_of
 from harness.training.image.task import ImageTask
 from harness.training.sgd import SgdTraining
 from harness.training.work import Work
@@ -15,7 +15,7 @@ class AloneTraining(SgdTraining):
     def __init__(self, task: ImageTask, question: StandAlone) -> None:
         settings = task.config.alone
         network = task.network(question.architecture, settings, "alone")
-        recipe = darts(task, network, settings, "alone drop path")
+        recipe = loss_of(task, network, settings, "alone drop path")
         batches = task.batches(task.weights_half, settings.batch_size, "alone", settings.cutout)
         evaluate = task.evaluation(network, task.validation, "valid")
         super().__init__(network, settings, batches, recipe, evaluate, epochs=question.epochs)

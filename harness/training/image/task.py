@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.networks import build
+from conas.architecture import Architecture, Named
 from conas.cnn.kernels import sum_like_torch
 from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
-from conas.counting import count, mult_adds
+from conas.cnn.operations import OPERATIONS, operation
+from conas.counting import check_space, count, mult_adds
 from conas.genotype import Genotype
 from conas.graphs import Graphs
 from conas.seeds import derive, generator
@@ -27,12 +30,18 @@ from harness.training.sgd import Batch, Batches
 from harness.training.work import Work
 
 EVALUATION_BATCH = 256
+_CONVOLUTIONS = 12
+"""About as many convolutions launch as many kernels as a layer of the one-shot CNN."""
 Network = TypeVar("Network", bound=nn.Module)
 
 
 @cache
 def _load(name: str, data_dir: str, allow_subset: bool, offline: bool) -> ImageData:
     return load_images(name, data_dir, allow_subset, offline)
+
+
+def _both_strides(name: str) -> nn.Module:
+    return nn.Sequential(*(operation(name, 2, stride, affine=True, pool_bn=True) for stride in (1, 2)))
 
 
 class ImageTask:
@@ -45,6 +54,7 @@ class ImageTask:
         self.space = space(config.space)
         self.device = device(config.device)
         self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
+        check_space([name for name in self.space.operations if name in OPERATIONS], _both_strides)
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")
         self.test = take(self.data.test, limits.test_limit, config.seed, "test")
@@ -72,7 +82,7 @@ class ImageTask:
         kind = WholeOneShotCNN if settings.inactive == "computed" else OneShotCNN
         return self.placed(kind(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
 
-    def count(self, architecture: Genotype) -> dict[str, Any]:
+    def count(self, architecture: Architecture) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
         network = self.network(architecture, self.config.final, "final")
         counts = asdict(count(network, self.shape))
@@ -92,7 +102,7 @@ class ImageTask:
 
     def _network_mult_adds(self, settings: ImageAlone | ImageFinal) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 8)[0])
-        network = self.network(genotype, settings, "speed").eval()
+        network = self.cells(genotype, settings, "speed").eval()
         return mult_adds(network, lambda net, images: net(images), self.shape)
 
     def measuring(self, whole: bool) -> list[Work]:
@@ -102,12 +112,15 @@ class ImageTask:
             return [Work(layers, image * EVALUATION_BATCH, self._tests(self.validation), trains=False)]
         return [Work(layers, image * measure.batch_size, measure.batches, trains=False)]
 
-    def final_work(self) -> list[Work]:
-        """The work of the final training, for a cell of about the paper's size."""
-        final = self.config.final
-        image = self.network_mult_adds(final)
-        train = Work(final.layers, image * final.batch_size, len(self.train) / final.batch_size)
-        test = Work(final.layers, image * EVALUATION_BATCH, self._tests(self.test), trains=False)
+    def final_work(self, architecture: Architecture) -> list[Work]:
+        """The work of the final training; for cells, of one of about the paper's size."""
+        final, layers, image = self.config.final, self.config.final.layers, self.network_mult_adds(self.config.final)
+        if isinstance(architecture, Named):
+            network = self.network(architecture, final, "speed").eval()
+            layers = max(1, sum(isinstance(part, nn.Conv2d) for part in network.modules()) // _CONVOLUTIONS)
+            image = mult_adds(network, lambda net, images: net(images), self.shape)
+        train = Work(layers, image * final.batch_size, len(self.train) / final.batch_size)
+        test = Work(layers, image * EVALUATION_BATCH, self._tests(self.test), trains=False)
         return [train.times(final.epochs), test.times(final.epochs)]
 
     @staticmethod
@@ -120,8 +133,16 @@ class ImageTask:
         _, channels, height, width = self.data.train.images.shape
         return channels, height, width
 
-    def network(self, genotype: Genotype, settings: ImageAlone | ImageFinal, part: str) -> FinalNetwork:
-        """An untrained network of ``genotype``; its weights are drawn by the name of their ``part``."""
+    def network(self, architecture: Architecture, settings: ImageAlone | ImageFinal, part: str) -> nn.Module:
+        """An untrained network; its weights are drawn by the name of their ``part``. Of ``settings``, one that is no
+        cells takes nothing: it has its own sizes."""
+        if isinstance(architecture, Named):
+            seed = derive(self.config.seed, "weights", part)
+            return self.placed(build(architecture, self.shape, self.data.classes, seed=seed))
+        return self.cells(architecture, settings, part)
+
+    def cells(self, genotype: Genotype, settings: ImageAlone | ImageFinal, part: str) -> FinalNetwork:
+        """An untrained network of cells; its weights are drawn by the name of their ``part``."""
         pool_bn = isinstance(settings, ImageFinal) and settings.pool_bn
         network = FinalNetwork(
             genotype,
@@ -165,7 +186,7 @@ class ImageTask:
         moved = self._augmenter()(part.images, part.indices, draw, seed).to(self.device)
         return zip(moved.split(size), part.labels.to(self.device).split(size), strict=True)
 
-    def evaluation(self, network: FinalNetwork, part: Images, name: str) -> Callable[[], dict[str, float]]:
+    def evaluation(self, network: nn.Module, part: Images, name: str) -> Callable[[], dict[str, float]]:
         """What says the mean cross-entropy (nats) and the error (percent) of ``network`` on ``part``."""
 
         def batch(images: Tensor, labels: Tensor) -> Tensor:

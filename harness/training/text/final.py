@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.optim import ASGD, SGD
 
-from conas.genotype import Genotype
+from conas.architecture import Architecture
 from conas.rnn.measuring import evaluate, perplexity
 from conas.rnn.text_windows import averaged_weights, averaging_starts, batchify
 from conas.seeds import derive
@@ -26,7 +26,7 @@ class FinalTraining(BpttTraining):
     ends with the weights of the best validation epoch.
     """
 
-    def __init__(self, task: TextTask, architecture: Genotype) -> None:
+    def __init__(self, task: TextTask, architecture: Architecture) -> None:
         settings, data = task.config.final, task.data
         network = task.network(architecture, settings, "final")
         super().__init__(

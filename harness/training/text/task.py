@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from conas.architecture import Architecture, Named
 from conas.counting import word_mult_adds
-from conas.genotype import Genotype
+from conas.genotype import Genotype, GenotypeError
 from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN, recurrent
 from conas.rnn.text_windows import batchify
 from conas.seeds import derive, generator
@@ -65,17 +66,17 @@ class TextTask:
         seed = derive(self.config.seed, "weights", part)
         return OneShotRNN(self.space, self.words, settings.units, seed, self.dropout(settings)).to(self.device)
 
-    def network(self, genotype: Genotype, settings: TextTraining, part: str) -> FinalRNN:
-        """An untrained model of ``genotype``; its weights are drawn by the name of their ``part``."""
+    def network(self, architecture: Architecture, settings: TextTraining, part: str) -> FinalRNN:
+        """An untrained model; its weights are drawn by the name of their ``part``."""
         seed = derive(self.config.seed, "weights", part)
-        return FinalRNN(genotype, self.words, settings.units, seed, self.dropout(settings)).to(self.device)
+        return FinalRNN(_cells(architecture), self.words, settings.units, seed, self.dropout(settings)).to(self.device)
 
     @staticmethod
     def dropout(settings: TextTraining) -> Dropout:
         """The dropout rates of a training."""
         return Dropout(**settings.dropout.model_dump())
 
-    def count(self, architecture: Genotype) -> dict[str, Any]:
+    def count(self, architecture: Architecture) -> dict[str, Any]:
         """Parameters and multiply-adds of the final model, see `harness.records.store.CountsRecord`."""
         model = self.network(architecture, self.config.final, "final")
         params = sum(parameter.numel() for parameter in model.parameters())
@@ -100,13 +101,19 @@ class TextTask:
         """The work of measuring one sub-network of the one-shot RNN."""
         return [_reading(self.whole if whole else self.cheap, self.one_shot_mult_adds)]
 
-    def final_work(self) -> list[Work]:
+    def final_work(self, architecture: Architecture) -> list[Work]:
         """The work of the final training, for a cell of about the paper's size."""
         final = self.config.final
         word = self.network_mult_adds(final)
         validation = _reading(batchify(self.data.valid, final.valid_batch), word)
         test = _reading(batchify(self.data.test, final.test_batch), word)
         return [self.epoch(final, word).times(final.epochs), validation.times(final.epochs), test]
+
+
+def _cells(architecture: Architecture) -> Genotype:
+    if isinstance(architecture, Named):
+        raise GenotypeError(f"network {architecture.name!r} is no language model of cells")
+    return architecture
 
 
 def _reading(text: Tensor, word: float) -> Work:

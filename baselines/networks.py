@@ -1,0 +1,88 @@
+"""Final networks that are no cells. One is a class under the decorator `network`, in a module of its own.
+
+The decorator also registers a search method of the same name that settles on the network at once. Its settings are the
+network's sizes, and its recipe, settings of the final training with their sources, is laid over the data set's.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from baselines.registry import Method, register
+from conas.architecture import Named
+from conas.names import unknown
+from conas.problem import Cost, Outcome, Problem
+
+
+class ImageNetwork(Protocol):
+    """A classifier of images, a torch module; built as ``Class(settings, shape, classes, seed)``."""
+
+    def __call__(
+        self, images: Tensor, progress: float = 0.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (N, classes), and while training those of an auxiliary head if there is one, for (N, C, H, W).
+
+        ``progress`` is the share of the training that is done, from 0 to 1; all randomness is that of ``generator``,
+        which is there while training.
+        """
+
+
+@dataclass(frozen=True)
+class Network:
+    """A registered network: its sizes and what builds it."""
+
+    settings: type
+    build: Callable[..., nn.Module]
+
+
+NETWORKS: dict[str, Network] = {}
+
+Class = TypeVar("Class", bound=type[nn.Module])
+
+
+def network(
+    name: str,
+    task: str,
+    summary: str,
+    settings: type,
+    sizes: Mapping[str, Mapping[str, Any]] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+) -> Callable[[Class], Class]:
+    """Register a class of networks, and the method that takes it.
+
+    Args:
+        task: ``image``, for an `ImageNetwork`.
+        settings: a frozen dataclass of sizes, each with its source (`conas.settings.setting`).
+        sizes: what differs in a profile, see `baselines.registry.Method`.
+        recipe: settings of the harness, nested, each ``{"value": ..., "source": ...}``.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def search(problem: Problem, seed: int, chosen: Any) -> Outcome:
+        return Outcome(Named(name, dataclasses.asdict(chosen)))
+
+    def registered(build: Class) -> Class:
+        taken = Method(name, summary, search, settings, frozenset(), lambda s: Cost(), sizes or {})
+        register(dataclasses.replace(taken, recipe=recipe or {}, tasks=(task,)))
+        NETWORKS[name] = Network(settings, build)
+        return build
+
+    return registered
+
+
+def build(architecture: Named, *shape: Any, seed: int) -> nn.Module:
+    """The untrained network of ``architecture``; for images ``shape`` is (channels, height, width) and the classes.
+
+    Raises:
+        ValueError: no such network.
+    """
+    if architecture.name not in NETWORKS:
+        raise ValueError(unknown("network", architecture.name, NETWORKS))
+    found = NETWORKS[architecture.name]
+    return found.build(found.settings(**architecture.sizes), *shape, seed=seed)
