@@ -16,6 +16,8 @@ from baselines.registry import Method, register
 from conas.architecture import Named
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
+from conas.rnn.language_model import Run
+from conas.rnn.state import State
 
 
 class ImageNetwork(Protocol):
@@ -29,6 +31,19 @@ class ImageNetwork(Protocol):
         ``progress`` is the share of the training that is done, from 0 to 1; all randomness is that of ``generator``,
         which is there while training.
         """
+
+
+class WordModel(Protocol):
+    """A language model, a torch module; built as ``Class(settings, words, seed)``."""
+
+    def initial_hidden(self, batch: int) -> State:
+        """What is carried into the first window, for ``batch`` columns of text."""
+
+    def __call__(self, tokens: Tensor, hidden: State, generator: torch.Generator | None = None) -> Run:
+        """A pass over a window, tokens (T, B); all randomness is that of ``generator``, there while training."""
+
+    def cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under a pass's outputs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ def network(
     """Register a class of networks, and the method that takes it.
 
     Args:
-        task: ``image``, for an `ImageNetwork`.
+        task: ``image``, for an `ImageNetwork`, or ``text``, for a `WordModel`.
         settings: a frozen dataclass of sizes, each with its source (`conas.settings.setting`).
         sizes: what differs in a profile, see `baselines.registry.Method`.
         recipe: settings of the harness, nested, each ``{"value": ..., "source": ...}``.
@@ -77,7 +92,8 @@ def network(
 
 
 def build(architecture: Named, *shape: Any, seed: int) -> nn.Module:
-    """The untrained network of ``architecture``; for images ``shape`` is (channels, height, width) and the classes.
+    """The untrained network of ``architecture``; ``shape`` is (channels, height, width) and the classes for images,
+    the number of words for text.
 
     Raises:
         ValueError: no such network.

@@ -131,6 +131,15 @@ CONVENTIONS: dict[str, Callable[[type[nn.Module]], Rule | None]] = {
 }
 
 
+def any_word_mult_adds(model: nn.Module) -> int:
+    """As `word_mult_adds`, for a language model of any kind: of a pass over one word and its softmax."""
+    any_model: Any = copy.deepcopy(model).to("meta").eval()
+    word = torch.zeros(1, 1, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        any_model.cross_entropy(any_model(word, any_model.initial_hidden(1)).outputs, word)
+    return counter.get_total_flops() // 2
+
+
 def _is_leaf(module: nn.Module) -> bool:
     return not list(module.children())
 

@@ -16,6 +16,7 @@ from conas.genotype import Cell, Genotype, GenotypeError
 from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import INITIAL_RANGE, Masks, check
 from conas.rnn.cross_entropy import cross_entropy
+from conas.rnn.state import State
 from conas.space import Alpha, Space
 from conas.torch_seeds import torch_generator
 
@@ -65,12 +66,13 @@ class Run(NamedTuple):
     """A model's pass over one window.
 
     ``outputs`` (T, B, size) are the cell's, ``dropped`` the same after the output dropout; ``hidden``
-    (B, size) is the last output, detached, from which the next window goes on (truncated back-propagation).
+    (B, size) is the last output, detached, from which the next window goes on (truncated back-propagation). Models
+    of other cells carry a `conas.rnn.state.State`, detached too.
     """
 
     outputs: Tensor
     dropped: Tensor
-    hidden: Tensor
+    hidden: State
 
 
 class LanguageModel(nn.Module):

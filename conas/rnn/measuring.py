@@ -24,14 +24,28 @@ def perplexity(loss: float) -> float:
         return math.inf
 
 
-def evaluate(model: FinalRNN, text: Tensor, bptt: int = 35) -> float:
+def evaluate(model: nn.Module, text: Tensor, bptt: int = 35) -> float:
     """The mean cross-entropy, in nats a predicted word, over a `batchify`-ed text, shape (rows, B).
 
     The hidden state starts at zero and is carried from one window of ``bptt`` rows to the next. The DARTS
     recipe validates with B = 10 and tests with B = 1. A model that diverges gives NaN or an infinite loss,
-    returned as it is.
+    returned as it is. One that is no `FinalRNN` is a ``baselines.networks.WordModel``.
     """
-    return mean_losses(model, text, [model.wiring], bptt)[0]
+    if isinstance(model, FinalRNN):
+        return mean_losses(model, text, [model.wiring], bptt)[0]
+    return _evaluate_any(model, text, bptt)
+
+
+@torch.no_grad()
+def _evaluate_any(model: Any, text: Tensor, bptt: int) -> float:
+    model.eval()
+    state, total, words = model.initial_hidden(text.shape[1]), 0.0, 0
+    for tokens, targets in windows(text, bptt):
+        run = model(tokens, state)
+        state = run.hidden
+        total += float(model.cross_entropy(run.outputs, targets)) * targets.numel()
+        words += targets.numel()
+    return total / words
 
 
 class RecurrentMeasurer:

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from conas import means
-from conas.rnn.language_model import Drops, FinalRNN, LanguageModel, Run
+from conas.rnn.language_model import Drops, FinalRNN, Run
+from conas.rnn.state import State, copy_, zero_
 from conas.rnn.text_windows import Lengths, batchify, regularisation, window
 from conas.torch_seeds import torch_generator
 from harness.config.schema import TextTraining
 from harness.training.captured_step import CapturedStep
 
-Forward = Callable[[int, int, Tensor, Tensor, torch.Generator], Run]
+Forward = Callable[[int, int, Tensor, State, torch.Generator], Run]
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ class OnTensors:
         return self.forward(tokens, hidden, *self.draw(epoch, step, dropping))
 
 
-def of_network(network: FinalRNN, batch: int) -> OnTensors:
-    """The pass of ``network`` over windows of ``batch`` columns."""
+def of_network(network: nn.Module, batch: int) -> Forward:
+    """The pass of a language model of any kind over windows of ``batch`` columns; of cells, in two parts."""
+    if not isinstance(network, FinalRNN):
+        return lambda epoch, step, tokens, hidden, dropping: network(tokens, hidden, dropping)
 
     def forward(tokens: Tensor, hidden: Tensor, *drawn: Tensor) -> Run:
         return network.run_dropped(tokens, hidden, network.wiring, Drops(*drawn))
@@ -64,7 +67,7 @@ class BpttTraining:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Any,
         settings: TextTraining,
         words: Tensor,
         seed: int,
@@ -76,7 +79,7 @@ class BpttTraining:
     ) -> None:
         self.model, self.epochs = model, epochs
         self._settings, self._seed, self._forward, self._evaluate = settings, seed, forward, evaluate
-        self._text = batchify(words, settings.batch_size).to(model.embedding.device)
+        self._text = batchify(words, settings.batch_size).to(next(model.parameters()).device)
         self._parameters = list(model.parameters()) if parameters is None else parameters
         self._optimizer: torch.optim.Optimizer = torch.optim.SGD(
             self._parameters, lr=settings.lr, weight_decay=settings.weight_decay
@@ -103,21 +106,21 @@ class BpttTraining:
             return self.captured(self._rate, tokens, targets, *self._forward.draw(epoch, step, dropping))
         self.model.zero_grad(set_to_none=True)
         run = self._forward(epoch, step, tokens, self._hidden, dropping)
-        self._hidden.copy_(run.hidden)
-        loss = self.model.cross_entropy(run.dropped, targets)
+        loss: Tensor = self.model.cross_entropy(run.dropped, targets)
         value = loss.item()
         if math.isfinite(value):
             (loss + self._penalty(run)).backward()
             nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
             self._optimizer.step()
+        copy_(self._hidden, run.hidden)  # not before: the backward pass may need the old one
         return value
 
     def _window(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The loss of a window and its cross-entropy."""
         assert isinstance(self._forward, OnTensors)
         run = self._forward.forward(tokens, self._hidden.clone(), *drawn)
-        self._hidden.copy_(run.hidden)
-        loss = self.model.cross_entropy(run.dropped, targets)
+        copy_(self._hidden, run.hidden)
+        loss: Tensor = self.model.cross_entropy(run.dropped, targets)
         yield loss + self._penalty(run), loss
 
     def _trained(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Tensor:
@@ -131,14 +134,14 @@ class BpttTraining:
     def _begin(self, epoch: int, step: int) -> None:
         """Make hidden state, learning rate and mode those of a step; doing it again changes nothing."""
         if step == 0:
-            self._hidden.zero_()
+            zero_(self._hidden)
         self._rate = self._lengths.rate(self._settings.lr, self._windows(epoch)[step][1])
         self._optimizer.param_groups[0]["lr"] = self._rate
         if not self.model.training:
             self.model.train()
 
     def _dropping(self, epoch: int, step: int) -> torch.Generator:
-        return torch_generator(self._seed, "dropout", epoch, step, device=str(self._hidden.device))
+        return torch_generator(self._seed, "dropout", epoch, step, device=str(self._text.device))
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """The figures to record after an epoch."""
@@ -160,7 +163,7 @@ class BpttTraining:
         """The inverse of `state_dict`."""
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._hidden.copy_(state["hidden"])
+        copy_(self._hidden, state["hidden"])
         self._renew()
 
     def _renew(self) -> None:

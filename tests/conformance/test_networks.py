@@ -9,12 +9,13 @@ from baselines.registry import METHODS
 from conas.architecture import Named
 from conas.genotype import GenotypeError
 from conas.refusal import Refused
-from harness.config.load import Config, load
+from harness.config.load import load
 from harness.console.progress import Reporter
 from harness.estimates.run import estimate
 from harness.execution.execute import execute
+from harness.records.schema import Record
 from harness.records.store import Store
-from tests.conformance.toys import network
+from tests.conformance.toys import network, word_model
 
 RUN: dict[str, Any] = {
     "dataset": "digits",
@@ -22,6 +23,14 @@ RUN: dict[str, Any] = {
     "profile": "smoke",
     "data": {"train_limit": 200, "test_limit": 60, "validation_limit": 60},
     "final": {"batch_size": 32},
+}
+
+
+TEXT: dict[str, Any] = {
+    "dataset": "descriptions",
+    "method": "toy_word_model",
+    "profile": "smoke",
+    "data": {"train_limit": 300, "validation_limit": 100, "test_limit": 100},
 }
 
 
@@ -37,24 +46,38 @@ class Dying(Reporter):
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "toy_network", network.METHOD)
+    for toy in (network, word_model):
+        monkeypatch.setitem(METHODS, toy.METHOD.name, toy.METHOD)
 
 
-def configured(folder: Path) -> Config:
-    return load({**RUN, "runs_dir": str(folder)})
-
-
-def test_a_killed_run_ends_at_the_same_bits_and_its_record_is_believed(known: None, tmp_path: Path) -> None:
-    expected = execute(configured(tmp_path / "undisturbed"), Reporter())
+def killed_and_resumed(run: dict[str, Any], folder: Path) -> Record:
+    """The record of a run that was killed and resumed, found the same as that of one that was not."""
+    whole, parts = (load({**run, "runs_dir": str(folder / name)}) for name in ("whole", "parts"))
+    expected = execute(whole, Reporter())
     with pytest.raises(Killed):
-        execute(configured(tmp_path / "killed"), Dying())
-    resumed = execute(configured(tmp_path / "killed"), Reporter())
+        execute(parts, Dying())
+    resumed = execute(parts, Reporter())
     assert (resumed.metrics, resumed.weights, resumed.counts) == (expected.metrics, expected.weights, expected.counts)
-    assert resumed == Store(tmp_path / "killed").run(resumed.id).record()
+    stored = Store(parts.runs_dir).run(resumed.id)
+    assert stored.record() == resumed
+    assert not list(stored.path.glob("cell_*"))
+    return resumed
+
+
+def test_a_word_model_whose_state_is_a_tree_is_resumed_and_counted(known: None, tmp_path: Path) -> None:
+    record = killed_and_resumed(TEXT, tmp_path)
+    assert record.genotype == {"network": "toy_word_model", "sizes": {"units": 6, "drop": 0.5}}
+    assert record.counts is not None
+    words = record.data["counts"]["words"]
+    assert record.counts.params == words * (6 + 1) + 2 * (2 * 4 * 6 * 6 + 2 * 4 * 6)
+    assert record.metrics["last"]["test_perplexity"] < words
+
+
+def test_a_network_for_images_is_resumed_and_counted(known: None, tmp_path: Path) -> None:
+    resumed = killed_and_resumed(RUN, tmp_path)
     assert resumed.genotype == {"network": "toy_network", "sizes": {"blocks": 2, "channels": 4, "drop": 0.5}}
     assert resumed.counts is not None
     assert resumed.counts.mult_adds == resumed.counts.mult_adds_flopcounter == 64 * 4 * 9 * (1 + 2 * 4) + 4 * 10
-    assert not list(Store(tmp_path / "killed").run(resumed.id).path.glob("cell_*"))
 
 
 def test_its_recipe_lies_over_the_data_sets_and_under_what_is_typed(known: None) -> None:

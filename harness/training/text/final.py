@@ -10,6 +10,7 @@ from torch.optim import ASGD, SGD
 
 from conas.architecture import Architecture
 from conas.rnn.measuring import evaluate, perplexity
+from conas.rnn.state import zero_
 from conas.rnn.text_windows import averaged_weights, averaging_starts, batchify
 from conas.seeds import derive
 from harness.console.progress import Row
@@ -102,7 +103,7 @@ class FinalTraining(BpttTraining):
         self._optimize(best["averaging"])
         self._optimizer.load_state_dict(best["optimizer"])
         self.model.load_state_dict(best["model"])
-        self._hidden.zero_()
+        zero_(self._hidden)
         self._rolled_back += 1
 
     def _optimize(self, averaging: bool) -> None:

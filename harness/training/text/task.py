@@ -3,11 +3,12 @@
 from functools import cache, cached_property
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from baselines.networks import build
 from conas.architecture import Architecture, Named
-from conas.counting import word_mult_adds
-from conas.genotype import Genotype, GenotypeError
+from conas.counting import any_word_mult_adds, word_mult_adds
+from conas.genotype import Genotype
 from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN, recurrent
 from conas.rnn.text_windows import batchify
 from conas.seeds import derive, generator
@@ -66,10 +67,17 @@ class TextTask:
         seed = derive(self.config.seed, "weights", part)
         return OneShotRNN(self.space, self.words, settings.units, seed, self.dropout(settings)).to(self.device)
 
-    def network(self, architecture: Architecture, settings: TextTraining, part: str) -> FinalRNN:
+    def network(self, architecture: Architecture, settings: TextTraining, part: str) -> nn.Module:
         """An untrained model; its weights are drawn by the name of their ``part``."""
         seed = derive(self.config.seed, "weights", part)
-        return FinalRNN(_cells(architecture), self.words, settings.units, seed, self.dropout(settings)).to(self.device)
+        if isinstance(architecture, Named):
+            return build(architecture, self.words, seed=seed).to(self.device)
+        return self.cells(architecture, settings, part)
+
+    def cells(self, genotype: Genotype, settings: TextTraining, part: str) -> FinalRNN:
+        """An untrained model of a recurrent cell; its weights are drawn by the name of their ``part``."""
+        seed = derive(self.config.seed, "weights", part)
+        return FinalRNN(genotype, self.words, settings.units, seed, self.dropout(settings)).to(self.device)
 
     @staticmethod
     def dropout(settings: TextTraining) -> Dropout:
@@ -80,7 +88,11 @@ class TextTask:
         """Parameters and multiply-adds of the final model, see `harness.records.store.CountsRecord`."""
         model = self.network(architecture, self.config.final, "final")
         params = sum(parameter.numel() for parameter in model.parameters())
-        return {"params": params, "mult_adds": word_mult_adds(model, model.wiring)}
+        return {"params": params, "mult_adds": self._mult_adds(model)}
+
+    @staticmethod
+    def _mult_adds(model: nn.Module) -> int:
+        return word_mult_adds(model, model.wiring) if isinstance(model, FinalRNN) else any_word_mult_adds(model)
 
     @cached_property
     def one_shot_mult_adds(self) -> float:
@@ -90,7 +102,7 @@ class TextTask:
 
     def _network_mult_adds(self, settings: TextTraining) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 12)[0])
-        return word_mult_adds(self.network(genotype, settings, "speed"), recurrent(genotype))
+        return word_mult_adds(self.cells(genotype, settings, "speed"), recurrent(genotype))
 
     def epoch(self, settings: TextTraining, word: float) -> Work:
         """The work of an epoch on the training text, ``word`` multiply-adds for every word."""
@@ -105,15 +117,11 @@ class TextTask:
         """The work of the final training, for a cell of about the paper's size."""
         final = self.config.final
         word = self.network_mult_adds(final)
+        if isinstance(architecture, Named):
+            word = self._mult_adds(self.network(architecture, final, "speed"))
         validation = _reading(batchify(self.data.valid, final.valid_batch), word)
         test = _reading(batchify(self.data.test, final.test_batch), word)
         return [self.epoch(final, word).times(final.epochs), validation.times(final.epochs), test]
-
-
-def _cells(architecture: Architecture) -> Genotype:
-    if isinstance(architecture, Named):
-        raise GenotypeError(f"network {architecture.name!r} is no language model of cells")
-    return architecture
 
 
 def _reading(text: Tensor, word: float) -> Work:
