@@ -19,13 +19,14 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
+from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.launch import slurm
 from harness.launch.overview import Overview, others, overview
-from harness.launch.plan import Plan, named
+from harness.launch.plan import Plan, named, unreadable
 from harness.launch.post_mortem import queue_again
 from harness.launch.queue import Queue
-from harness.launch.state import Standing, State, standing
+from harness.launch.state import Standing, State
 from harness.mongo.database import URL_VARIABLE, Database, reason, without_password
 from harness.records.store import Store, now
 
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             _cancel(where, plans)
     except (Refused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(error)}", file=sys.stderr)
         return 1
     except PyMongoError as error:
         print(f"error: the database of the queue: {reason(error)}", file=sys.stderr)
@@ -99,7 +100,13 @@ def _show(where: Where, plans: list[Plan], is_watching: bool) -> None:
 
 def report(where: Where, plans: list[Plan]) -> Iterator[str]:
     """What there is to say about ``plans``, line by line."""
+    yield from map(plain, _report(where, plans))
+
+
+def _report(where: Where, plans: list[Plan]) -> Iterator[str]:
     overviews, trouble = where.overviews(plans)
+    for line in unreadable(where.store):
+        yield f"skipped: {line}"
     for one in overviews:
         yield f"{one.plan.name}, profile {one.plan.profile}: {len(one.runs)} runs"
         yield f"  {_numbers(one)}"
@@ -141,13 +148,16 @@ def _run(run: str, it: Standing) -> str:
     work = it.work
     if not work:
         return f"{it.state:8} {run}: by {it.worker}, for {duration(it.elapsed)}"
-    share = f"{work['title']} {work['done']}/{work['total']} ({100 * work['done'] / work['total']:.0f} %)"
+    share = f"{work['title']} {work['done']}/{work['total']}"
+    share += f" ({100 * work['done'] / work['total']:.0f} %)" if work["total"] else ""
     return f"{it.state:8} {run}: {share}, {duration(work['left'])} left of it"
 
 
 def _launch(one: Overview) -> str:
     """Who was told last to make the sweep, and how to go on if nobody works on it."""
-    last = one.plan.launches()[-1]
+    last = one.plan.last_launch()
+    if last is None:
+        return "it was prepared and never launched: the launch failed, or this version cannot read it"
     again = without_password(last["command"])
     if one.plan.is_cancelled():
         return f"cancelled; to go on: {again}"
@@ -157,7 +167,7 @@ def _launch(one: Overview) -> str:
         except slurm.SlurmError as error:
             return f"submitted to Slurm on {last['host']}, which does not answer here ({error})"
     if last["launched"] == "queue":
-        return f"queued in {last['database']} for python harness/worker.py"
+        return f"queued in {last.get('database')} for python harness/worker.py"
     is_open = one.states["queued"] + one.states["interrupted"] + one.states["dead"]
     if is_open and not one.states["running"]:
         return f"nobody works on it; to go on: {again}"
@@ -166,12 +176,11 @@ def _launch(one: Overview) -> str:
 
 def _retry(where: Where, plans: list[Plan], states: list[str]) -> None:
     for plan in plans:
-        runs = [run.id for run in plan.runs() if standing(where.store.run(run.id)).state in states]
-        for run in runs:
-            queue_again(where.store.run(run))
+        runs = sum(queue_again(where.store.run(run.id), states) for run in plan.runs())
         queued = where.queue.change(plan.name, states, "queued") if where.queue else 0
-        again = without_password(plan.launches()[-1]["command"])
-        print(f"{plan.name}: {max(len(runs), queued)} runs may start again; {again}")
+        last = plan.last_launch()
+        again = without_password(last["command"]) if last else "launch the sweep again"
+        print(f"{plan.name}: {max(runs, queued)} runs may start again; {plain(again)}")
 
 
 def _cancel(where: Where, plans: list[Plan]) -> None:

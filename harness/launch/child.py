@@ -42,7 +42,10 @@ class Child:
         self._process: ForkServerProcess = context.Process(
             target=work, args=(config, folder, environment), name=folder.name
         )
-        self._process.start()
+        try:
+            self._process.start()
+        except EOFError as error:  # of the pipe to the server
+            raise OSError("the process that starts runs was killed; the same command goes on from here") from error
 
     @property
     def sentinel(self) -> int:

@@ -10,12 +10,13 @@ Whoever asks how a sweep stands reads this, and need not expand it again.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from platform import node
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from conas.names import unknown
 from conas.refusal import Refused
@@ -26,7 +27,7 @@ from harness.records.store import Store, now
 class PlannedRun(BaseModel):
     """One run of a sweep: its name, the command that makes it, its estimated device-seconds (None: not known)."""
 
-    id: str
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
     command: str
     seconds: float | None
 
@@ -55,8 +56,12 @@ class Plan:
         write_json(self.folder / "plan.json", {"name": self.name, "profile": self.profile, "runs": planned})
 
     def runs(self) -> list[PlannedRun]:
-        """The runs of the sweep, in the order in which they start."""
-        return [PlannedRun(**run) for run in read_json(self.folder / "plan.json")["runs"]]
+        """The runs of the sweep, in the order in which they start.
+
+        Raises:
+            PlanError: the plan cannot be read.
+        """
+        return _said(self.folder / "plan.json").runs
 
     @property
     def _events(self) -> Lines:
@@ -69,7 +74,11 @@ class Plan:
 
     def launches(self) -> list[dict[str, Any]]:
         """Every launch, oldest first."""
-        return [event for event in self._events if "launched" in event]
+        return [event for event in self._events if _is_launch(event)]
+
+    def last_launch(self) -> dict[str, Any] | None:
+        """The newest launch, None if it was never launched: a launcher that fails records none."""
+        return next(reversed(self.launches()), None)
 
     def cancel(self) -> None:
         """Tell all launchers of the sweep, on whatever machine, to end; a later launch starts it again."""
@@ -84,8 +93,38 @@ class Plan:
 def plans(store: Store) -> Iterator[Plan]:
     """Every sweep that was launched on ``store``, by name."""
     for path in sorted((store.root / "sweeps").glob("*/plan.json")):
-        said = read_json(path)
-        yield Plan(said["name"], said["profile"], path.parent)
+        with suppress(PlanError):
+            said = _said(path)
+            yield Plan(said.name, said.profile, path.parent)
+
+
+def unreadable(store: Store) -> Iterator[str]:
+    """A line for every plan that cannot be read; launching the sweep again writes it anew."""
+    for path in sorted((store.root / "sweeps").glob("*/plan.json")):
+        try:
+            _said(path)
+        except PlanError as error:
+            yield str(error)
+
+
+class _Said(BaseModel):
+    """What a plan's file says."""
+
+    name: str
+    profile: str
+    runs: list[PlannedRun]
+
+
+def _said(path: Path) -> _Said:
+    try:
+        return _Said.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
+        raise PlanError(f"{path} cannot be read ({str(error).splitlines()[0]}): launch the sweep again") from error
+
+
+def _is_launch(event: dict[str, Any]) -> bool:
+    names = ("launched", "command", "host", "at")
+    return all(isinstance(event.get(name), str) for name in names) and isinstance(event.get("jobs", {}), dict)
 
 
 def named(store: Store, names: Iterable[str]) -> list[Plan]:

@@ -1,18 +1,18 @@
 """Failure is data: records of runs that could not say themselves how they ended."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from platform import node
 from typing import Any
 
-from harness.records.schema import Attempt, Record
+from harness.records.schema import Attempt, DamagedRecord, Record
 from harness.records.store import AlreadyRunning, RunFolder, now
 
 
 def give_up(folder: RunFolder, reason: str) -> None:
     """Record that a run whose processes were killed again and again has failed; its checkpoints stay."""
-    with suppress(AlreadyRunning), folder.claim():
+    with suppress(AlreadyRunning, DamagedRecord), folder.claim():
         record = folder.record()
         if record is not None and record.status != "done":
             record.status, record.reason = "failed", reason
@@ -21,18 +21,25 @@ def give_up(folder: RunFolder, reason: str) -> None:
             folder.save(record)
 
 
-def queue_again(folder: RunFolder) -> None:
-    """Let launchers start a failed run again; its attempts stay in the record."""
-    with suppress(AlreadyRunning), folder.claim():
+def queue_again(folder: RunFolder, states: Collection[str]) -> bool:
+    """Let launchers start a run again that is in one of ``states``; its attempts stay in the record. Whether it is so.
+
+    A record that cannot be read is left alone: `harness/status.py` names it.
+    """
+    if not folder.record_path.exists():
+        return False
+    with suppress(AlreadyRunning, DamagedRecord), folder.claim():
         record = folder.record()
-        if record is not None and record.status in ("failed", "diverged"):
+        if record is not None and record.status in states:
             record.status, record.reason = "queued", None
             folder.save(record)
+            return True
+    return False
 
 
 def refuse(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
     """Record that this process refused the run of ``config``, unless the record says so already."""
-    with suppress(AlreadyRunning), folder.claim():
+    with suppress(AlreadyRunning, DamagedRecord), folder.claim():
         attempts = earlier.attempts if (earlier := folder.record()) else []
         if any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in attempts[-1:]):
             return

@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from platform import node
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ def standing(folder: RunFolder) -> Standing:
         return Standing("dead" if folder.is_unfinished() else "failed", f"damaged record: {error}")
     if record is None or not record.attempts:
         return Standing()
-    beat = pulse(folder.path) or Pulse(time.time() - folder.record_path.stat().st_mtime, {})
+    beat = pulse(folder.path) or Pulse(time.time() - _changed(folder.record_path), {})
     seconds = [_seconds(attempt, beat) for attempt in record.attempts]
     last = record.attempts[-1]
     state: State = "dead" if record.status == "running" and not _lives(last, beat) else record.status
@@ -63,7 +64,18 @@ def standing(folder: RunFolder) -> Standing:
 
 
 def _lives(attempt: Attempt, beat: Pulse) -> bool:
-    return beat.age < LAPSE and (attempt.host != node() or _exists(attempt.pid))
+    """A process here is seen; of one elsewhere only its pulse is known, and one from far ahead of this clock says
+    nothing: it stays young for as long as the clocks differ."""
+    if attempt.host == node():
+        return beat.age < LAPSE and _exists(attempt.pid)
+    return abs(beat.age) < LAPSE
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # removed since it was read
+        return 0.0
 
 
 def _exists(pid: int) -> bool:
@@ -79,9 +91,10 @@ def _exists(pid: int) -> bool:
 def _seconds(attempt: Attempt, beat: Pulse) -> float:
     """How long the attempt lasted; one that never said that it ended lasted until its last sign of life."""
     start = datetime.fromisoformat(attempt.started).timestamp()
-    end = datetime.fromisoformat(attempt.ended).timestamp() if attempt.ended else time.time() - beat.age
+    end = datetime.fromisoformat(attempt.ended).timestamp() if attempt.ended else time.time() - max(0.0, beat.age)
     return max(0.0, end - start)
 
 
 def _silence(attempt: Attempt, beat: Pulse) -> str:
-    return f"process {attempt.pid} on {attempt.host} is gone or silent, last sign of life {beat.age:.0f} s ago"
+    when = f"{beat.age:.0f} s ago" if beat.age >= 0 else f"dated {-beat.age:.0f} s ahead of this clock"
+    return f"process {attempt.pid} on {attempt.host} is gone or silent, last sign of life {when}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.console.progress import Reporter
-from harness.records.files import read_json, write_json
+from harness.records.files import facts, write_json
 
 LAPSE = 120.0
 """Seconds of silence after which a run is taken for dead."""
@@ -58,7 +58,7 @@ def _write(folder: Path, reporter: Reporter) -> None:
 def pulse(folder: Path) -> Pulse | None:
     """The pulse of the run in ``folder``, None if it has none."""
     path = folder / FILE
-    try:
-        return Pulse(time.time() - path.stat().st_mtime, read_json(path))
-    except (OSError, ValueError):
-        return None
+    work = {"title": str, "done": int, "total": int, "left": int | float}
+    with suppress(OSError):
+        return Pulse(time.time() - path.stat().st_mtime, facts(path, **work) or {})
+    return None

@@ -100,6 +100,68 @@ def test_a_run_lives_while_its_process_does(
     assert standing(folder).state == state
 
 
+@pytest.mark.parametrize(("host", "state"), [(node(), "running"), ("another", "dead")])
+def test_a_clock_that_is_ahead_keeps_no_run_alive_and_costs_nothing(
+    tmp_path: Path, write_run: WriteRun, host: str, state: str
+) -> None:
+    folder = write_run(Store(tmp_path), 0, "running")
+    running(folder, os.getpid(), host, silence=-10 * 86_400, since=3600)
+    it = standing(folder)
+    assert it.state == state
+    assert it.spent == pytest.approx(3600, abs=60)
+    assert "-" not in (it.reason or "").partition("sign of life")[2]
+
+
+@pytest.mark.parametrize("total", [0, 200])
+def test_a_run_with_nothing_left_to_measure_is_shown(
+    store: Store, tmp_path: Path, total: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store.folders()[4].path / "pulse.json").write_text(
+        f'{{"title": "measuring", "done": 0, "total": {total}, "left": 0.0}}'
+    )
+    assert status.main(["--store", str(tmp_path)]) == 0
+    assert f"measuring 0/{total}{'' if total == 0 else ' (0 %)'}, 0 s left of it" in capsys.readouterr().out
+
+
+HARM = [b"", b"{", b"5", b"[1]", b'{"a": 1}', b'{"launched": 5}\n', b"\xff"]
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("name", ["plan.json", "events.jsonl", "pulse.json", "record.json"])
+def test_a_damaged_file_takes_nothing_down_with_it(
+    store: Store, tmp_path: Path, name: str, harm: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Plan.of(store, "table9", "laptop")
+    other.save([PlannedRun(id="cifar10-conas-s0-000000000000", command="", seconds=None)])
+    other.launched("local", "python harness/sweep.py table9")
+    (path,) = [path for path in tmp_path.rglob(name) if "table1-laptop" in path.parts or "s4" in str(path)]
+    path.write_bytes(harm)
+    for words in ([], ["retry", "--failed"], ["table9"], ["cancel", "all"]):
+        assert status.main([*words, "--store", str(tmp_path)]) == 0
+        assert "table9" in capsys.readouterr().out
+
+
+def test_a_launch_that_failed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Plan.of(Store(tmp_path), "table1", "laptop").save([])
+    for words in ([], ["retry", "--failed"], ["cancel", "all"]):
+        assert status.main([*words, "--store", str(tmp_path)]) == 0
+    assert "never launched" in capsys.readouterr().out
+
+
+def test_what_records_say_moves_no_cursor(
+    tmp_path: Path, write_run: WriteRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_run(Store(tmp_path), 0, "failed")
+    record = folder.record()
+    assert record is not None
+    record.reason = "\x1b[2J\x1b]0;title\x07 \n gone"
+    folder.save(record)
+    assert status.main(["--store", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "\\x1b[2J" in printed
+    assert printed.replace("\n", "").isprintable()
+
+
 def test_time_counts_until_the_last_sign_of_life(tmp_path: Path, write_run: WriteRun) -> None:
     folder = write_run(Store(tmp_path), 0, "running")
     running(folder, NOBODY, silence=600, since=3600)
