@@ -42,8 +42,9 @@ def check(space: Space, settings: FixedSettings) -> None:
     """
     genotype = settings.cells
     if set(genotype.cells) != set(space.cells) or genotype.inputs != space.inputs:
+        name = repr(settings.genotype) if settings.genotype in genotypes.names() else "of one's own"
         raise ValueError(
-            f"genotype {settings.genotype!r} has the cells {', '.join(genotype.cells)} with {genotype.inputs} inputs; "
+            f"genotype {name} has the cells {', '.join(genotype.cells)} with {genotype.inputs} inputs; "
             f"space {space.name!r} has {', '.join(space.cells)} with {space.inputs}"
         )
     allowed = ACTIVATIONS if set(space.cells) == {"recurrent"} else OPERATIONS

@@ -77,7 +77,7 @@ def _content(said: str) -> str:
     if text.startswith(("{", "Genotype")):
         return text
     path = Path(text).expanduser()
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         raise ValueError(
             f"{unknown('genotype', said, _published())}, JSON, Genotype(normal=[...], ...) or the path of a file"
         )
