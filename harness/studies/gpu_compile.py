@@ -65,8 +65,7 @@ def _pointer(name: str, launch: Launch, dtype: torch.dtype) -> str:
 def _compile(launch: Launch, variant: Variant, capability: int) -> Resources:
     signature, constants, aligned = variant
     source = ASTSource(launch.kernel, signature, constants, aligned)
-    options = {"num_warps": launch.warps, "num_stages": launch.stages}
-    built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    built = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=launch.options)
     registers, spilled = _assembled(built.asm["ptx"], capability)
     return Resources(launch.kernel.__name__, constants, registers, spilled, built.metadata.shared)
 

@@ -173,13 +173,20 @@ class Launch:
     constants: dict[str, Any]
     warps: int = 8
     stages: int = 2
+    registers: int | None = None  # at most, for each thread
+
+    @property
+    def options(self) -> dict[str, int]:
+        """For the compiler."""
+        limit = {"maxnreg": self.registers} if self.registers else {}
+        return {"num_warps": self.warps, "num_stages": self.stages} | limit
 
     def bind(self, buffers: dict[str, Tensor], unit: int) -> "Bound":
         """The launch on these buffers."""
         device = buffers["mask"].device
         own = {name: buffers[name] for name in self.kernel.arg_names if name in buffers}
         columns = {name: _column(name, values, unit, device) for name, values in self.columns.items()}
-        options = {} if device.type == "cpu" else {"num_warps": self.warps, "num_stages": self.stages}
+        options = {} if device.type == "cpu" else self.options
         return Bound(self.kernel, self.grid, own | columns | self.constants | options)
 
 
@@ -328,11 +335,12 @@ def _launch(
     rows: Sequence[dict[str, int]],
     slices: int = 1,
     warps: int = 8,
+    registers: int | None = None,
     **constants: Any,
 ) -> None:
     if rows:
         columns = {name: [row[name] for row in rows] for name in rows[0]}
-        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants, warps))
+        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants, warps, registers=registers))
 
 
 def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
@@ -358,7 +366,7 @@ def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
             room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
             C=channels, BC=_power(channels), BK=min(_power(channels), _WIDE), P=tile(channels),
             G=neighbours(some.y), STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
-            KEEP=room.training, MOMENTS=room.moments, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
+            KEEP=room.training, MOMENTS=room.moments, registers=128, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
@@ -435,6 +443,11 @@ def _all(image: Map) -> dict[str, int]:
     return {"C": channels, "BC": _power(channels), "P": tile(channels)}
 
 
+def _small(image: Map) -> dict[str, int]:
+    """For a kernel that sums nothing up over pixels: smaller tiles, so that more loads are on their way."""
+    return _all(image) | {"P": max(tile(image.channels) // 4, 16)}
+
+
 def statistics(room: Room, norms: Iterable[Norm]) -> None:
     """The statistics of the batch, where they count."""
     for group in _grouped(norms if room.moments else [], lambda n: (n.channels, n.pixels)):
@@ -463,8 +476,8 @@ def add(room: Room, to: list[Launch], sums: Sequence[tuple[int, Map, Sequence[Te
             terms += parts
         some = group[0][1]
         pad = -(-some.channels // 16) * 16
-        sizes = {"PIXELS": some.pixels, "PAD": pad, **_all(some)}
-        _launch(to, kernels.add, tiles(some), rows, **sizes, U=room.unit)
+        sizes = {"PIXELS": some.pixels, "PAD": pad, **_small(some)}
+        _launch(to, kernels.add, -(-some.pixels // sizes["P"]), rows, 1, 4, **sizes, U=room.unit)
         to[-1].columns |= {
             "term_mask": [term.mask for term in terms],
             "term_at": [term.value.at for term in terms],
@@ -576,9 +589,10 @@ def pool_backward(room: Room, pools: Sequence[Pooled]) -> None:
             for p in pools
         ]
         sizes, stride = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}, some.x.height // some.y.height
+        small = _small(some.y)
         _launch(
-            room.backward, kernels.pool_backward, tiles(some.x), rows, **sizes, PAD=some.norm.pad, **_all(some.y),
-            STRIDE=stride, U=room.unit,
+            room.backward, kernels.pool_backward, -(-some.x.pixels // small["P"]), rows, 1, 4, **sizes, **small,
+            PAD=some.norm.pad, STRIDE=stride, U=room.unit,
         )  # fmt: skip
 
 
