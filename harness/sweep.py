@@ -88,7 +88,8 @@ def _describe(sweep: Prepared, with_commands: bool) -> None:
 
 
 def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
-    return workers(options.workers, max((job.config["threads"] for job in jobs), default=1))
+    sharing = options.per_device and options.per_device * torch.cuda.device_count()
+    return workers(options.workers, max((job.config["threads"] for job in jobs), default=1), sharing or None)
 
 
 def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
@@ -138,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")
     parser.add_argument(
         "--workers", type=at_least(1), metavar="N", help="runs at once (default: as many as the cores allow)"
+    )
+    parser.add_argument(
+        "--per-device", type=at_least(1), metavar="N", help="runs that share a CUDA device (default: as --workers)"
     )
     parser.add_argument("--retries", type=at_least(0), default=2, metavar="N", help="for killed processes (default: 2)")
     parser.add_argument(

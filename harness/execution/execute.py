@@ -28,6 +28,7 @@ from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record,
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now
 from harness.training.environment import device, device_name, environment, make_deterministic
+from harness.training.faults import told
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
@@ -53,7 +54,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
             return earlier
         make_deterministic(config.threads)
         record = _started(config, earlier)
-        with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record):
+        with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record), told():
             _make(config, folder, record, reporter)
         return record
 

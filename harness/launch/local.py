@@ -120,11 +120,16 @@ class JobList:
         return not self._waiting
 
 
-def workers(asked: int | None, threads: int) -> tuple[int, str]:
-    """How many runs of ``threads`` threads this machine makes at once, at most ``asked``, and why."""
+def workers(asked: int | None, threads: int, sharing: int | None = None) -> tuple[int, str]:
+    """How many runs of ``threads`` threads this machine makes at once, at most ``asked``, and why.
+
+    ``sharing``: how many its CUDA devices take together, if that is limited.
+    """
     cores = len(os.sched_getaffinity(0))
     most = max(1, cores // threads)
     number = min(asked or most, most)
+    if sharing is not None and sharing < number:
+        return sharing, f"{sharing} at once: no more are to share the CUDA devices"
     why = f"{number} at once: a run uses {threads} threads, this machine has {cores} cores"
     return number, why if asked is None or number == asked else f"{why}, so --workers {asked} is too many"
 

@@ -37,6 +37,7 @@ from harness.studies.gpu_timing import cost
 from harness.studies.synthetic import synthetic_images, synthetic_text
 from harness.training.answers import answering
 from harness.training.environment import make_deterministic
+from harness.training.faults import why_not
 from harness.training.image import FinalTraining, ImageTask
 from harness.training.text import FinalTraining as FinalTextTraining
 from harness.training.text import TextTask
@@ -46,9 +47,11 @@ _TOGETHER = 8
 
 @dataclass
 class Check:
-    """What was found so far; ``seconds`` is the time that all parts may take."""
+    """What was found so far, kept in the file ``out``; no part starts after ``seconds``."""
 
     seconds: float
+    out: Path
+    device: str
     results: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     start: float = field(default_factory=time.monotonic)
@@ -68,6 +71,7 @@ class Check:
             self.results[name] = {"failed": traceback.format_exc()}
             found = f"FAILED {self.failures[-1]}"
         torch.cuda.empty_cache()
+        self.out.write_text(json.dumps({"device": self.device, "parts": self.results}, indent=1))
         print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)
 
 
@@ -144,9 +148,8 @@ def form(name: str) -> Iterator[None]:
         yield
 
 
-def check(tasks: Tasks, seconds: float) -> Check:
+def check(tasks: Tasks, done: Check) -> None:
     """All parts, what matters most first."""
-    done = Check(seconds)
     rows: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         "one-shot CNN step": (lambda: _one_shot(tasks.images()).training, timed),
         "final CNN step": (lambda: FinalTraining(tasks.images(), fixed("conas")), timed),
@@ -160,7 +163,7 @@ def check(tasks: Tasks, seconds: float) -> Check:
         done.part(f"{name}, {how}", partial(_measured, *rows[name], how))
 
     for name in rows:
-        row(name, "fused")
+        row(name, "graph" if name == "final CNN step" else "fused")
     small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": {"units": 200}}
     done.part("right, one-shot CNN", _fused)
@@ -172,7 +175,6 @@ def check(tasks: Tasks, seconds: float) -> Check:
     row("PTB final step", "graph")
     for name in rows:
         row(name, "plain")
-    return done
 
 
 def _measured(make: Callable[[], Any], measure: Callable[[Any], Any], how: str) -> Any:
@@ -188,7 +190,7 @@ def _fused() -> Any:
     return found
 
 
-def projected(results: dict[str, Any], tasks: Tasks) -> dict[str, float]:
+def projected(results: dict[str, Any]) -> dict[str, float]:
     """Hours of the rows of the paper, from the quickest form of each part."""
     steps = {name: _quickest(results, name) for name in ("final CNN step", "one-shot CNN step", "PTB final step")}
     steps["PTB one-shot step"] = _quickest(results, "PTB one-shot step")
@@ -241,13 +243,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"), help="all figures (default: %(default)s)")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("error: no CUDA device here; the profiles smoke and laptop run on the CPU")
+        sys.exit(f"error: no CUDA here: {why_not()}; the profiles smoke and laptop run on the CPU")
     make_deterministic(2)
     device = f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}"
     print(device, flush=True)
     tasks = Tasks(arguments.data_dir)
-    done = check(tasks, 60 * arguments.minutes)
-    hours = projected(done.results, tasks)
+    done = Check(60 * arguments.minutes, arguments.out, device)
+    check(tasks, done)
+    hours = projected(done.results)
     everything = {"device": device, "parts": done.results, "hours": hours, "failures": done.failures}
     arguments.out.write_text(json.dumps(everything, indent=1))
     print(*report(done, hours), f"all figures: {arguments.out}", sep="\n")

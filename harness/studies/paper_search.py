@@ -21,6 +21,7 @@ from harness.deadline import TimeIsUp, within
 from harness.execution.execute import search
 from harness.records.pieces import join, split
 from harness.training.environment import make_deterministic
+from harness.training.faults import told
 from harness.training.image.task import ImageTask
 
 
@@ -36,7 +37,7 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
     make_deterministic(config.threads)
     task = None if packed is None else packed_task(config, packed)
     try:
-        with within(None if minutes is None else 60 * minutes):
+        with within(None if minutes is None else 60 * minutes), told():
             found = search(config.for_search(), Reporter(), task)
     except TimeIsUp:
         return "time is up; the same command continues where this one stopped"

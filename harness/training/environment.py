@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from harness.config.load import ConfigError
+from harness.training.faults import why_not
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "sacred", "thop")
 
@@ -22,9 +23,10 @@ def device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        there = "cpu, cuda" if torch.cuda.is_available() else "cpu"
-        raise ConfigError(f"device={name!r} is not on this machine (allowed: auto, {there})")
+    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if name not in there and not (name == "cuda" and torch.cuda.is_available()):
+        reason = f": {why_not()}" if name.startswith("cuda") else ""
+        raise ConfigError(f"device={name!r} is not on this machine{reason} (allowed: auto, {', '.join(there)})")
     return torch.device(name)
 
 

@@ -165,6 +165,7 @@ def test_workers_fit_the_cores() -> None:
 def test_devices_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert slots(2, gpus=0) == [{}, {}]
+    assert workers(None, 1, sharing=1)[0] == workers(1, 1, sharing=4)[0] == 1
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(3, gpus=2)] == ["0", "1", "0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(2, gpus=2)] == ["4", "7"]
