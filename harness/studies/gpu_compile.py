@@ -1,7 +1,9 @@
-"""The kernels compiled for a GPU that need not be there, and the resources that they take of it."""
+"""The fused kernels compiled for GPUs that need not be there, and the resources that they take of them."""
 
+import argparse
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,10 +14,16 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from conas.cnn.cuda.one_shot import PRECISIONS, Network
 from conas.cnn.cuda.plan import Launch
+from conas.cnn.cuda.state import FlatState
+from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.space import space
 
 Variant = tuple[dict[str, str], dict[str, Any], dict[Any, Any]]
 """Signature, compile-time constants, alignments."""
+_SPILLED, _SHARED = 256, 163 * 1024
+"""Bytes that are too many: of spills for each thread, and of shared memory on an A100."""
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.int32: "*i32", torch.int64: "*i64"}
 
 
@@ -84,3 +92,35 @@ def _assembled(ptx: str, capability: int) -> tuple[int, int]:
     registers = re.search(r"Used (\d+) registers", log)
     assert registers is not None
     return int(registers[1]), spills
+
+
+def one_shot(channels: int, precision: str) -> list[Launch]:
+    """The launches of a training step of the one-shot CNN of the paper's space, with few images."""
+    model = PlainOneShotCNN(space("cnn"), channels, 3, 10, seed=0)
+    network = Network(model, FlatState(model), (2, 3, 32, 32), precision, "train")
+    return [*network.forward, *network.backward]
+
+
+def main() -> None:
+    """The table as a command; fails if a kernel does not fit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--capability", type=int, nargs="+", default=[80, 90], help="80: A100, 90: H100 and H200")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--channels", type=int, default=16, help="of the first cell; others have 2 and 4 times as many")
+    parser.add_argument("--kernels", nargs="*", help="only these")
+    chosen = parser.parse_args()
+    launches = one_shot(chosen.channels, chosen.precision)
+    named = [x for x in launches if not chosen.kernels or x.kernel.__name__ in chosen.kernels]
+    dtype, too_much = PRECISIONS[chosen.precision][0], 0
+    print(f"{'sm':>3} {'kernel':20} {'registers':>9} {'spilled':>8} {'shared':>8}")
+    for capability in chosen.capability:
+        for built in compiled(named, capability, dtype):
+            sizes = {name: built.constants[name] for name in ("C", "IN", "OUT", "STRIDE") if name in built.constants}
+            row = f"{capability:3} {built.kernel:20} {built.registers:9} {built.spilled:8} {built.shared:8}  {sizes}"
+            print(row, flush=True)
+            too_much += built.spilled > _SPILLED or built.shared > _SHARED
+    sys.exit(f"{too_much} kernels spill registers or need too much shared memory" if too_much else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("triton")
+
+
+@pytest.mark.parametrize(("kernel", "capability"), [("separable_forward", "80"), ("depthwise_backward", "90")])
+def test_the_largest_kernels_compile_without_a_gpu_and_fit_one(kernel, capability):
+    real = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", "harness.studies.gpu_compile", "--kernels", kernel]
+    command += ["--capability", capability, "--precision", "bf16"]
+    done = subprocess.run(command, capture_output=True, text=True, env=real, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kernel in done.stdout
