@@ -7,7 +7,10 @@ import pytest
 pytest.importorskip("triton")
 
 
-@pytest.mark.parametrize(("kernel", "capability"), [("separable_forward", "80"), ("depthwise_backward", "90")])
+@pytest.mark.parametrize(
+    ("kernel", "capability"),
+    [pytest.param("separable_forward", "80", marks=pytest.mark.slow), ("depthwise_backward", "90")],
+)
 def test_the_largest_kernels_compile_without_a_gpu_and_fit_one(kernel, capability):
     real = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     command = [sys.executable, "-m", "harness.studies.gpu_compile", "--kernels", kernel]
