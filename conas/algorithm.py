@@ -23,6 +23,7 @@ from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import TIE_RULES, minimise
 from conas.recovery.solve import Recovery, debias, iht, lasso, omp
+from conas.refusal import Refused
 from conas.report import describe, held_out_r2, notes
 from conas.sampling import Bernoulli
 from conas.seeds import generator
@@ -32,6 +33,10 @@ from conas.space import Alpha, Encoding, Space
 SOLVERS = ("lasso", "iht", "omp")
 ORACLES = ("one_shot", "stand_alone")
 SOLUTIONS = ("least_norm", "any")
+
+
+class TooFewLosses(Refused, ValueError):
+    """So many sub-networks diverged that nothing can be recovered."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,9 @@ def _check_enough(measured: Measurements, stage: int, s: int, threshold: float |
     if used < needed:
         total = used + measured.dropped + measured.outliers
         usable = "finite" if threshold is None else f"at most {threshold}"
-        raise ValueError(f"stage {stage}: only {used} of {total} losses are {usable}, s = {s} needs at least {needed}")
+        raise TooFewLosses(
+            f"stage {stage}: only {used} of {total} losses are {usable}, s = {s} needs at least {needed}"
+        )
 
 
 def _recover(measured: Measurements, settings: Settings, s: int) -> Recovery:
