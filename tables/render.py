@@ -7,6 +7,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from harness.console.plain import plain
 from tables.wording import Cell, Sheet
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -70,13 +71,13 @@ def escape_latex(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """``text`` as it is shown in a Markdown table."""
-    return text.replace("|", r"\|").replace("*", r"\*")
+    return plain(text).replace("|", r"\|").replace("*", r"\*").replace("<", "&lt;")
 
 
 def code(text: str) -> Markup:
     """``text`` as HTML, what stands between backticks as code."""
     parts = escape(text).split("`")
-    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
+    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))  # noqa: S704 - escaped
 
 
 def markdown_row(cells: list[str]) -> str:
@@ -116,7 +117,7 @@ def _environment() -> Environment:
         comment_end_string="#>",
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - LaTeX, with an escape of its own
         keep_trailing_newline=True,
     )
     environment.filters |= {"tex": escape_latex, "cell": _latex_cell}

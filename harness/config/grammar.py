@@ -66,7 +66,7 @@ def _meaning_of_text(text: str) -> Any:
 def _flow(text: str) -> Any:
     """The list or the mapping that ``text`` writes, its leaves texts; ``text`` itself if it is neither."""
     try:
-        found = yaml.load(text, _Texts)
+        found = yaml.load(text, _Texts)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ConfigError):
         return text
     return found if isinstance(found, list | dict) else text
@@ -88,7 +88,7 @@ def read(path: Path | str) -> dict[str, Any]:
         ConfigError: it is not there, empty, broken, no mapping, or has an entry twice.
     """
     try:
-        found = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Texts)
+        found = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Texts)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -27,6 +27,10 @@ ROUNDS = 3
 SECONDS_BETWEEN_ROUNDS = 2.0
 _TIMEOUT_SECONDS = 30.0
 _CHUNK = 1 << 20
+_LARGEST = 2 << 30
+"""Bytes of a file whose size is not known."""
+_SECONDS_AT_LEAST, _SLOWEST = 600.0, 50_000.0
+"""An attempt ends after so many seconds and those that its bytes take at so many bytes per second."""
 
 
 class DownloadError(RuntimeError):
@@ -40,6 +44,7 @@ class Remote:
     Attributes:
         name: the file name it arrives under.
         digest: of the bytes that arrive, as ``algorithm:hexadecimal``.
+        size: how many bytes these are, if it is known.
         urls: addresses with the same bytes, tried in this order.
         provides: the files of the data set that it brings.
         inside: for a tar archive, the folder in it that holds them; None for a file that is taken as it is.
@@ -50,6 +55,7 @@ class Remote:
     urls: tuple[str, ...]
     provides: tuple[str, ...]
     inside: str | None = None
+    size: int | None = None
 
 
 def fetch(remote: Remote, folder: Path, say: Callable[[str], None]) -> None:
@@ -76,7 +82,7 @@ def _receive_from_any(remote: Remote, part: Path, say: Callable[[str], None]) ->
     attempts = [url for _ in range(ROUNDS) for url in remote.urls]
     for number, url in enumerate(attempts, start=1):
         try:
-            _receive(url, part)
+            _receive(url, part, _limit(remote))
             _check(part, remote.digest)
         except (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError, DownloadError) as error:
             reason = str(error) if isinstance(error, DownloadError) else one_line(error)
@@ -88,12 +94,17 @@ def _receive_from_any(remote: Remote, part: Path, say: Callable[[str], None]) ->
     raise DownloadError(f"{remote.name} could not be downloaded, last from {url}: {reason}")
 
 
-def _receive(url: str, part: Path) -> None:
+def _limit(remote: Remote) -> int:
+    """Bytes that are received at most: of a file that is longer the checksum is wrong, whatever follows."""
+    return (_LARGEST if remote.size is None else remote.size) + _CHUNK
+
+
+def _receive(url: str, part: Path, limit: int) -> None:
     """Append to ``part`` what it lacks, or write it anew where the server cannot continue."""
     start = part.stat().st_size if part.exists() else 0
-    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310 - addresses are ours
     try:
-        response = urlopen(request, timeout=_TIMEOUT_SECONDS)
+        response = urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
     except HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return  # nothing is left to send: the checksum decides
@@ -105,19 +116,24 @@ def _receive(url: str, part: Path) -> None:
             start = 0
         expected = response.length
         with part.open("ab" if start else "wb") as file:
-            received = _copy(response, file, part.name, start)
+            received = _copy(response, file, part, start, limit)
     if expected is not None and received < expected:
         raise DownloadError(f"the connection broke after {start + received} of {start + expected} bytes")
 
 
-def _copy(response, file, title: str, start: int) -> int:  # type: ignore[no-untyped-def]
-    received = 0
+def _copy(response, file, part: Path, start: int, limit: int) -> int:  # type: ignore[no-untyped-def]
+    received, end = 0, time.monotonic() + _SECONDS_AT_LEAST + limit / _SLOWEST
     total = None if response.length is None else start + response.length
-    with tqdm(desc=title, initial=start, total=total, unit="B", unit_scale=True, disable=None) as bar:
-        while chunk := response.read(_CHUNK):
+    with tqdm(desc=part.name, initial=start, total=total, unit="B", unit_scale=True, disable=None) as bar:
+        while chunk := response.read1(_CHUNK):
             file.write(chunk)
             received += len(chunk)
             bar.update(len(chunk))
+            if start + received > limit:
+                part.unlink()
+                raise DownloadError(f"the server sends more than the {limit:,} bytes that it may have")
+            if time.monotonic() > end:
+                raise DownloadError(f"too slow: {received:,} bytes; the next attempt goes on from there")
     file.flush()
     os.fsync(file.fileno())
     return received

@@ -74,9 +74,7 @@ def _compressed(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _images(
-    shape: np.ndarray, places: np.ndarray, ends: np.ndarray, images: np.ndarray, labels: np.ndarray
-) -> Images:
+def _images(shape: np.ndarray, places: np.ndarray, ends: np.ndarray, images: np.ndarray, labels: np.ndarray) -> Images:
     count, channels, height, width = shape.tolist()
     pixels = np.zeros((count, height, width, channels), np.uint8)
     for place, file in zip(places, np.split(images, ends[:-1]), strict=True):

@@ -16,6 +16,7 @@ from harness.records.files import read_bytes
 from harness.records.schema import DamagedRecord, believe
 from harness.records.store import RunFolder, Store, UnsafeName, claim
 from tables import __main__ as tables
+from tables.render import escape_markdown
 
 WriteRun = Callable[..., RunFolder]
 Packed = dict[str, Any]
@@ -121,6 +122,10 @@ def test_a_store_knows_no_such_names(name: str, tmp_path: Path) -> None:
     for path in (lambda: Store(tmp_path).run(name), lambda: Store(tmp_path).stage("search", f"/{name}")):
         with pytest.raises(UnsafeName):
             path()
+
+
+def test_a_device_adds_nothing_to_a_table() -> None:
+    assert escape_markdown("<script>\n| a") == r"&lt;script>\n\| a"
 
 
 def test_every_run_of_the_replication_is_believed() -> None:

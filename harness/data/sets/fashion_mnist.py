@@ -22,8 +22,10 @@ _DIGESTS = {
     "t10k-images-idx3-ubyte": "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "sha256:0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+_LARGEST = 26_421_880
+"""Bytes of the training images, packed; the other files are smaller."""
 _REMOTES = tuple(
-    Remote(name, f"md5:{md5}", tuple(mirror + name for mirror in _MIRRORS), (name.removesuffix(".gz"),))
+    Remote(name, f"md5:{md5}", tuple(mirror + name for mirror in _MIRRORS), (name.removesuffix(".gz"),), size=_LARGEST)
     for name, md5 in FashionMNIST.resources
 )
 

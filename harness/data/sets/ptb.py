@@ -10,12 +10,15 @@ _DIGESTS = {
     "ptb.valid.txt": "sha256:c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
     "ptb.test.txt": "sha256:dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
 }
+_LARGEST = 5_101_618
+"""Bytes of the training text; the others are smaller."""
 _REMOTES = tuple(
     Remote(
         name,
         digest,
         tuple(f"https://raw.githubusercontent.com/{repository}/master/data/{name}" for repository in _REPOSITORIES),
         (name,),
+        size=_LARGEST,
     )
     for name, digest in _DIGESTS.items()
 )

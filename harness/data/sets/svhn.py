@@ -13,12 +13,13 @@ from harness.data.files import Files, Layout
 from harness.data.registry import image_set
 
 _MIRROR = "https://cseweb.ucsd.edu/~weijian/static/datasets/svhn"
-_SPLITS = ("train", "extra", "test")
+_BYTES = {"train": 182_040_794, "extra": 1_329_278_602, "test": 64_275_384}
+_SPLITS = tuple(_BYTES)
 
 
 def _remote(split: str) -> Remote:
     url, name, md5 = SVHN.split_list[split]
-    return Remote(name, f"md5:{md5}", (url, f"{_MIRROR}/{PurePosixPath(url).name}"), (name,))
+    return Remote(name, f"md5:{md5}", (url, f"{_MIRROR}/{PurePosixPath(url).name}"), (name,), size=_BYTES[split])
 
 
 _REMOTES = {split: _remote(split) for split in _SPLITS}

@@ -10,8 +10,8 @@ from torch import Tensor
 from torchvision.transforms import AutoAugment
 
 from conas.seeds import generator
-from harness.data.augment_on_device import augment
 from harness.data import POLICIES, Augmenter, Images, load_images, normalise
+from harness.data.augment_on_device import augment
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 

@@ -3,12 +3,14 @@
 import io
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from harness.data import download
 from harness.data.content import digest
 from harness.data.download import ROUNDS, DownloadError, Remote, fetch
 
@@ -109,6 +111,21 @@ def test_an_archive_is_unpacked_beside_what_is_there(tmp_path, server, reply, sa
     assert sorted(os.listdir(tmp_path)) == ["one", "two"]
     assert (tmp_path / "one").read_bytes() == b"the user's own"
     assert (tmp_path / "two").read_bytes() == CONTENT
+
+
+def test_a_server_that_never_ends_is_left(tmp_path, server, reply, said):
+    url = server.url("a", reply(CONTENT + bytes(3 << 20)))
+    with pytest.raises(DownloadError, match="more than the 1,163,584 bytes"):
+        fetch(replace(remote(url), size=len(CONTENT)), tmp_path, said.append)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_server_that_is_too_slow_is_left_and_continued(tmp_path, server, reply, said, monkeypatch):
+    monkeypatch.setattr(download, "_SECONDS_AT_LEAST", -1e9)
+    fetch(remote(server.url("a", reply(CONTENT))), tmp_path, said.append)
+    assert "too slow" in said[0]
+    assert server.asked[1][1].startswith("bytes=")
+    assert (tmp_path / "digits.bin").read_bytes() == CONTENT
 
 
 def test_no_network_is_an_error_in_one_line(tmp_path, server, said):
