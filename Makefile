@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest test-slow torture lint types contracts format bench data replicate tables missing scorecard report \
+.PHONY: help install demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
         laptop-replication recovery spectrum prediction ranking race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -69,6 +69,9 @@ test-slow: install ## the tests that take minutes: browser, kills by the hundred
 
 torture: install ## kill a run at 200 random moments and compare the bits
 	CONAS_KILLS=200 $(BIN)/python -m pytest --timeout=7200 tests/harness/test_life.py -k random_moments
+
+fuzz: install ## damage the files of a store and the lines of a packed file in 2,000 ways each
+	CONAS_FUZZ=2000 $(BIN)/python -m pytest --timeout=7200 tests/harness/test_fuzz.py
 
 bench: install ## the benchmarks, which want the machine for themselves: ratios against plain versions
 	for name in cnn rnn; do $(ALONE) $(BIN)/python tests/performance/bench_$$name.py || exit 1; done

@@ -124,7 +124,9 @@ def _said(path: Path) -> _Said:
 
 def _is_launch(event: dict[str, Any]) -> bool:
     names = ("launched", "command", "host", "at")
-    return all(isinstance(event.get(name), str) for name in names) and isinstance(event.get("jobs", {}), dict)
+    is_told = all(isinstance(event.get(name), str) for name in names) and isinstance(event.get("pid"), int)
+    jobs = event.get("jobs", {})
+    return is_told and isinstance(jobs, dict) and all(isinstance(job, str) for job in jobs.values())
 
 
 def named(store: Store, names: Iterable[str]) -> list[Plan]:
