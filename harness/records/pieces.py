@@ -10,7 +10,7 @@ from harness.records.files import read_bytes, read_json, write_atomic, write_jso
 
 _MANIFEST = "store.json"
 _LIMIT = 15 << 20
-_LEFT_BEHIND = (".previous.pt", ".lock", ".new")
+_LEFT_BEHIND = (".previous.pt", ".new")
 
 
 class PiecesError(Refused):
@@ -54,6 +54,7 @@ def _packed(store: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(store.rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.endswith(_LEFT_BEHIND):
+            hidden = path.name.startswith(".")  # who holds what here: of no use elsewhere
+            if path.is_file() and not path.is_symlink() and not hidden and not path.name.endswith(_LEFT_BEHIND):
                 archive.add(path, str(path.relative_to(store)))
     return buffer.getvalue()
