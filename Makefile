@@ -29,11 +29,14 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
+# the checkout itself goes on Python's path, not only the library in it
+IN_PLACE := --config-settings editable_mode=compat
+
 install: $(STAMP) ## create .venv and install everything, pinned
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' $(IN_PLACE)
 	touch $@
 
 demo: install ## see the method work on scikit-learn's digits, and the row of Table 1 that it fills
@@ -47,7 +50,7 @@ test: install lint types contracts ## everything CI checks: lint, types, contrac
 OLDEST := .venv-oldest
 test-oldest: ## the tests that compute, under the oldest torch that is allowed (PIP_EXTRA_INDEX_URL may name one of small CPU builds)
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.6.*' 'torchvision==0.21.*' -e . pytest pytest-timeout pytest-xdist hypothesis
+	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.6.*' 'torchvision==0.21.*' -e '.[replication]' $(IN_PLACE) pytest pytest-timeout pytest-xdist hypothesis
 	$(OLDEST)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data tests/harness/training
 
 lint: install ## ruff: rules and format

@@ -1,4 +1,5 @@
-"""The searches that are compared. Importing the package registers all of them: one module, one line here."""
+"""The searches that are compared. Importing the package registers all of them: one module, one line here; and those
+that other installed packages offer."""
 
 from baselines import asha as asha
 from baselines import best_of_m as best_of_m
@@ -11,3 +12,6 @@ from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import rsws as rsws
 from baselines.darts import search as search
+from baselines.plugins import METHODS_GROUP, load_plugins
+
+load_plugins(METHODS_GROUP)

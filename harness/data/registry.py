@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.plugins import DATASETS_GROUP, load_plugins
 from conas.names import unknown
 from harness.data.files import DataError, Files, Layout
 
@@ -108,4 +109,5 @@ def dataset_names() -> list[str]:
     sets = importlib.import_module("harness.data.sets")
     for module in pkgutil.iter_modules(sets.__path__):
         importlib.import_module(f"{sets.__name__}.{module.name}")
+    load_plugins(DATASETS_GROUP)
     return sorted(DATASETS)

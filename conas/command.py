@@ -1,0 +1,51 @@
+"""``conas run|sweep|status|worker|sync|archive|data|tables|study NAME ...``: one name for all that is started by hand.
+
+The replication runs from its checkout, which is where this is, or its folder of origin, or none.
+"""
+
+import os
+import sys
+
+SCRIPTS = ("run", "sweep", "status", "worker")
+MODULES = {"sync": "harness.sync", "archive": "harness.archive", "data": "harness.data", "tables": "tables"}
+USAGE = f"conas {'|'.join((*SCRIPTS, *MODULES))}|study NAME, and its arguments"
+
+
+def main() -> None:
+    """Become the command that is asked for."""
+    root = checkout()
+    if root is None:
+        sys.exit("conas: no checkout of the replication here; change into one (the library alone is `import conas`)")
+    words = arguments(root, sys.argv[1:])
+    if words is None:
+        sys.exit(f"usage: {USAGE}")
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    os.execve(sys.executable, [sys.executable, *words], environment)  # noqa: S606 - the user's own words, to Python
+
+
+def checkout() -> str | None:
+    """The checkout that holds the current folder, else the one that this file lies in, if any."""
+    here, home = os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return next((folder for folder in (*_upwards(here), home) if _is_checkout(folder)), None)
+
+
+def arguments(root: str, words: list[str]) -> list[str] | None:
+    """What Python is given for these ``words``; None if they name no command."""
+    match words:
+        case [name, *rest] if name in SCRIPTS:
+            return [os.path.join(root, "harness", f"{name}.py"), *rest]
+        case [name, *rest] if name in MODULES:
+            return ["-m", MODULES[name], *rest]
+        case ["study", name, *rest]:
+            return ["-m", f"harness.studies.{name}", *rest]
+    return None
+
+
+def _upwards(folder: str) -> list[str]:
+    parent = os.path.dirname(folder)
+    return [folder] if parent == folder else [folder, *_upwards(parent)]
+
+
+def _is_checkout(folder: str) -> bool:
+    return all(os.path.isfile(os.path.join(folder, *path)) for path in (("harness", "run.py"), ("conas", "command.py")))
