@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.dashboard import services
 from harness.mongo.database import URL_VARIABLE, Database, reason
-from harness.records.store import Store
+from harness.records.store import Store, claim
 from harness.sync import Sync
 
 _SECONDS_BETWEEN_SYNCS = 5.0
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dashboard ended", flush=True)
         return 0
-    except (Refused, PyMongoError) as error:
+    except (Refused, PyMongoError, OSError) as error:
         print(reason(error), file=sys.stderr)
         return 1
 
@@ -75,7 +75,7 @@ def _database(root: Path, url: str | None) -> Iterator[str]:
         yield Database(url).url
         return
     port = services.free_port()
-    with services.server(root / "database", port):
+    with claim(root / "database"), services.server(root / "database", port):
         yield f"mongodb://{services.LOOPBACK}:{port}/conas"
 
 

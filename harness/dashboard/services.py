@@ -5,6 +5,7 @@ libraries, so it has a virtual environment to itself and is never imported.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ SERVER = "secantusdb==0.7.0b3"
 OMNIBOARD = "omniboard@2.16.1"
 
 _ASSETS = Path(__file__).parent / "assets"
+_BOUND = Path(__file__).parent / "bound.py"
 _SECONDS_TO_START = 30.0
 _SECONDS_TO_STOP = 10.0
 
@@ -129,20 +131,20 @@ def _run(command: list[str]) -> None:
 def _process(
     command: list[str], environment: Mapping[str, str], log: Path, ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, so that Ctrl-C reaches this process only, which ends it in order."""
+    """A process in a session of its own, so that Ctrl-C reaches this process only, which ends it in order;
+    it ends with this one, however that ends."""
     with ExitStack() as stack:
         output = stack.enter_context(log.open("wb"))
-        try:
-            process = subprocess.Popen(
-                command,
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise ServiceError(f"{command[0]} is not installed on this machine") from None
+        if shutil.which(command[0]) is None:
+            raise ServiceError(f"{command[0]} is not installed on this machine")
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid()), *command],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         stack.callback(_stop, process)
         _wait(process, Path(command[0]).name, ready, log)
         yield process
