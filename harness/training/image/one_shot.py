@@ -3,11 +3,13 @@
 from functools import partial
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from conas.cnn.one_shot import OneShotCNN
+from conas.graphs import Graphs
 from conas.questions import OneShot
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
@@ -39,7 +41,7 @@ class OneShotTraining(PolicyTraining):
             return F.cross_entropy(model(images, draw(epoch, step)), labels)
 
         batches = task.batches(task.weights_half, settings.batch_size, "oneshot")
-        training = OneShotSgd(model, settings, batches, draw, loss, partial(_sampled, task, model, policy))
+        training = OneShotSgd(model, settings, batches, draw, loss, _Sampled(task, model, policy))
         super().__init__(training, policy, partial(ImageMeasurer, task, model))
 
     @staticmethod
@@ -49,15 +51,30 @@ class OneShotTraining(PolicyTraining):
         return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
 
 
-def _sampled(task: ImageTask, model: OneShotCNN, policy: RunningPolicy) -> dict[str, float]:
-    """Mean figures of a few sub-networks, always drawn alike, on one batch of validation images."""
-    rng = generator(task.config.seed, "sampled sub-networks")
-    images, labels = next(task.evaluation_batches(task.validation))
-    model.eval()
-    logits = [model(images, policy.draw(rng)) for _ in range(_SAMPLED_SUBNETWORKS)]
-    wrong = [(out.argmax(1) != labels).float().mean().item() for out in logits]
-    losses = [F.cross_entropy(out, labels).item() for out in logits]
-    return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
+class _Sampled:
+    """Mean figures of a few sub-networks, always drawn alike, on one batch of validation images; on CUDA, as graphs."""
+
+    def __init__(self, task: ImageTask, model: OneShotCNN, policy: RunningPolicy) -> None:
+        self._task, self._model, self._policy = task, model, policy
+        self._graphs: dict[bytes, Graphs] = {}
+
+    def __call__(self) -> dict[str, float]:
+        """The figures at the present weights."""
+        rng = generator(self._task.config.seed, "sampled sub-networks")
+        images, labels = next(self._task.evaluation_batches(self._task.validation))
+        self._model.eval()
+        alphas = [self._policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)]
+        self._graphs = {
+            alpha.tobytes(): self._graphs.get(alpha.tobytes(), Graphs(partial(self._figures, alpha)))
+            for alpha in alphas
+        }
+        rows = [self._graphs[alpha.tobytes()](images, labels).tolist() for alpha in alphas]
+        losses, wrong = zip(*rows, strict=True)
+        return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
+
+    def _figures(self, alpha: Alpha, images: Tensor, labels: Tensor) -> Tensor:
+        logits = self._model(images, alpha)
+        return torch.stack([F.cross_entropy(logits, labels), (logits.argmax(1) != labels).float().mean()])
 
 
 class ImageMeasurer:
