@@ -29,6 +29,7 @@ http.Server.prototype.emit = function (event, request, response, ...rest) {
   if (event !== 'request') return emit.call(this, event, request, response, ...rest);
   if (isForeign(request)) return end(response, 403, 'text/plain', 'requests from other web sites are refused');
   if (isPage(request)) return end(response, 200, 'text/html', page());
+  if (isFile(request)) confine(response);
   return emit.call(this, event, request, response, ...rest);
 };
 
@@ -44,6 +45,16 @@ function isForeign(request) {
   const isLocal = LOCAL_NAMES.includes(host.replace(/:\d+$/, ''));
   const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '') === host;
   return !isOwn || (BIND === '127.0.0.1' && !isLocal);
+}
+
+function isFile(request) {
+  return /\/api\/v\d+\/files\//.test(request.url);
+}
+
+// A picture of a run may be anybody's, and an SVG may hold a script: opened by itself, it shall run none here.
+function confine(response) {
+  response.setHeader('Content-Security-Policy', 'sandbox');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
 }
 
 function isPage(request) {
