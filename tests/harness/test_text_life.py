@@ -19,7 +19,7 @@ from harness.console.progress import Reporter
 from harness.estimates.run import estimate
 from harness.execution.execute import execute
 from harness.records.checkpoint import Checkpoints
-from harness.records.files import Lines
+from harness.records.metrics import Metrics
 from harness.records.schema import Record
 from harness.records.store import Store
 from harness.training.loop import DivergedError, fit
@@ -176,7 +176,7 @@ def test_a_loss_that_is_not_finite_rolls_back_to_the_best_weights_and_is_recorde
     tiny: Configure, tmp_path: Path
 ) -> None:
     trainee = FinalTraining(load_task(tiny()), CELL)
-    rows = Lines(tmp_path / "metrics.jsonl")
+    rows = Metrics(tmp_path / "metrics.jsonl")
     progress = fit(trainee, "final", Checkpoints(tmp_path, "test", print), rows, Poisoning(trainee, 1))
     assert [row["rolled_back"] for row in rows] == [0, 1, 0]
     assert all(np.isfinite(row["train_loss"]) and np.isfinite(row["valid_perplexity"]) for row in rows)
@@ -203,7 +203,7 @@ def test_a_validation_loss_that_is_not_finite_rolls_back_too(tiny: Configure) ->
 def test_a_training_without_anything_to_roll_back_to_says_where_it_diverged(tiny: Configure, tmp_path: Path) -> None:
     trainee = FinalTraining(load_task(tiny({"final": {"lr": 1e30, "clip": 1e30}})), CELL)
     with pytest.raises(DivergedError, match=r"final: loss (nan|inf) at epoch 1, step \d"):
-        fit(trainee, "final", Checkpoints(tmp_path, "test", print), Lines(tmp_path / "metrics.jsonl"), Reporter())
+        fit(trainee, "final", Checkpoints(tmp_path, "test", print), Metrics(tmp_path / "metrics.jsonl"), Reporter())
     trainee.model.bias.data[0] = torch.nan
     with pytest.raises(DivergedError, match="final: validation loss nan after epoch 1"):
         trainee.finish_epoch(0)
