@@ -624,7 +624,7 @@ def pool_forward(
     best = tl.full([P, BC], -float("inf"), tl.float32)
     total, index = tl.zeros([P, BC], tl.float32), tl.zeros([P, BC], tl.float32)
     count = tl.zeros([P], tl.float32)
-    for tap in range(9):
+    for tap in tl.static_range(9):
         from_y, from_x = y * STRIDE + tap // 3 - 1, x_ * STRIDE + tap % 3 - 1
         there = ok & (from_y >= 0) & (from_y < H) & (from_x >= 0) & (from_x < W)
         inside = there[:, None] & channel_ok[None, :]
