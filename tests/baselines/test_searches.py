@@ -67,8 +67,8 @@ def test_what_diverges_never_wins(name: str) -> None:
     method: Method = METHODS[name]
     values = method.defaults("smoke", "image")
 
-    def loss(alpha, _):
-        return float("nan") if alpha[:4].sum() > 0 else float((alpha > 0).sum())
+    def loss(alpha, _):  # a third of all strings diverge, whichever bits a search has fixed
+        return float("nan") if alpha @ np.arange(len(alpha)) % 3 == 0 else float((alpha > 0).sum())
 
     outcome = method(Watched(problem(), loss), 0, method.settings(**values))
     assert np.isfinite(outcome.details["losses"][-1] if name == "local_search" else outcome.details["loss"])
