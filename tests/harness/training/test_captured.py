@@ -4,10 +4,6 @@ Where there is no CUDA device, nothing is captured; that a replay has the bits o
 """
 
 import copy
-import os
-
-os.environ.setdefault("TRITON_INTERPRET", "1")  # before the kernels of recurrent cells are made
-
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +81,7 @@ def test_state_taken_over_from_a_checkpoint() -> None:
 
 @pytest.mark.parametrize("p", [0.5, 0.03], ids=["half of all edges", "few edges, empty nodes"])
 def test_one_shot_text(p: float) -> None:
+    pytest.importorskip("triton", minversion="3.8", reason="earlier interpreters cannot read new numpy's arrays")
     task: Any = load_task(load(TEXT | {"oneshot": {"units": 6, "batch_size": 3, "bptt": 5, "lr": 2.0}}))
 
     def make(kernels: bool) -> Any:
