@@ -9,9 +9,10 @@ command goes on from on another machine of the same kind, to the same bits. --pa
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from conas.refusal import Refused
 from harness.config.load import Config, load
@@ -60,8 +61,13 @@ def packed_task(config: Any, path: Path) -> ImageTask:
     return ImageTask(config, data)
 
 
+def _terminate(signum: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The command line."""
+    signal.signal(signal.SIGTERM, _terminate)
     parser = argparse.ArgumentParser(prog="python -m harness.studies.paper_search", description=__doc__)
     parser.add_argument("--data-dir", default="data", help="where CIFAR-10 lies (default: %(default)s)")
     parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")
