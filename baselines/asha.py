@@ -29,14 +29,14 @@ class ASHASettings:
         least: epochs on the lowest rung.
         most: no cell is trained longer.
         eta: how many times longer each rung is than the one below; one cell in ``eta`` is promoted.
-        inputs: inputs a node.
+        inputs: inputs per node.
     """
 
     budget: int = setting(2400, f"{ASSUMPTION}: as much as random search, 24 x 100 or 8 x 300 epochs")
     least: int = setting(1, f"{LI}, released code")
     most: int = setting(300, f"{LI}, released code")
     eta: int = setting(4, f"{LI}, released code")
-    inputs: int = setting(2, f"{LI}: two inputs a node, one in the recurrent cell")
+    inputs: int = setting(2, f"{LI}: two inputs per node, one in the recurrent cell")
 
     def __post_init__(self) -> None:
         at_least(1, self, "least", "inputs")

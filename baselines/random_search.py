@@ -20,12 +20,12 @@ class RandomSearchSettings:
     Attributes:
         samples: random cells.
         epochs: epochs that each is trained alone.
-        inputs: inputs a node.
+        inputs: inputs per node.
     """
 
     samples: int = setting(24, f"{LIU}: the best of 24 random cells")
     epochs: int = setting(100, f"{LIU}: short training before the choice")
-    inputs: int = setting(2, f"{LIU}: two inputs a node, one in the recurrent cell")
+    inputs: int = setting(2, f"{LIU}: two inputs per node, one in the recurrent cell")
 
     def __post_init__(self) -> None:
         at_least(1, self, "samples", "epochs", "inputs")

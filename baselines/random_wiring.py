@@ -32,7 +32,7 @@ class RandomWiringSettings:
 
 
 def search(problem: Problem, seed: int, settings: RandomWiringSettings) -> Outcome:
-    """One random cell, repaired. An exclusive space draws one operation an edge and knows no ``active``.
+    """One random cell, repaired. An exclusive space draws one operation per edge and knows no ``active``.
 
     Raises:
         ValueError: more active edges than the space has, or any number of them in an exclusive space.

@@ -1,6 +1,6 @@
 """Random search with weight sharing (Li & Talwalkar, 2019).
 
-A one-shot model is trained on cells of two inputs a node with one operation each (recurrent: one input). Then, in
+A one-shot model is trained on cells of two inputs per node with one operation each (recurrent: one input). Then, in
 rounds, many random cells are measured cheaply, the best of them on the whole validation set, and the best over all
 rounds wins. The released code returns the best of the *first* round; the paper's rule is what runs here.
 """
@@ -38,7 +38,7 @@ class RSWSSettings:
         rounds: rounds of random cells.
         samples: cells measured cheaply in each round.
         refined: of these, how many are measured on the whole validation set.
-        inputs: inputs a node.
+        inputs: inputs per node.
         seconds: one-shot training ends after this much training time; no limit if empty.
         device_seconds: the whole search takes this long, neither ``rounds`` nor the epochs of the training ending it;
             ``conas``: as long as CoNAS's search under the same seed (the harness knows how long that was).
@@ -48,7 +48,7 @@ class RSWSSettings:
     rounds: int = setting(3, f"{LI}: one for 10,000 batches, 3 at 100 epochs")
     samples: int = setting(1000, f"{LI}, supplement A.4")
     refined: int = setting(10, f"{LI}, supplement A.4")
-    inputs: int = setting(2, f"{LI}: two inputs a node, one in the recurrent cell")
+    inputs: int = setting(2, f"{LI}: two inputs per node, one in the recurrent cell")
     seconds: float | None = setting(None, f"{LI}: training ends with its epochs")
     device_seconds: float | Literal["conas"] | None = setting(
         None, "Table 3, 'equal search time': conas, measurements included", absent=None

@@ -1,4 +1,4 @@
-"""How the searches of DARTS' family draw a cell: a fixed number of inputs a node, one operation on each."""
+"""How the searches of DARTS' family draw a cell: a fixed number of inputs per node, one operation on each."""
 
 from dataclasses import dataclass
 

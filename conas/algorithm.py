@@ -44,7 +44,7 @@ class Settings:
     """The inputs of Algorithm 1; the defaults are the paper's for the CNN (section 4.1).
 
     Attributes:
-        m: measurements a stage.
+        m: measurements per stage.
         s: monomials kept, for every stage or stage by stage (the RNN: ``t=2, s=(10, 5)``, section 4.3).
         d: largest degree of a monomial.
         t: stages.

@@ -4,10 +4,10 @@ Tools disagree about what a multiply-add is, so four counts are kept for images:
 
 - ``mult_adds``: convolutions and linear layers only, by thop with every other rule set to 0.
 - ``mult_adds_independent``: the same, by torch's own counter, which sees tensor operations and not modules.
-- ``mult_adds_thop``: as thop comes. It counts an affine batch norm as 4 operations an element (2 without weights), an
-  average pool as 1 an output, the global average pool as 65 a channel of 8x8; ReLUs, maximum pools as none.
+- ``mult_adds_thop``: as thop comes. It counts an affine batch norm as 4 operations per element (2 without weights), an
+  average pool as 1 per output, the global average pool as 65 per channel of 8x8; ReLUs, maximum pools as none.
 - ``mult_adds_ptflops_like``: the convention behind the paper's column (its DARTS: 548 M): convolutions and
-  linear layers, 2 an element of an affine batch norm, 1 an element of a ReLU's output and of a pool's input.
+  linear layers, 2 per element of an affine batch norm, 1 per element of a ReLU's output and of a pool's input.
 
 No counter sees the sums of a node's edges, concatenations or the zeros of ``none``: none of them multiplies.
 What thop cannot see at all is a function called outside a module and a module type it has no rule for; so a final

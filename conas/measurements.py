@@ -58,7 +58,7 @@ def measure(
 ) -> Measurements:
     """``m`` measurements in the subcube of the ``fixed`` bits (definition 2.2), those of ``earlier`` first.
 
-    The free bits are drawn at once from ``rng``: +1 with probability ``p`` (one operation an edge in an exclusive
+    The free bits are drawn at once from ``rng``: +1 with probability ``p`` (one operation per edge in an exclusive
     space). Losses that are NaN, infinite or above ``threshold`` are left out and counted; no other value takes their
     place.
     """

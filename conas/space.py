@@ -119,7 +119,7 @@ class Space(Encoding):
     Attributes:
         repair_operation: what a node without any input takes (section 3: Identity; section 4.3: ReLU),
         repair_source: and from where: ``first`` is node 0 (c_{k-2}), ``previous`` the node before.
-        exclusive: exactly one operation an edge, as in the tabular benchmarks; the paper's spaces are free.
+        exclusive: exactly one operation per edge, as in the tabular benchmarks; the paper's spaces are free.
     """
 
     name: str

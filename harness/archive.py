@@ -1,6 +1,6 @@
 """`python -m harness.archive pack SWEEP ... FILE`: the records of a sweep's runs as one file.
 
-One line a run, sorted by name::
+One line per run, sorted by name::
 
     {"run": "cifar10-conas-s0-...", "record": {...record.json...}, "metrics": [...lines of metrics.jsonl...]}
 

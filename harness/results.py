@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 class Results(NamedTuple):
-    """Two tables: one row a run, and one row a run, stage and epoch.
+    """Two tables: one row per run, and one row per run, stage and epoch.
 
     ``runs`` has the record's fields by dotted name, indexed by the run's name; ``metrics`` has the columns ``run``,
     ``stage``, ``epoch`` and one for every figure, NaN where a row has none. Errors are in percent, losses in nats.
@@ -106,7 +106,7 @@ def records(where: Source) -> tuple[list[Record], list[str]]:
 
 
 def runs(where: Source) -> pd.DataFrame:
-    """One row a run, see `Results`."""
+    """One row per run, see `Results`."""
     readable = records(where)[0]
     frame = pd.json_normalize([_row(record) for record in readable])
     return frame.set_index(pd.Index([record.id for record in readable], name="run", dtype=str))
@@ -122,7 +122,7 @@ def _row(record: Record) -> dict[str, Any]:
 
 
 def metrics(where: Source) -> pd.DataFrame:
-    """One row a run, stage and epoch, see `Results`."""
+    """One row per run, stage and epoch, see `Results`."""
     columns = _Columns()
     for run, content in where.contents("metrics.jsonl"):
         columns.add(run, [] if isinstance(content, Exception) else parse(content))

@@ -23,7 +23,7 @@ _COLUMNS = {
 
 
 def frame(runs: Runs, tables: Sequence[Table]) -> pd.DataFrame:
-    """One line a row with finished searches, in the first of ``tables`` that has them: the means of what they spent.
+    """One line per row with finished searches, in the first of ``tables`` that has them: the means of what they spent.
 
     Work that several runs share counts in each. A published cell and a random one were not searched for here, so they
     have no line.

@@ -1,6 +1,6 @@
 """A table, filled from the runs: every row's own figures beside the published ones, where there are any.
 
-`Table.rows` gives the numbers as a data frame, one line a row. For a column with the key ``error`` it has the columns
+`Table.rows` gives the numbers as a data frame, one line per row. For a column with the key ``error`` it has the columns
 ``error.planned`` and ``.missing`` (runs), ``.n``, ``.best``, ``.mean`` and ``.sd`` (ours), ``.paper`` (as it is
 printed), ``.paper_best``, ``.paper_mean`` and ``.paper_sd``, ``.difference``, ``.low``, ``.high`` (95 %), ``.by`` (how
 the interval was found) and ``.excludes_zero``.

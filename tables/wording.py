@@ -100,7 +100,7 @@ def _estimands(table: Table) -> Iterator[str]:
             f'"{Over.SEARCHES.value}": every seed searches and trains, so the spread is also the search\'s.'
         )
     if Over.CELL in over:
-        yield "All other columns: of the cells that these searches found, one a seed."
+        yield "All other columns: of the cells that these searches found, one per seed."
 
 
 def _against(table: Table) -> Iterator[str]:

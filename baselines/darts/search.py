@@ -34,12 +34,12 @@ class DARTSSettings:
     Attributes:
         operations: ``five`` (the paper's own run), ``eight`` (the original, with ``none``) or ``recurrent``.
         order: of the architecture's gradient, 1 or 2.
-        inputs: inputs a node.
+        inputs: inputs per node.
     """
 
     operations: str = setting("five", "Table 1: DARTS in the search space of five operations")
     order: int = setting(2, f"{LIU}, the better of its two")
-    inputs: int = setting(2, f"{LIU}: two inputs a node, one in the recurrent cell")
+    inputs: int = setting(2, f"{LIU}: two inputs per node, one in the recurrent cell")
 
     def __post_init__(self) -> None:
         one_of(self, "operations", OPERATION_SETS)

@@ -31,7 +31,7 @@ class FinalCell(nn.Module):
         )
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
-        """Outputs c_{k-2} and c_{k-1} of the cells before -> c_k, each operation a call of its module."""
+        """Outputs c_{k-2} and c_{k-1} of the cells before -> c_k, each operation called as its module."""
         states = [self.preprocess[0](before), self.preprocess[1](last)]
         modules = iter(self.operations)
         for node in self.cell.nodes:

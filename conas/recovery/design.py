@@ -17,7 +17,7 @@ from conas.recovery.fourier import Monomial, basis_size
 from conas.recovery.sign_columns import Columns, Floats, Indexes
 
 MAX_COLUMNS = 20_000_000
-"""The largest basis that fits: one number a column is held, several times."""
+"""The largest basis that fits: one number per column is held, several times."""
 
 
 class Parities:

@@ -1,6 +1,6 @@
 """Chosen columns of the matrix A: signs, one byte each, with the products that solvers need.
 
-Products are taken a block of columns at a time, so that no copy of all columns in floating point is ever made.
+Products are taken one block of columns at a time, so that no copy of all columns in floating point is ever made.
 Inner products of sign vectors are computed in single precision, which holds them exactly (up to 2^24 rows).
 """
 

@@ -1,9 +1,9 @@
 """The recurrent cell at speed: the numbers of `conas.rnn.cell_plain`, from the same parameters.
 
-Nearly all the time goes into products of a state and a matrix, one an edge; those of one state with the
+Nearly all the time goes into products of a state and a matrix, one per edge; those of one state with the
 matrices of all nodes that read it are done as one. What follows them is cheap, but not if automatic
 differentiation records it operation by operation. So a whole window is one operation (`Unroll`) with its
-derivative written out: three arrays an edge are kept instead of a dozen, and the gradients of a matrix are
+derivative written out: three arrays per edge are kept instead of a dozen, and the gradients of a matrix are
 summed over time, and those of a state over its readers, inside the products that make them.
 """
 

@@ -44,7 +44,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set of images. ``mean`` and ``std``, one a channel, are of pixels between 0 and 1."""
+    """A data set of images. ``mean`` and ``std``, one per channel, are of pixels between 0 and 1."""
 
     name: str
     train: Images

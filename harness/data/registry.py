@@ -26,7 +26,7 @@ class ImageSet:
     Attributes:
         read: returns by split the images, uint8 (count, height, width, channels), and labels from 0, (count,). Every
             split but ``test`` is training data.
-        mean, std: one a channel, of pixels between 0 and 1.
+        mean, std: one per channel, of pixels between 0 and 1.
         counts: the published number of images of each split.
         side: height and width of an image in pixels; None if it is not known before the files are read.
         layout: the files; None for a set that ships with an installed package.

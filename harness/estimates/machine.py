@@ -28,7 +28,7 @@ Step = Callable[[torch.device, int, bool], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Machine:
-    """Training speed: ``overhead`` in seconds for each layer and step, ``rate`` in forward multiply-adds a second.
+    """Training speed: ``overhead`` in seconds for each layer and step, ``rate`` in forward multiply-adds per second.
 
     The layers of a language model are the rows of a window of text.
     """

@@ -1,4 +1,4 @@
-"""Runs as Slurm jobs, one job a run, submitted as arrays through submitit.
+"""Runs as Slurm jobs, one job per run, submitted as arrays through submitit.
 
 A job that reaches its time limit or is preempted ends its run in order and goes back into the queue; Slurm itself puts
 it back when a node fails. Either way the run goes on from its checkpoint.

@@ -188,7 +188,7 @@ class Database:
         self._prepared = True
 
     def _make_columns(self) -> None:
-        """Once a database: who removes a column does not find it again."""
+        """Once per database: who removes a column does not find it again."""
         settings = self._db["omniboard.settings"]
         mark = {"$setOnInsert": {"name": "conas_columns", "value": _LAYOUT}}
         if settings.update_one({"_id": object_id("columns")}, mark, upsert=True).upserted_id is None:

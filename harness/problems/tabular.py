@@ -1,6 +1,6 @@
 """Tabular benchmarks as problems: NAS-Bench-201 and NAS-Bench-Macro, read from files that the user names.
 
-A table holds every architecture of an exclusive space, one operation an edge: 5 on 6 edges (30 bits), or 3 on 8 layers
+A table holds every architecture of an exclusive space, one operation per edge: 5 on 6 edges (30 bits), or 3 on 8 layers
 (24 bits). A string that has no or several operations on an edge is no architecture; it is refused, for every method
 alike, so methods draw, restrict and minimise over valid strings only.
 
@@ -47,7 +47,7 @@ class TableError(Refused, ValueError):
 class Table:
     """Two losses for each architecture of an exclusive space.
 
-    Architectures are numbered by their operations, one an edge, the first edge changing slowest.
+    Architectures are numbered by their operations, one per edge, the first edge changing slowest.
 
     Attributes:
         seen: what searches are told, shape (architectures,).

@@ -133,7 +133,7 @@ def facts(path: Path, **kinds: Any) -> dict[str, Any] | None:
 
 
 class Lines:
-    """An append-only file of JSON objects, one a line, safe for several processes that append at once.
+    """An append-only file of JSON objects, one per line, safe for several processes that append at once.
 
     A line torn by a kill, or one that is no object, is skipped when read; a torn one is closed by the next append.
     """

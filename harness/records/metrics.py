@@ -1,4 +1,4 @@
-"""The rows of a ``metrics.jsonl``: one an epoch and stage."""
+"""The rows of a ``metrics.jsonl``: one per epoch and stage."""
 
 import io
 import math

@@ -3,7 +3,7 @@
 ::
 
     ROOT/runs/DATASET-METHOD-sSEED-KEY/   record.json    the typed record of the run, replaced as a whole
-                                          metrics.jsonl  one line an epoch, append-only
+                                          metrics.jsonl  one line per epoch, append-only
                                           output.log, genotype.json, cell_*.svg and .png, checkpoint-*, weights.pt
     ROOT/stages/KIND-KEY/                 what runs share: trained one-shot models, measurements, searches
 

@@ -96,7 +96,7 @@ def _start_worker(folder: Path) -> None:
 
 
 def run_job(job: Job) -> list[dict[str, Any]]:
-    """One row a seed: what was spent, the regret of the answer in percentage points, and how well CoNAS's polynomial
+    """One row per seed: what was spent, the regret of the answer in percentage points, and how well CoNAS's polynomial
     predicts measurements that it was not made from."""
     table = _tables[job.table]
     contender = next(contender for contender in CONTENDERS if contender.name == job.contender)

@@ -1,4 +1,4 @@
-"""The race as a picture: mean regret against the budget, one panel a table."""
+"""The race as a picture: mean regret against the budget, one panel per table."""
 
 import math
 

@@ -32,7 +32,7 @@ correction for their number.
 
 ![CoNAS taken apart](ablations.png)
 
-What the recovery rests on: monomials are orthogonal under uniformly random bits. With one operation an edge the bits
+What the recovery rests on: monomials are orthogonal under uniformly random bits. With one operation per edge the bits
 are neither uniform nor independent, so the sizes of coefficients no longer rank monomials, and dropping all but the
 largest can leave a polynomial that predicts worse than a constant (R² below 0). The medians of R² on measurements that
 a polynomial was not made from are given for each benchmark.

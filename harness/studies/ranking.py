@@ -48,7 +48,7 @@ def tau(rows: pd.DataFrame, first: str, second: str) -> tuple[float, float, floa
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """One point a sub-network, darker with more edges."""
+    """One point per sub-network, darker with more edges."""
     figure, (axis,) = panels(1, width=4.6, height=3.6)
     sns.scatterplot(rows, x=ONE_SHOT, y=ALONE, hue="active edges", palette="Greys", edgecolor="black", ax=axis)
     value, low, high = tau(rows, ONE_SHOT, ALONE)

@@ -60,7 +60,7 @@ class Trainee(Protocol):
 @dataclass
 class Progress:
     """Where a training stands: ``step`` steps of ``epoch`` are done. ``seconds`` is training time over all attempts,
-    ``history`` one row of metrics an epoch."""
+    ``history`` one row of metrics per epoch."""
 
     epoch: int = 0
     step: int = 0

@@ -22,7 +22,7 @@ _COLUMNS = ["panel", "dataset", "seed", "quantity", "stage", "mean", "sd", "meas
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a search and stage: the mean and the sample SD of its measurements."""
+    """One line per search and stage: the mean and the sample SD of its measurements."""
     lines = []
     for panel, (sweep, row) in PANELS.items():
         for record in runs.sample(sweep, row).done:

@@ -25,7 +25,7 @@ _COLUMNS = ["search", "stage", "seed", "measurements", "fit_r2", "held_out_r2", 
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a search and stage: R² of the s largest monomials where they were fitted and where they were not.
+    """One line per search and stage: R² of the s largest monomials where they were fitted and where they were not.
 
     ``undecided_bits`` is log2 of the number of minimisers: how much is left to the tie rule. Stages whose losses
     do not vary, or with too few measurements to hold some out, have no R² and no line.

@@ -36,7 +36,7 @@ def rows(runs: Runs) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """One panel a data set, the best mean on top; CoNAS in colour, published cells as lines."""
+    """One panel per data set, the best mean on top; CoNAS in colour, published cells as lines."""
     shown = [sweep for sweep in PANELS if sweep in set(frame["table"])]
     most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
     figure, axes = panels(len(shown), width=5.0, height=1.4 + 0.27 * most)

@@ -22,7 +22,7 @@ _QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": las
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a row of Table 4 and quantity; the row ``chance`` holds the distance of random pairs of strings."""
+    """One line per row of Table 4 and quantity; the row ``chance`` holds the distance of random pairs of strings."""
     lines = []
     for name in runs.rows(TABLE.name):
         sample = runs.sample(TABLE.name, name)

@@ -82,7 +82,7 @@ def by_loader(images: Images, recipe: Augmenter, batch: int, workers: int) -> in
 
 
 def compare(images: Images, recipe: Augmenter, batch: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Seconds an epoch and times the harness's, over ``rounds`` rounds after one that warms up."""
+    """Seconds per epoch and times the harness's, over ``rounds`` rounds after one that warms up."""
     epochs = iter(range(rounds + 1))
     ways: dict[str, Callable[[], int]] = {
         "harness": lambda: in_memory(images, recipe, batch, next(epochs)),
@@ -122,7 +122,7 @@ def main() -> None:
     options = parser.parse_args()
     images = colour_images(options.data_dir, options.images)
     rows = {name: compare(images, recipe, options.batch, options.rounds) for name, recipe in RECIPES.items()}
-    print(f"seconds an epoch of {EPOCH} images, batch {options.batch}, {torch.get_num_threads()} threads")
+    print(f"seconds per epoch of {EPOCH} images, batch {options.batch}, {torch.get_num_threads()} threads")
     for name, ways in rows.items():
         print(name)
         for way, row in ways.items():

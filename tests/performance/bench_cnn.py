@@ -337,7 +337,7 @@ def step_mult_adds(size: Size) -> float:
 
 
 def peak_rate(size: int = 1024, repeats: int = 20) -> float:
-    """Multiply-adds a second of a square matrix product, the best of ``repeats``."""
+    """Multiply-adds per second of a square matrix product, the best of ``repeats``."""
     a = torch.randn(size, size, generator=torch_generator(0, "peak"))
     seconds = []
     for _ in range(repeats):
@@ -372,7 +372,7 @@ def draw_growth(rows: pd.DataFrame) -> Figure:
         sns.lineplot(shown, x="value", y=what, hue="version", style="version", ax=axis, **style)
         axis.set(xlabel=names.get(quantity, quantity) if what == "gigabytes" else None, ylabel=None)
         axis.set_ylim(0, 1.05 * rows[what].max())
-    axes[0].set_ylabel("s of cores a step")
+    axes[0].set_ylabel("core-seconds per step")
     axes[len(GROWTH)].set_ylabel("GB")
     axes[0].legend(title=None, frameon=False)
     return figure

@@ -5,7 +5,7 @@
 ``edges`` is the plain cell, one active edge after the other; ``masked`` computes every activation of every
 edge and multiplies by 0 or 1, as a DARTS search cell with fixed weights does; both with the ordinary softmax.
 ``fast`` is what the harness trains. All three take the same weights, words, sub-networks and masks. The one-shot
-model trains a random sub-network a step, the final one the cell DARTS V2.
+model trains a random sub-network per step, the final one the cell DARTS V2.
 """
 
 import argparse

@@ -152,7 +152,7 @@ def polynomial(variables: int, monomials: int, components: int) -> SparsePolynom
 
 
 def minimisers(rounds: int) -> list[dict[str, object]]:
-    """The exact minimiser; up to 20 bits against trying all strings, a matrix product a block."""
+    """The exact minimiser; up to 20 bits against trying all strings, a matrix product per block."""
     rows: list[dict[str, object]] = []
     for variables, monomials, components in ((20, 24, 1), (40, 45, 5), (60, 85, 1)):
         g = polynomial(variables, monomials, components)

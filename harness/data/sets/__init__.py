@@ -1,1 +1,1 @@
-"""One module a data set; each is found by being here."""
+"""One module per data set; each is found by being here."""

@@ -30,7 +30,7 @@ _REMOTES = tuple(
     layout=Layout("ptb", _DIGESTS, _REMOTES),
 )
 def ptb(files: Files) -> dict[str, list[str]]:
-    """One sentence a line; its end is a token."""
+    """One sentence per line; its end is a token."""
     return {split: _words(files.read(f"ptb.{split}.txt").decode()) for split in ("train", "valid", "test")}
 
 
