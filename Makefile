@@ -99,7 +99,7 @@ scorecard: ## every claim of the paper with a number or a comparison, tested
 report: ## one self-contained HTML page of everything
 
 KEPT := docs/laptop-replication
-laptop-replication: install ## the records of profile laptop into docs/laptop-replication/, and everything that is built from them
+laptop-replication: install ## pack the laptop records into docs/laptop-replication/ and rebuild everything from them
 	$(BIN)/python -m harness.archive pack all --profile laptop $(SETTINGS) --store "$(STORE)" $(KEPT)/runs.jsonl
 	for what in tables scorecard; do \
 		$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \

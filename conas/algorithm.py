@@ -58,8 +58,8 @@ class Settings:
         debias: refit the kept monomials by least squares (footnote 2).
         constant_counts: the constant takes one of the s places, as Algorithm 1 is written.
         reuse: earlier measurements that agree with the bits fixed since then replace new ones.
-        oracle: ``one_shot``, or ``stand_alone`` to train every measured network on its own (appendix A.1)
-        epochs: for this many epochs.
+        oracle: ``one_shot``, or ``stand_alone`` to train every measured network on its own (appendix A.1).
+        epochs: how long ``stand_alone`` trains each of them.
 
     Raises:
         ValueError: an impossible value.

@@ -117,8 +117,8 @@ class Space(Encoding):
     """A directed acyclic graph of ``inputs`` + ``nodes`` nodes for each cell, every node reading every earlier one.
 
     Attributes:
-        repair_operation: what a node without any input takes (section 3: Identity; section 4.3: ReLU),
-        repair_source: and from where: ``first`` is node 0 (c_{k-2}), ``previous`` the node before.
+        repair_operation: what a node without any input takes (section 3: Identity; section 4.3: ReLU).
+        repair_source: where such a node takes it from: ``first`` is node 0 (c_{k-2}), ``previous`` the node before.
         exclusive: exactly one operation per edge, as in the tabular benchmarks; the paper's spaces are free.
     """
 
@@ -184,7 +184,7 @@ class Space(Encoding):
         return self.changed(np.tile(alpha, (self.changes, 1)), np.arange(self.changes))
 
     def decode(self, alpha: ArrayLike) -> Genotype:
-        """The genotype that activates exactly the edges whose bit is +1; nodes may stay empty."""
+        """The genotype of exactly the edges whose bit in ``alpha``, shape (n,), is +1; nodes may stay empty."""
         active = [edge for edge, bit in zip(self.edges, self.check(alpha), strict=True) if bit > 0]
         return Genotype(self.inputs, {cell: self._cell(cell, active) for cell in self.cells})
 
@@ -197,7 +197,7 @@ class Space(Encoding):
         return Cell(tuple(tuple(chosen[target]) for target in targets), tuple(targets))
 
     def encode(self, genotype: Genotype) -> Alpha:
-        """The inverse of `decode`.
+        """The inverse of `decode`: an encoder of shape (n,).
 
         Raises:
             GenotypeError: a cell, node or operation that this space does not have.
@@ -238,7 +238,7 @@ class Space(Encoding):
         return 0 if self.repair_source == "first" else target - 1
 
     def build(self, alpha: ArrayLike) -> Genotype:
-        """Decode and repair: the genotype whose network can be built."""
+        """Decode ``alpha``, shape (n,), and repair: the genotype whose network can be built."""
         return self.repair(self.decode(alpha))
 
     def sample(self, rng: np.random.Generator, size: int, p: float = 0.5) -> Alpha:

@@ -1,4 +1,20 @@
-"""Runs, their records and everything around them."""
+"""Runs, their records and everything around them.
+
+The modules here are what you type (`run`, `sweep`, `status`, `worker`, `sync`, `archive`) or import (`results`).
+The rest is in rooms, each listed above those that it uses:
+
+studies, dashboard    experiments on the method itself; Omniboard for the runs
+launch                many runs at once: on this machine, from a queue, on Slurm
+execution             one run from its settings to its record
+estimates             how long a run will take
+problems              what answers a search's questions: trained models, tables of benchmarks
+training              networks for images and text, trained epoch by epoch and resumable
+config                settings, sweeps, and what identifies a run (their values: settings/, sweeps/)
+pictures, mongo       cells and plots; the mirror of the runs in MongoDB
+data                  data sets: downloads, readers, augmentation
+records               what a run keeps on disk
+console               progress, output and refusals
+"""
 
 import importlib.util
 import io

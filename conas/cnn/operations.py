@@ -36,7 +36,7 @@ class Separable(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw input; the ReLU is applied here."""
+        """x (N, C, H, W), before its ReLU -> (N, C, H / stride, W / stride)."""
         return self.norm(self.pointwise(self.depthwise(self.relu(x))))
 
 
@@ -49,7 +49,7 @@ class SeparableTwice(nn.Module):
         self.second = Separable(channels, kernel, 1, dilation, affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw input; the ReLUs are applied here."""
+        """x (N, C, H, W), before its ReLU -> (N, C, H / stride, W / stride)."""
         return self.second(self.first(x))
 
 
@@ -63,7 +63,7 @@ class ReLUConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw input; the ReLU is applied here."""
+        """x (N, channels_in, H, W), before its ReLU -> (N, channels, H, W)."""
         return self.norm(self.convolution(self.relu(x)))
 
 
@@ -78,7 +78,7 @@ class FactorizedReduce(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw input; the ReLU is applied here."""
+        """x (N, channels_in, H, W), before its ReLU -> (N, channels, H / 2, W / 2)."""
         x = self.relu(x)
         return self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
 
@@ -155,7 +155,7 @@ class NormalisedPool(nn.Module):
         self.norm = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw input."""
+        """(N, C, H, W) -> (N, C, H / stride, W / stride)."""
         return self.norm(self.pool(x))
 
 

@@ -96,7 +96,7 @@ class Concatenation(Node):
 
     @cached_property
     def rectified(self) -> Tensor:
-        """Behind a ReLU, which the nodes' own edges mostly have computed."""
+        """After a ReLU, of which the nodes' own edges have usually computed most already."""
         return torch.cat([node.rectified for node in self._nodes], dim=1)
 
 
