@@ -94,7 +94,7 @@ class Bernoulli(Sampler):
 
 
 def connect_empty_nodes(space: Space, alpha: Alpha, rng: np.random.Generator) -> Alpha:
-    """``alpha`` with one random edge into each node that had none (section 4.3), drawn in node order."""
+    """``alpha``, shape (n,), with one random edge into each node that had none (section 4.3), drawn in node order."""
     connected = alpha.copy()
     inputs: dict[tuple[str, int], list[int]] = {}
     for bit, edge in enumerate(space.edges):

@@ -85,14 +85,14 @@ class Archive:
 
 def _packed(line: bytes) -> Packed:
     try:
-        told = orjson.loads(line)
+        item = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise DamagedRecord(f"not valid JSON: {error}") from error
-    if not isinstance(told, dict) or not isinstance(told.get("run"), str) or not isinstance(told.get("metrics"), list):
+    if not isinstance(item, dict) or not isinstance(item.get("run"), str) or not isinstance(item.get("metrics"), list):
         raise DamagedRecord("it lacks run, record or metrics")
-    if not all(map(is_row, told["metrics"])):
+    if not all(map(is_row, item["metrics"])):
         raise DamagedRecord("its metrics are no rows of an epoch and a stage")
-    return Packed(told["run"], believe(told["run"], told.get("record")), told["metrics"])
+    return Packed(item["run"], believe(item["run"], item.get("record")), item["metrics"])
 
 
 class ArchiveError(OSError):
@@ -119,8 +119,8 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
         folder = store.run(name)
         record = folder.record()
         if record is not None and record.status in _ENDED:
-            told = {"run": name, "record": record.model_dump(mode="json"), "metrics": list(folder.metrics)}
-            lines.append(orjson.dumps(told, option=orjson.OPT_SORT_KEYS) + b"\n")
+            fields = {"run": name, "record": record.model_dump(mode="json"), "metrics": list(folder.metrics)}
+            lines.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) + b"\n")
     if not lines:
         raise ArchiveError(f"none of the runs to be packed has ended in {store.root}; {path} is left as it is")
     write_atomic(path, b"".join(lines))
@@ -194,8 +194,8 @@ def compare(path: Path, store: Store) -> Outcome:
 
 def _bits(record: Record) -> dict[str, Any]:
     """Everything in a record that the seed decides, and neither the clock nor the machine."""
-    told = record.model_dump(include={"status", "genotype", "counts", "metrics", "weights"})
-    return told | {"search": record.search and record.search.details}
+    fields = record.model_dump(include={"status", "genotype", "counts", "metrics", "weights"})
+    return fields | {"search": record.search and record.search.details}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -113,12 +113,12 @@ def runs(where: Source) -> pd.DataFrame:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    told = record.model_dump(mode="json", exclude={"genotype": True, "attempts": True, "search": {"details": True}})
+    fields = record.model_dump(mode="json", exclude={"genotype": True, "attempts": True, "search": {"details": True}})
     attempts = record.attempts
     times = (
         {"started": attempts[0].started, "ended": attempts[-1].ended, "device": attempts[-1].device} if attempts else {}
     )
-    return {**told, **times, "attempts": len(attempts)}
+    return {**fields, **times, "attempts": len(attempts)}
 
 
 def metrics(where: Source) -> pd.DataFrame:

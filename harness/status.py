@@ -115,8 +115,8 @@ def _report(where: Where, plans: list[Plan]) -> Iterator[str]:
     loose = others(where.store, overviews)
     if loose:
         yield f"no launched sweep: {len(loose)} runs"
-        yield from (f"  {_run(run, it)}" for run, it in loose.items() if it.state in _SHOWN)
-    spent = sum(one.spent for one in overviews) + sum(it.spent for it in loose.values())
+        yield from (f"  {_run(run, standing)}" for run, standing in loose.items() if standing.state in _SHOWN)
+    spent = sum(one.spent for one in overviews) + sum(standing.spent for standing in loose.values())
     left = sum(one.left(run) for one in overviews for run in one.runs)
     if trouble:
         yield trouble
@@ -136,21 +136,21 @@ def _numbers(one: Overview) -> str:
 def _runs(one: Overview) -> Iterator[str]:
     for state in _SHOWN:
         for run in one.runs:
-            it = one.standings[run.id]
-            if it.state == state:
+            standing = one.standings[run.id]
+            if standing.state == state:
                 left = f", the run about {duration(one.left(run))}" if state == "running" else ""
-                yield _run(run.id, it) + left
+                yield _run(run.id, standing) + left
 
 
-def _run(run: str, it: Standing) -> str:
-    if it.state != "running":
-        return f"{it.state:8} {run}: {it.reason} ({it.attempts} attempts)"
-    work = it.work
+def _run(run: str, standing: Standing) -> str:
+    if standing.state != "running":
+        return f"{standing.state:8} {run}: {standing.reason} ({standing.attempts} attempts)"
+    work = standing.work
     if not work:
-        return f"{it.state:8} {run}: by {it.worker}, for {duration(it.elapsed)}"
+        return f"{standing.state:8} {run}: by {standing.worker}, for {duration(standing.elapsed)}"
     share = f"{work['title']} {work['done']}/{work['total']}"
     share += f" ({100 * work['done'] / work['total']:.0f} %)" if work["total"] else ""
-    return f"{it.state:8} {run}: {share}, {duration(work['left'])} left of it"
+    return f"{standing.state:8} {run}: {share}, {duration(work['left'])} left of it"
 
 
 def _launch(one: Overview) -> str:

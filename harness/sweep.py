@@ -122,8 +122,8 @@ def _queue(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
     number = queue.put(jobs, options.retries)
     for sweep in prepared:
         sweep.plan.launched("queue", options.command, database=queue.name)
-    there = len(jobs) - number
-    print(f"# {number} runs queued in {queue.name}, {there} were there already; python harness/worker.py makes them")
+    known = len(jobs) - number
+    print(f"# {number} runs queued in {queue.name}, {known} were there already; python harness/worker.py makes them")
     return 0
 
 

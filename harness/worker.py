@@ -26,7 +26,7 @@ from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
 from harness.mongo.database import URL_VARIABLE, Database, reason
-from harness.records.heartbeat import LAPSE
+from harness.records.heartbeat import SILENCE_SECONDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lapse",
         type=float,
-        default=LAPSE,
+        default=SILENCE_SECONDS,
         metavar="SECONDS",
         help="silence after which other workers may take its runs (default: %(default).0f)",
     )

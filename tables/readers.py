@@ -82,13 +82,13 @@ def active_edges(record: Record, runs: Runs) -> float | None:
 
 def distance_to_reference(record: Record, runs: Runs) -> float | None:
     """Hamming distance to the solution of lambda = 1 on the same measurements (appendix A.6)."""
-    mine = encoder(record)
+    own = encoder(record)
     peers = runs.sample("table4", REFERENCE_ROW).done
-    theirs = next((encoder(peer) for peer in peers if peer.seed == record.seed), None)
-    if mine is None or theirs is None:
+    reference = next((encoder(peer) for peer in peers if peer.seed == record.seed), None)
+    if own is None or reference is None:
         return None
     bits = space(record.config["space"])
-    return float(hamming(bits.parse(mine), bits.parse(theirs)))
+    return float(hamming(bits.parse(own), bits.parse(reference)))
 
 
 def encoder(record: Record) -> str | None:

@@ -90,8 +90,8 @@ class Runs:
     def of(cls, records: Iterable[Record], profile: str, extra: sweeps.Extra = ()) -> "Runs":
         """The runs of ``profile`` among ``records``."""
         everything = list(records)
-        mine = {record.id: record for record in everything if record.profile == profile}
-        return cls(profile, mine, extra, sum(record.profile != profile for record in everything))
+        own = {record.id: record for record in everything if record.profile == profile}
+        return cls(profile, own, extra, sum(record.profile != profile for record in everything))
 
     @property
     def is_full_scale(self) -> bool:

@@ -164,8 +164,8 @@ def _ours(metric: Metric, values: Mapping[str, Any]) -> str:
     if values["n"] > 1 and values["sd"]:
         text += f" ± {number(values['sd'], metric.form)}"
         text = f"{number(values['best'], metric.form)} | {text}" if metric.best else text
-    of = f" of {values['planned']}" if values["n"] < values["planned"] else ""
-    return f"{text} (n = {values['n']}{of})"
+    planned = f" of {values['planned']}" if values["n"] < values["planned"] else ""
+    return f"{text} (n = {values['n']}{planned})"
 
 
 def _difference(metric: Metric, values: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ def call(model: nn.Module, parameters: Parameters, *args: Any, **kwargs: Any) ->
 
 def first_order(valid_loss: Loss, weights: Parameters, architecture: Parameters) -> Parameters:
     """The gradient of the validation loss at the present weights, by the name of the architecture parameter."""
-    return _gradients(valid_loss, weights, architecture, of=architecture)
+    return _gradients(valid_loss, weights, architecture, targets=architecture)
 
 
 def second_order(
@@ -107,9 +107,9 @@ def second_order(
     along the last factor, by ``difference`` over all weights (0.01 in the paper). If the step clips, so is the last
     factor, and what the step multiplies its gradient by counts as a constant that lowers its rate.
     """
-    gradients, factor = step.clipped(_gradients(train_loss, weights, architecture, of=weights))
+    gradients, factor = step.clipped(_gradients(train_loss, weights, architecture, targets=weights))
     moved = step(weights, gradients)
-    both = _gradients(valid_loss, moved, architecture, of={**architecture, **moved})
+    both = _gradients(valid_loss, moved, architecture, targets={**architecture, **moved})
     direction, _ = step.clipped({name: both[name] for name in weights})
     product = _second_derivative(train_loss, weights, architecture, direction, difference)
     return {name: both[name] - step.rate * factor * product[name] for name in architecture}
@@ -129,8 +129,10 @@ def _second_derivative(
     return {name: (ahead[name] - behind[name]) / (2 * epsilon) for name in architecture}
 
 
-def _gradients(loss: Loss, weights: Parameters, architecture: Parameters, of: Parameters) -> Parameters:
-    leaves = {name: tensor.detach().requires_grad_(name in of) for name, tensor in {**weights, **architecture}.items()}
-    wanted = [leaves[name] for name in of]
+def _gradients(loss: Loss, weights: Parameters, architecture: Parameters, targets: Parameters) -> Parameters:
+    leaves = {
+        name: tensor.detach().requires_grad_(name in targets) for name, tensor in {**weights, **architecture}.items()
+    }
+    wanted = [leaves[name] for name in targets]
     gradients = torch.autograd.grad(loss(leaves), wanted, materialize_grads=True)
-    return dict(zip(of, gradients, strict=True))
+    return dict(zip(targets, gradients, strict=True))

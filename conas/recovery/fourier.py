@@ -68,7 +68,7 @@ class SparsePolynomial:
         return self.parities(alphas).combine(np.array(list(self.terms.values()), dtype=np.float64))
 
     def parities(self, alphas: ArrayLike) -> Columns:
-        """The parities of the polynomial's monomials at ``alphas``, one column each in the order of ``terms``."""
+        """The parities of the monomials at ``alphas``, shape (m, n): shape (m, len(self)), columns as ``terms``."""
         signs = np.asfortranarray(alphas, dtype=np.int8)
         columns = np.ones((len(signs), len(self)), dtype=np.int8, order="F")
         start = 0

@@ -70,8 +70,8 @@ class FourierProcess:
 
     def _believed(self, candidates: Alpha, index: int, halves: Array, variance: Array) -> Array:
         """What a measurement at candidate ``index`` adds to the triangular factor's rows over the candidates."""
-        there = correlations(candidates[index][None], candidates, self.rho)[0]
-        return (there - halves[:, index] @ halves) / np.sqrt(max(variance[index] + self.noise, _LEAST_VARIANCE))
+        between = correlations(candidates[index][None], candidates, self.rho)[0]
+        return (between - halves[:, index] @ halves) / np.sqrt(max(variance[index] + self.noise, _LEAST_VARIANCE))
 
     def _posterior(self, candidates: Alpha) -> tuple[Array, Array, Array]:
         between = correlations(self._alphas, candidates, self.rho)

@@ -24,7 +24,7 @@ class GreedySolution:
 
 
 def iht(parities: Parities, y: Floats, s: int) -> GreedySolution:
-    """Normalised iterative hard thresholding (Blumensath & Davies, 2009 and 2010) with ``s`` columns.
+    """Normalised iterative hard thresholding (Blumensath & Davies, 2009 and 2010) with ``s`` columns; y: shape (m,).
 
     A step of steepest descent, of which the ``s`` largest coefficients are kept; its length is the exact one for
     the current columns, halved while the columns change and the step is too long to be stable.
@@ -74,7 +74,7 @@ def _largest(x: Floats, s: int) -> Indexes:
 
 
 def omp(parities: Parities, y: Floats, s: int) -> GreedySolution:
-    """Orthogonal matching pursuit: ``s`` times the column that fits the residual best, then least squares."""
+    """Orthogonal matching pursuit: ``s`` times the column that fits the residual best, then least squares; y: (m,)."""
     indexes: Indexes = np.empty(0, dtype=np.int64)
     coefficients: Floats = np.empty(0)
     residual = y

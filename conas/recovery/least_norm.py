@@ -1,11 +1,11 @@
 """The Lasso's answer where it has more than one: the solution of least l2 norm.
 
 All solutions share the residual r, and with it the columns that are as correlated with it as the penalty allows,
-|A^T r| = alpha (Tibshirani, 2013). A solution is anything on these columns, with the signs of A^T r, that fits
+|A^T r| = penalty (Tibshirani, 2013). A solution is anything on these columns, with the signs of A^T r, that fits
 y - r. If they are independent there is one; else there is a polytope of them, with exactly one point of least l2
 norm. That point depends neither on the order of the bits nor on which of a bit's two values is called +1.
 
-It is the limit of elastic nets, 1/2 ||y - A x||^2 + alpha ||x||_1 + epsilon/2 ||x||^2, as epsilon vanishes. Each of
+It is the limit of elastic nets, 1/2 ||y - A x||^2 + penalty ||x||_1 + epsilon/2 ||x||^2, as epsilon vanishes. Each of
 them is smooth in r, which has as many entries as there are measurements, and is solved by Newton's method. Once
 epsilon is small the columns in play change no more; with these, the limit itself is a least-squares problem, and its
 solution is checked against the conditions of the optimum.
@@ -54,9 +54,9 @@ class Answer:
     least_norm: bool
 
 
-def judge(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coefficients: Floats) -> Answer:
-    """A solver's solution of ``1/2 ||y - A x||^2 + alpha ||x||_1`` and, as far as it shows, whether it is unique."""
-    lasso = _Lasso(parities, y, alpha)
+def judge(parities: Parities, y: Floats, penalty: float, indexes: Indexes, coefficients: Floats) -> Answer:
+    """A solver's solution of ``1/2 ||y - A x||^2 + penalty ||x||_1`` and, as far as it shows, whether it is unique."""
+    lasso = _Lasso(parities, y, penalty)
     found = None if lasso.blurred else lasso.on(indexes, np.sign(coefficients))
     crowded = len(indexes) > parities.m
     if found is not None:
@@ -65,9 +65,9 @@ def judge(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coeffic
     return Answer(indexes, coefficients, False if crowded and not lasso.blurred else None, least_norm=False)
 
 
-def settle(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coefficients: Floats) -> Answer:
+def settle(parities: Parities, y: Floats, penalty: float, indexes: Indexes, coefficients: Floats) -> Answer:
     """From a solver's solution to that of least l2 norm: the solver's own if there is no other."""
-    lasso = _Lasso(parities, y, alpha)
+    lasso = _Lasso(parities, y, penalty)
     own = Answer(indexes, coefficients, None, least_norm=False)
     if lasso.blurred:
         return own
@@ -84,7 +84,7 @@ def settle(parities: Parities, y: Floats, alpha: float, indexes: Indexes, coeffi
 class _Point:
     """A solution ``x`` on some columns, with their ``multipliers`` v, ``x = A^T v``, and what it leaves.
 
-    ``reached`` holds, for all columns, the sign of a correlation that is alpha, and 0 for those below.
+    ``reached`` holds, for all columns, the sign of a correlation that equals the penalty, and 0 for those below.
     """
 
     x: Floats
@@ -96,23 +96,23 @@ class _Point:
 class _Lasso:
     """The problem, and the ``candidates``: columns that may have a coefficient other than zero."""
 
-    def __init__(self, parities: Parities, y: Floats, alpha: float) -> None:
+    def __init__(self, parities: Parities, y: Floats, penalty: float) -> None:
         self.parities = parities
         self.y = y
-        self.alpha = alpha
+        self.penalty = penalty
         rounding = 64 * float(np.finfo(np.float64).eps) * len(y) * float(np.abs(y).max())
-        self.blurred = rounding > BLURRED * alpha
-        self._slack = EQUAL * alpha + rounding
+        self.blurred = rounding > BLURRED * penalty
+        self._slack = EQUAL * penalty + rounding
         self.candidates = np.ones(parities.size, dtype=bool)
 
     def in_play(self, correlations: Floats) -> Floats:
-        """The signs of those candidates whose correlation exceeds alpha, 0 for all other columns."""
-        return np.where(self.candidates & (np.abs(correlations) > self.alpha), np.sign(correlations), 0.0)
+        """The signs of those candidates whose correlation exceeds the penalty, 0 for all other columns."""
+        return np.where(self.candidates & (np.abs(correlations) > self.penalty), np.sign(correlations), 0.0)
 
     def on(self, indexes: Indexes, signs: Floats) -> "_Point | None":
         """The solution of least norm of those with ``signs`` on the columns ``indexes``; None if there is none."""
         columns = self.parities.columns(indexes)
-        x, multipliers = _fit(columns, self.y, self.alpha * signs)
+        x, multipliers = _fit(columns, self.y, self.penalty * signs)
         residual = self.y - columns.combine(x)
         reached = self._reached(residual, indexes, signs)
         if reached is None or (x * signs < -SETTLED * np.abs(x).max(initial=0)).any():
@@ -120,13 +120,13 @@ class _Lasso:
         return _Point(x, multipliers, residual, reached)
 
     def _reached(self, residual: Floats, indexes: Indexes, signs: Floats) -> Floats | None:
-        """The signs of all columns whose correlation is alpha, 0 for the others.
+        """The signs of all columns whose correlation equals the penalty, 0 for the others.
 
-        None where one exceeds alpha, or one of ``indexes`` is not ``signs`` times alpha.
+        None where one exceeds the penalty, or one of ``indexes`` is not ``signs`` times the penalty.
         """
         correlations = self.parities.correlate(residual)
-        at = np.where(np.abs(correlations) >= self.alpha - self._slack, np.sign(correlations), 0.0)
-        optimal = np.abs(correlations).max() <= self.alpha + self._slack and (at[indexes] == signs).all()
+        at = np.where(np.abs(correlations) >= self.penalty - self._slack, np.sign(correlations), 0.0)
+        optimal = np.abs(correlations).max() <= self.penalty + self._slack and (at[indexes] == signs).all()
         return at if optimal else None
 
     def independent(self, signs: Floats) -> bool:
@@ -166,7 +166,7 @@ def _elastic_net(lasso: _Lasso, residual: Floats, epsilon: float, most: int) -> 
 def _newton(lasso: _Lasso, signs: Floats, epsilon: float) -> Floats:
     """The elastic net's residual if the columns with a sign other than 0 are those in play."""
     indexes = np.flatnonzero(signs)
-    columns, y, push = lasso.parities.columns(indexes), lasso.y, lasso.alpha * signs[indexes]
+    columns, y, push = lasso.parities.columns(indexes), lasso.y, lasso.penalty * signs[indexes]
     if len(indexes) < len(y):
         inner = columns.gram(columns) + epsilon * np.eye(len(indexes))
         return y - columns.combine(cho_solve(cho_factor(inner), columns.project(y) - push))
@@ -183,7 +183,7 @@ def _length(
     def slope(length: float) -> float:
         moved = correlations + length * change
         signs = lasso.in_play(moved)
-        excess = signs * (np.abs(moved) - lasso.alpha)
+        excess = signs * (np.abs(moved) - lasso.penalty)
         return float((residual + length * step - lasso.y) @ step) + float(excess @ change) / epsilon
 
     if slope(1.0) <= 0:

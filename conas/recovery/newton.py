@@ -1,4 +1,4 @@
-"""The Lasso on few columns, given their Gram matrix: ``1/2 x^T G x - q^T x + alpha ||x||_1``.
+"""The Lasso on few columns, given their Gram matrix: ``1/2 x^T G x - q^T x + penalty ||x||_1``.
 
 Newton: with the signs of the coefficients given, the minimum is the solution of one linear system. Coefficients
 that would change sign are set to zero instead, and the step counts if it lowers the objective; a few steps find
@@ -36,23 +36,23 @@ class _Point:
 
 
 class GramLasso:
-    """The problem of the Gram matrix ``gram``, ``target = A^T y`` and the penalty ``alpha``."""
+    """The problem of the Gram matrix ``gram``, ``target = A^T y`` and the ``penalty``."""
 
-    def __init__(self, gram: Floats, target: Floats, alpha: float) -> None:
+    def __init__(self, gram: Floats, target: Floats, penalty: float) -> None:
         self._gram = gram
         self._target = target
-        self._alpha = alpha
+        self._penalty = penalty
 
     def minimise(self, start: Floats, precision: float) -> Floats:
-        """The minimiser, from ``start``, up to ``precision`` times alpha in the optimality conditions.
+        """The minimiser, from ``start``, up to ``precision`` times the penalty in the optimality conditions.
 
-        The objective is then above the minimum by about that share of alpha ||x||_1 at most.
+        The objective is then above the minimum by about that share of penalty ||x||_1 at most.
         """
         point, sweeps = self._at(start), FIRST_SWEEPS
         for _ in range(MAX_STEPS):
             signs = self._signs(point)
-            error = np.where(signs != 0, point.slope - self._alpha * signs, 0)
-            if np.abs(error).max(initial=0) <= precision * self._alpha or sweeps > LAST_SWEEPS:
+            error = np.where(signs != 0, point.slope - self._penalty * signs, 0)
+            if np.abs(error).max(initial=0) <= precision * self._penalty or sweeps > LAST_SWEEPS:
                 break
             better = self._newton(point, signs, error)
             if better is None or better.objective >= point.objective:
@@ -64,12 +64,12 @@ class GramLasso:
 
     def _at(self, x: Floats) -> _Point:
         slope = self._target - self._gram @ x
-        objective = self._alpha * float(np.abs(x).sum()) - 0.5 * float(x @ (self._target + slope))
+        objective = self._penalty * float(np.abs(x).sum()) - 0.5 * float(x @ (self._target + slope))
         return _Point(x, slope, objective)
 
     def _signs(self, point: _Point) -> Floats:
         """The signs of the coefficients, and of those zeros that would become non-zero."""
-        entering = np.abs(point.slope) > self._alpha
+        entering = np.abs(point.slope) > self._penalty
         return np.where(point.x != 0, np.sign(point.x), np.where(entering, np.sign(point.slope), 0))
 
     def _newton(self, point: _Point, signs: Floats, error: Floats) -> _Point | None:
@@ -92,7 +92,7 @@ class GramLasso:
             _, path, _ = lasso_path(
                 np.zeros((1, len(point.x)), order="F"),
                 np.ones(1),
-                alphas=[self._alpha],
+                alphas=[self._penalty],
                 precompute=self._gram,
                 Xy=self._target,
                 coef_init=point.x,

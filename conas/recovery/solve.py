@@ -32,12 +32,12 @@ class Penalty:
 
     @property
     def release(self) -> float:
-        """alpha of 1/2 ||y - Ax||^2 + alpha ||x||_1, as in the authors' released code."""
+        """That of 1/2 ||y - Ax||^2 + penalty ||x||_1, as in the authors' released code."""
         return self.lambda_ / 2
 
     @property
     def sklearn(self) -> float:
-        """alpha of 1/(2m) ||y - Ax||^2 + alpha ||x||_1, as in scikit-learn."""
+        """That of 1/(2m) ||y - Ax||^2 + penalty ||x||_1, as in scikit-learn, which calls it alpha."""
         return self.lambda_ / (2 * self.m)
 
 
@@ -96,11 +96,11 @@ def lasso(
     with one_thread():
         design, bits = _design(signs, d)
         y, exponent = _scaled(y)
-        alpha = float(np.clip(np.ldexp(penalty.release, -exponent), *PENALTIES))
-        found = working_set.solve(design, y, alpha, tolerance)
+        weight = float(np.clip(np.ldexp(penalty.release, -exponent), *PENALTIES))
+        found = working_set.solve(design, y, weight, tolerance)
         choose = least_norm.settle if solution == "least_norm" else least_norm.judge
-        answer = choose(design, y, alpha, found.indexes, found.coefficients)
-        objective, gap = working_set.certify(design, y, alpha, answer.indexes, answer.coefficients)
+        answer = choose(design, y, weight, found.indexes, found.coefficients)
+        objective, gap = working_set.certify(design, y, weight, answer.indexes, answer.coefficients)
     return Recovery(
         _polynomial(design, bits, answer.indexes, answer.coefficients, exponent),
         found.stopped,
@@ -135,12 +135,28 @@ def _unscaled_square(value: float, exponent: int) -> float:
 
 
 def iht(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:
-    """Iterative hard thresholding (the remark after theorem 3.2) for ``s`` monomials; else as `lasso`."""
+    """Iterative hard thresholding (the remark after theorem 3.2).
+
+    Args:
+        alphas, losses, d: as for `lasso`.
+        s: how many monomials to keep, at most m.
+
+    Raises:
+        ValueError: s is not between 1 and m, or the measurements are not usable (see `check_measurements`).
+    """
     return _greedy(greedy.iht, alphas, losses, d, s)
 
 
 def omp(alphas: ArrayLike, losses: ArrayLike, d: int, s: int) -> Recovery:
-    """Orthogonal matching pursuit for ``s`` monomials; else as `lasso`."""
+    """Orthogonal matching pursuit.
+
+    Args:
+        alphas, losses, d: as for `lasso`.
+        s: how many monomials to keep, at most m.
+
+    Raises:
+        ValueError: s is not between 1 and m, or the measurements are not usable (see `check_measurements`).
+    """
     return _greedy(greedy.omp, alphas, losses, d, s)
 
 

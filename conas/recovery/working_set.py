@@ -36,47 +36,50 @@ CROWDED = 0.95
 class LassoSolution:
     """The non-zero ``coefficients``, those of the columns ``indexes``, and how the solver came to its end.
 
-    ``objective`` is at most ``gap`` above the minimum for ``alpha``; ``iterations`` counts the looks at all columns.
+    ``objective`` is at most ``gap`` above the minimum for ``penalty``; ``iterations`` counts the looks at all columns.
     """
 
     indexes: Indexes
     coefficients: Floats
-    alpha: float
+    penalty: float
     objective: float
     gap: float
     iterations: int
     stopped: str
 
 
-def solve(parities: Parities, y: Floats, alpha: float, tolerance: float = 1e-8) -> LassoSolution:
-    """Minimise ``1/2 ||y - A x||^2 + alpha ||x||_1`` until the gap is ``tolerance`` times the objective."""
+def solve(parities: Parities, y: Floats, penalty: float, tolerance: float = 1e-8) -> LassoSolution:
+    """Minimise ``1/2 ||y - A x||^2 + penalty ||x||_1`` until the gap is ``tolerance`` times the objective.
+
+    ``y`` has the shape (m,), A the shape (m, parities.size).
+    """
     working = _WorkingSet(parities, y)
-    solution = _descend(working, alpha, tolerance, room=CROWDED * parities.m)
-    if solution.alpha > alpha:
+    solution = _descend(working, penalty, tolerance, room=CROWDED * parities.m)
+    if solution.penalty > penalty:
         with contextlib.suppress(LinAlgError):  # with dependent columns there is no single path; go on as before
-            working.restart(*follow(parities, y, working.indexes, working.x, solution.alpha, alpha))
-        solution = _descend(working, alpha, tolerance, room=math.inf)
+            working.restart(*follow(parities, y, working.indexes, working.x, solution.penalty, penalty))
+        solution = _descend(working, penalty, tolerance, room=math.inf)
     return solution
 
 
-def _descend(working: "_WorkingSet", alpha: float, tolerance: float, room: float) -> LassoSolution:
-    """The solution for ``alpha``, or for the first penalty on the way at which it has more than ``room`` columns."""
-    penalty, last = math.inf, math.inf
+def _descend(working: "_WorkingSet", penalty: float, tolerance: float, room: float) -> LassoSolution:
+    """The solution for ``penalty``, or for the first penalty on the way at which it has more than ``room`` columns."""
+    current, last = math.inf, math.inf
     for iteration in range(MAX_ITERATIONS):
         correlations = working.correlate()
-        objective, gap = _duality_gap(working.y, working.residual, working.x, correlations, alpha)
-        stopped = _verdict(gap <= tolerance * objective, penalty <= alpha and objective >= last, iteration)
+        objective, gap = _duality_gap(working.y, working.residual, working.x, correlations, penalty)
+        stopped = _verdict(gap <= tolerance * objective, current <= penalty and objective >= last, iteration)
         if stopped:
             break
         last = objective
         outside = np.abs(correlations)
         outside[working.indexes] = 0
-        penalty = max(alpha, min(penalty, PENALTY_STEP * float(outside.max())))
-        working.add(outside, penalty)
-        working.minimise(penalty, precision=ROUGH if penalty > alpha else 0.5 * tolerance)
+        current = max(penalty, min(current, PENALTY_STEP * float(outside.max())))
+        working.add(outside, current)
+        working.minimise(current, precision=ROUGH if current > penalty else 0.5 * tolerance)
         if len(working.x) > room:
-            alpha, last = penalty, math.inf
-    return LassoSolution(working.indexes, working.x, alpha, objective, gap, working.looks, stopped)
+            penalty, last = current, math.inf
+    return LassoSolution(working.indexes, working.x, penalty, objective, gap, working.looks, stopped)
 
 
 def _verdict(close: bool, stuck: bool, iteration: int) -> str:
@@ -88,17 +91,17 @@ def _verdict(close: bool, stuck: bool, iteration: int) -> str:
     return f"limit of {MAX_ITERATIONS} iterations" if iteration == MAX_ITERATIONS - 1 else ""
 
 
-def certify(parities: Parities, y: Floats, alpha: float, indexes: Indexes, x: Floats) -> tuple[float, float]:
+def certify(parities: Parities, y: Floats, penalty: float, indexes: Indexes, x: Floats) -> tuple[float, float]:
     """The objective at ``x`` on the columns ``indexes``, and how far at most it is above the minimum."""
     residual = y - parities.columns(indexes).combine(x)
-    return _duality_gap(y, residual, x, parities.correlate(residual), alpha)
+    return _duality_gap(y, residual, x, parities.correlate(residual), penalty)
 
 
-def _duality_gap(y: Floats, residual: Floats, x: Floats, correlations: Floats, alpha: float) -> tuple[float, float]:
+def _duality_gap(y: Floats, residual: Floats, x: Floats, correlations: Floats, penalty: float) -> tuple[float, float]:
     """The objective, and its distance from the dual objective of the scaled residual, or from 0 if that is more."""
     energy = float(residual @ residual)
-    objective = 0.5 * energy + alpha * float(np.abs(x).sum())
-    scale = alpha / max(alpha, float(np.abs(correlations).max()))
+    objective = 0.5 * energy + penalty * float(np.abs(x).sum())
+    scale = penalty / max(penalty, float(np.abs(correlations).max()))
     dual = scale * float(residual @ y) - 0.5 * scale**2 * energy
     return objective, max(0.0, objective - max(0.0, dual))
 
@@ -138,9 +141,9 @@ class _WorkingSet:
         self.indexes = np.concatenate([self.indexes, new])
         self.x = np.concatenate([self.x, np.zeros(len(new))])
 
-    def minimise(self, alpha: float, precision: float) -> None:
+    def minimise(self, penalty: float, precision: float) -> None:
         """Solve the Lasso on these columns and drop those whose coefficient is zero."""
-        x = GramLasso(self._gram, self._target, alpha).minimise(self.x, precision)
+        x = GramLasso(self._gram, self._target, penalty).minimise(self.x, precision)
         kept = np.flatnonzero(x)
         if len(kept) < len(x):
             self._gram = self._gram[np.ix_(kept, kept)]

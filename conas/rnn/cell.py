@@ -70,8 +70,8 @@ KERNEL_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 
 def kernels_work(device: torch.device, activations: Iterable[str]) -> bool:
     """Whether a cell with these activations can be computed by the kernels of `conas.rnn.cuda`."""
-    there = device.type == "cuda" and means.kernels() and set(activations) <= set(KERNEL_ACTIVATIONS)
-    return there and _compile(device)
+    possible = device.type == "cuda" and means.kernels() and set(activations) <= set(KERNEL_ACTIVATIONS)
+    return possible and _compile(device)
 
 
 @cache

@@ -37,9 +37,9 @@ def _chosen(config: Config) -> tuple[str, ...]:
 def _assumed(config: Config) -> Iterator[Assumed]:
     chosen = {"dataset": config.dataset, "method": config.method, "profile": config.profile, "variant": config.variant}
     values, sources = defaults(chosen)
-    mine = dict(flatten(config.model_dump(mode="json")))
+    complete = dict(flatten(config.model_dump(mode="json")))
     for name, value in flatten(values):
-        if WORD in sources.get(name, "") and name in mine and mine[name] == value:
+        if WORD in sources.get(name, "") and name in complete and complete[name] == value:
             yield name, str(value), sources[name]
 
 

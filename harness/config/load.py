@@ -117,17 +117,17 @@ class Config(Section):
     @property
     def command(self) -> str:
         """The command that makes this run: what was typed, without what makes no difference."""
-        mine = dict(flatten(self.model_dump(mode="json", exclude={"typed"})))
-        chosen = {name: mine[name] for name in CHOICES if mine[name] is not None}
-        telling = {name: value for name, value in mine.items() if name in self.updates and self._tells(name, value)}
+        values = dict(flatten(self.model_dump(mode="json", exclude={"typed"})))
+        chosen = {name: values[name] for name in CHOICES if values[name] is not None}
+        telling = {name: value for name, value in values.items() if name in self.updates and self._tells(name, value)}
         words = [f"{name}={written(value)}" for name, value in {**chosen, **telling}.items()]
         return shlex.join(["python", "harness/run.py", "with", *words])
 
     def _tells(self, name: str, value: Any) -> bool:
         """Whether a setting differs from the default of the run, or of its search."""
-        mine = {kind: getattr(self, kind) for kind in CHOICES}
-        searched = {**mine, "dataset": self.search_dataset or self.dataset}
-        return any(_flat_defaults(**chosen).get(name) != value for chosen in (mine, searched))
+        choices = {kind: getattr(self, kind) for kind in CHOICES}
+        searched = {**choices, "dataset": self.search_dataset or self.dataset}
+        return any(_flat_defaults(**chosen).get(name) != value for chosen in (choices, searched))
 
     def with_profile(self, profile: str) -> "Config":
         """The same configuration in another profile."""
@@ -196,8 +196,8 @@ def load(updates: Mapping[str, Any]) -> Config:
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
     _refuse_infinite(meant)
     config = recorded({**merge(values, nest(meant)), "typed": []})
-    mine = dict(flatten(config.model_dump(mode="json")))
-    config = config.model_copy(update={"typed": [f"{name}={written(mine[name])}" for name in meant]})
+    complete = dict(flatten(config.model_dump(mode="json")))
+    config = config.model_copy(update={"typed": [f"{name}={written(complete[name])}" for name in meant]})
     check(config)
     if config.search_dataset is not None:
         config.for_search()
@@ -247,9 +247,9 @@ def recorded(values: Values) -> Config:
 
 def _guessed(values: Values) -> list[str]:
     """What was typed for a record that does not say: what differs from the defaults of today."""
-    mine = dict(flatten(values))
-    theirs = _flat_defaults(**{name: mine[name] for name in CHOICES})
-    return [f"{name}={written(value)}" for name, value in mine.items() if name in CHOICES or value != theirs.get(name)]
+    flat = dict(flatten(values))
+    today = _flat_defaults(**{name: flat[name] for name in CHOICES})
+    return [f"{name}={written(value)}" for name, value in flat.items() if name in CHOICES or value != today.get(name)]
 
 
 @cache

@@ -179,10 +179,10 @@ def _configs(where: str, runs: list[dict[str, Any]], always: Mapping[str, Any]) 
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _product(content: _Sweep, row: _Row, changes: _Changes, mine: _Row | None) -> list[dict[str, Any]]:
+def _product(content: _Sweep, row: _Row, changes: _Changes, profile: _Row | None) -> list[dict[str, Any]]:
     """The settings of every run of a row: its own, times the values of the axes, times the seeds."""
-    mine = mine or _Row()
-    seeds = mine.seeds or changes.seeds or row.seeds or content.seeds
-    axes = {**content.axes, **row.axes, **changes.axes, **mine.axes, "seed": seeds}
-    own, last = {**dotted(content.set), **dotted(row.set)}, dotted(mine.set)
+    profile = profile or _Row()
+    seeds = profile.seeds or changes.seeds or row.seeds or content.seeds
+    axes = {**content.axes, **row.axes, **changes.axes, **profile.axes, "seed": seeds}
+    own, last = {**dotted(content.set), **dotted(row.set)}, dotted(profile.set)
     return [{**own, **dict(zip(axes, values, strict=True)), **last} for values in product(*axes.values())]

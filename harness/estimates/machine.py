@@ -58,10 +58,10 @@ def machine(runs_dir: str, device: torch.device, threads: int, task: str) -> Mac
 
 def _remembered(path: Path) -> Machine | None:
     """What was measured, unless it is too old or damaged."""
-    told = facts(path, overhead=float, rate=float)
-    if told is None or time.time() - path.stat().st_mtime > _LASTS or told["rate"] <= 0:
+    speed = facts(path, overhead=float, rate=float)
+    if speed is None or time.time() - path.stat().st_mtime > _LASTS or speed["rate"] <= 0:
         return None
-    return Machine(told["overhead"], told["rate"])
+    return Machine(speed["overhead"], speed["rate"])
 
 
 def _measure(device: torch.device, step: Step) -> Machine:
@@ -74,9 +74,9 @@ def _measure(device: torch.device, step: Step) -> Machine:
 def _image_step(device: torch.device, layers: int, large: bool) -> tuple[float, float]:
     """Seconds of a training step of a one-shot CNN, tiny or larger, and its forward multiply-adds."""
     channels, size = (16, 32) if large else (4, 8)
-    of = space("cnn")
-    network = OneShotCNN(of, channels, layers, 10, seed=0).to(device)
-    alpha = of.sample(generator(0, "speed"), 1)[0]
+    cells = space("cnn")
+    network = OneShotCNN(cells, channels, layers, 10, seed=0).to(device)
+    alpha = cells.sample(generator(0, "speed"), 1)[0]
     images = torch.zeros(8, 3, size, size, device=device)
 
     seconds = _seconds(device, lambda: network(images, alpha).sum().backward())
@@ -85,17 +85,17 @@ def _image_step(device: torch.device, layers: int, large: bool) -> tuple[float, 
 
 def _text_step(device: torch.device, rows: int, large: bool) -> tuple[float, float]:
     """Seconds of a training step of a one-shot RNN, tiny or larger, and its forward multiply-adds."""
-    of = space("rnn")
+    cells = space("rnn")
     words, size, batch = (2000, 128, 32) if large else (10, 4, 2)
-    model = OneShotRNN(of, words, size, seed=0).to(device).eval()
-    alpha = of.sample(generator(0, "speed"), 1)[0]
+    model = OneShotRNN(cells, words, size, seed=0).to(device).eval()
+    alpha = cells.sample(generator(0, "speed"), 1)[0]
     tokens = torch.zeros(rows, batch, dtype=torch.long, device=device)
 
     def step() -> None:
         run = model(tokens, model.initial_hidden(batch), alpha)
         model.cross_entropy(run.outputs, tokens).backward()
 
-    return _seconds(device, step), tokens.numel() * word_mult_adds(model, recurrent(of.decode(alpha)))
+    return _seconds(device, step), tokens.numel() * word_mult_adds(model, recurrent(cells.decode(alpha)))
 
 
 def _seconds(device: torch.device, step: Callable[[], None]) -> float:

@@ -29,8 +29,8 @@ class Parts(NamedTuple):
 
 def estimate(config: Config) -> float:
     """Seconds that the run of ``config`` takes on this machine with nothing done before."""
-    of = parts(config)
-    return sum(training + measuring for training, measuring in of.networks.values()) + of.final
+    seconds = parts(config)
+    return sum(training + measuring for training, measuring in seconds.networks.values()) + seconds.final
 
 
 def parts(config: Config) -> Parts:
@@ -39,11 +39,11 @@ def parts(config: Config) -> Parts:
     Reckoned once for runs that differ in their seeds only, and remembered in the store.
     """
     path = Path(config.runs_dir) / "speeds" / f"parts-{kind(config)}.json"
-    told = facts(path, networks=dict, final=float)
-    if told is None or not all(map(_is_pair, told["networks"].values())):
-        told = _reckon(config)._asdict()
-        write_json(path, told)
-    return Parts(told["networks"], told["final"])
+    remembered = facts(path, networks=dict, final=float)
+    if remembered is None or not all(map(_is_pair, remembered["networks"].values())):
+        remembered = _reckon(config)._asdict()
+        write_json(path, remembered)
+    return Parts(remembered["networks"], remembered["final"])
 
 
 def _is_pair(seconds: Any) -> bool:

@@ -67,10 +67,10 @@ def overview(plan: Plan, store: Store, entries: Mapping[str, Entry]) -> Overview
 
 def _of_entry(entry: Entry) -> Standing:
     worker = entry.get("worker", "")
-    told = Standing(entry["status"], entry.get("reason"), entry.get("spent", 0.0), 0.0, entry["tries"], worker)
+    queued = Standing(entry["status"], entry.get("reason"), entry.get("spent", 0.0), 0.0, entry["tries"], worker)
     if entry["is_silent"]:
-        return replace(told, state="dead", reason=f"{worker} is silent")
-    return replace(told, state=_STATES.get(entry["status"], told.state))
+        return replace(queued, state="dead", reason=f"{worker} is silent")
+    return replace(queued, state=_STATES.get(entry["status"], queued.state))
 
 
 def others(store: Store, overviews: list[Overview]) -> dict[str, Standing]:

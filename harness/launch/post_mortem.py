@@ -44,14 +44,14 @@ def refuse(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
         if any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in attempts[-1:]):
             return
         named = {name: config[name] for name in ("method", "dataset", "seed", "profile")}
-        mine = Attempt(started=now(), ended=now(), status="failed", host=node(), pid=os.getpid(), device="none")
+        refused = Attempt(started=now(), ended=now(), status="failed", host=node(), pid=os.getpid(), device="none")
         folder.save(
             Record(
                 key=folder.path.name.rpartition("-")[2],
                 status="failed",
                 reason=reason,
                 config=dict(config),
-                attempts=[*attempts, mine],
+                attempts=[*attempts, refused],
                 **named,
             )
         )

@@ -64,10 +64,10 @@ class Queue:
         """
         now = self._database.now()
         free = [{"status": "queued", "not_before": {"$lte": now}}, {"status": "taken", "expires": {"$lt": now}}]
-        mine = {"status": "taken", "worker": worker, "expires": now + timedelta(seconds=lapse)}
+        taken = {"status": "taken", "worker": worker, "expires": now + timedelta(seconds=lapse)}
         return self._entries.find_one_and_update(
             {"$or": free},
-            {"$set": mine, "$inc": {"tries": 1}},
+            {"$set": taken, "$inc": {"tries": 1}},
             sort=[("since", ASCENDING), ("place", ASCENDING)],
             return_document=ReturnDocument.AFTER,
         )
@@ -78,9 +78,9 @@ class Queue:
         Raises:
             PyMongoError: the database is away or refuses.
         """
-        mine = {"_id": {"$in": list(runs)}, "worker": worker, "status": "taken"}
-        self._entries.update_many(mine, {"$set": {"expires": self._database.now() + timedelta(seconds=lapse)}})
-        return set(runs) - {entry["_id"] for entry in self._entries.find(mine, {"_id": 1})}
+        own = {"_id": {"$in": list(runs)}, "worker": worker, "status": "taken"}
+        self._entries.update_many(own, {"$set": {"expires": self._database.now() + timedelta(seconds=lapse)}})
+        return set(runs) - {entry["_id"] for entry in self._entries.find(own, {"_id": 1})}
 
     def settle(self, worker: str, run: str, **facts: Any) -> None:
         """Write how an entry of ``worker`` ended; one that is another's by now is left alone.

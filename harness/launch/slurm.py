@@ -22,7 +22,7 @@ from harness.launch.console import interrupt, say
 from harness.launch.local import JobList
 from harness.launch.plan import Plan
 from harness.launch.pool import Job, Pool
-from harness.records.heartbeat import LAPSE
+from harness.records.heartbeat import SILENCE_SECONDS
 
 _SECONDS_BEFORE_THE_LIMIT = 90
 _SECONDS_UNTIL_SLURM_SAYS_WHY = 60.0
@@ -79,7 +79,7 @@ class RunInJob:
     def __call__(self) -> dict[str, int]:
         """Make the run; how that ended."""
         signal.signal(signal.SIGTERM, interrupt)
-        source = JobList([self.job], [self.plan], self.retries, say, patience=LAPSE + 60)
+        source = JobList([self.job], [self.plan], self.retries, say, patience=SILENCE_SECONDS + 60)
         self.pool = Pool(source, [{}])
         try:
             self.pool.run()
@@ -163,8 +163,8 @@ def unfinished(plan: Plan) -> dict[str, str]:
         SlurmError: the sweep has Slurm jobs and Slurm does not answer.
     """
     names = {run: job for launch in plan.launches() for run, job in launch.get("jobs", {}).items()}
-    there = set(_jobs()) if names else set()
-    return {run: job for run, job in names.items() if job in there}
+    alive = set(_jobs()) if names else set()
+    return {run: job for run, job in names.items() if job in alive}
 
 
 def cancel(plan: Plan) -> int:

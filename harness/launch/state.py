@@ -8,7 +8,7 @@ from pathlib import Path
 from platform import node
 from typing import Any, Literal
 
-from harness.records.heartbeat import LAPSE, Pulse, pulse
+from harness.records.heartbeat import SILENCE_SECONDS, Heartbeat, last_heartbeat
 from harness.records.schema import Attempt, DamagedRecord
 from harness.records.store import RunFolder
 
@@ -48,7 +48,7 @@ def standing(folder: RunFolder) -> Standing:
         return Standing("dead" if folder.is_unfinished() else "failed", f"damaged record: {error}")
     if record is None or not record.attempts:
         return Standing()
-    beat = pulse(folder.path) or Pulse(time.time() - _changed(folder.record_path), {})
+    beat = last_heartbeat(folder.path) or Heartbeat(time.time() - _changed(folder.record_path), {})
     seconds = [_seconds(attempt, beat) for attempt in record.attempts]
     last = record.attempts[-1]
     state: State = "dead" if record.status == "running" and not _lives(last, beat) else record.status
@@ -63,12 +63,12 @@ def standing(folder: RunFolder) -> Standing:
     )
 
 
-def _lives(attempt: Attempt, beat: Pulse) -> bool:
-    """A process here is seen; of one elsewhere only its pulse is known, and one from far ahead of this clock says
+def _lives(attempt: Attempt, beat: Heartbeat) -> bool:
+    """A process here is seen; of one elsewhere only its heartbeat is known, and one from far ahead of this clock says
     nothing: it stays young for as long as the clocks differ."""
     if attempt.host == node():
-        return beat.age < LAPSE and _exists(attempt.pid)
-    return abs(beat.age) < LAPSE
+        return beat.age < SILENCE_SECONDS and _exists(attempt.pid)
+    return abs(beat.age) < SILENCE_SECONDS
 
 
 def _changed(path: Path) -> float:
@@ -88,13 +88,13 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _seconds(attempt: Attempt, beat: Pulse) -> float:
+def _seconds(attempt: Attempt, beat: Heartbeat) -> float:
     """How long the attempt lasted; one that never said that it ended lasted until its last sign of life."""
     start = datetime.fromisoformat(attempt.started).timestamp()
     end = datetime.fromisoformat(attempt.ended).timestamp() if attempt.ended else time.time() - max(0.0, beat.age)
     return max(0.0, end - start)
 
 
-def _silence(attempt: Attempt, beat: Pulse) -> str:
+def _silence(attempt: Attempt, beat: Heartbeat) -> str:
     when = f"{beat.age:.0f} s ago" if beat.age >= 0 else f"dated {-beat.age:.0f} s ahead of this clock"
     return f"process {attempt.pid} on {attempt.host} is gone or silent, last sign of life {when}"

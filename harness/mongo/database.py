@@ -91,8 +91,8 @@ class Database:
         Raises:
             PyMongoError: the database is away or refuses.
         """
-        told: datetime = self._client.admin.command("hello")["localTime"]
-        return told.replace(tzinfo=UTC)
+        server_time: datetime = self._client.admin.command("hello")["localTime"]
+        return server_time.replace(tzinfo=UTC)
 
     def digests(self) -> dict[str, str]:
         """The digest of every run that was uploaded whole, by the run's name."""
@@ -149,12 +149,12 @@ class Database:
         self.prepare()
         taken = self._taken([image.run for image in images])
         all_of = [documents(image) for image in images if image.run not in taken]
-        there = self._file_ids([image.run for image in images])
-        _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in there])
-        _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in there])
+        stored = self._file_ids([image.run for image in images])
+        _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in stored])
+        _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in stored])
         self._put_metrics(all_of)
         _update(self._db.runs, [one.run for one in all_of])
-        self._delete_files(there - {file["_id"] for one in all_of for file in one.files})
+        self._delete_files(stored - {file["_id"] for one in all_of for file in one.files})
         return taken
 
     def _taken(self, runs: Sequence[str]) -> list[str]:
@@ -290,7 +290,7 @@ def _update(runs: Collection[Document], wanted: Sequence[Document]) -> None:
     for run in wanted:
         fields = {name: value for name, value in run.items() if name not in ("_id", "heartbeat")}
         heartbeat = {"heartbeat": run["heartbeat"]}
-        # The pulse of a run that goes on may have been passed on already.
+        # The heartbeat of a run that goes on may have been passed on already.
         update = {"$set": fields | heartbeat} if run["stop_time"] else {"$set": fields, "$max": heartbeat}
         updates.append(UpdateOne({"_id": run["_id"]}, update, upsert=True))
     try:

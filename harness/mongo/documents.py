@@ -159,8 +159,8 @@ def _host(record: Record) -> Document:
 
 def _info(record: Record) -> Document:
     """What a person looks at first; the whole record is an artifact."""
-    told = record.model_dump(mode="json", exclude={"config": True, "environment": True, "search": {"details": True}})
-    return {"overview": _overview(record), **told}
+    fields = record.model_dump(mode="json", exclude={"config": True, "environment": True, "search": {"details": True}})
+    return {"overview": _overview(record), **fields}
 
 
 def _overview(record: Record) -> Document:

@@ -12,7 +12,7 @@ from pathlib import Path
 from sacred.utils import apply_backspaces_and_linefeeds
 
 from harness.records.files import open_regular
-from harness.records.heartbeat import FILE as PULSE
+from harness.records.heartbeat import FILE as HEARTBEAT
 from harness.records.schema import DamagedRecord, Record
 from harness.records.store import RunFolder
 
@@ -68,14 +68,14 @@ def read_image(folder: RunFolder) -> Image:
     paths = [path for path in sorted(folder.path.iterdir()) if _is_uploaded(path)]
     files = {path.name: File(folder.read(path.name), _changed(path)) for path in paths}
     output = folder.path / "output.log"
-    alive = max(_changes([*paths, output, folder.path / PULSE]))
+    alive = max(_changes([*paths, output, folder.path / HEARTBEAT]))
     return Image(folder.path.name, record, files, _end_of(output), alive)
 
 
 def signature(folder: RunFolder) -> tuple[int, ...]:
     """Numbers that change whenever a file of the run does, found without reading any."""
     numbers = []
-    for name in ("record.json", "metrics.jsonl", "output.log", PULSE):
+    for name in ("record.json", "metrics.jsonl", "output.log", HEARTBEAT):
         with suppress(FileNotFoundError):
             status = (folder.path / name).stat()
             numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
@@ -83,7 +83,7 @@ def signature(folder: RunFolder) -> tuple[int, ...]:
 
 
 def _is_uploaded(path: Path) -> bool:
-    if path.suffix not in KINDS or path.name.startswith(".") or path.name == PULSE:
+    if path.suffix not in KINDS or path.name.startswith(".") or path.name == HEARTBEAT:
         return False
     if path.is_symlink() or not path.is_file():
         return False
@@ -92,7 +92,7 @@ def _is_uploaded(path: Path) -> bool:
 
 def _changes(paths: list[Path]) -> Iterator[datetime]:
     for path in paths:
-        with suppress(FileNotFoundError):  # a run that ends takes its pulse away
+        with suppress(FileNotFoundError):  # a run that ends takes its heartbeat away
             yield _changed(path)
 
 

@@ -133,11 +133,11 @@ class TrainedProblem:
         endless = isinstance(question, OneShot) and question.to_the_limit
         progress = fit(training, stage, checkpoints, metrics, self.reporter, question.limit(), endless)
         steps = sum(training.steps(epoch) for epoch in range(progress.epoch)) + progress.step
-        told = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
+        summary = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
         Checkpoints(folder / "weights", key, self.reporter.say).save(training.weights())
-        write_json(folder / "stage.json", told)
+        write_json(folder / "stage.json", summary)
         checkpoints.clear()
-        return told
+        return summary
 
     @property
     def _identity(self) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from harness.console.progress import Reporter
 from harness.records.files import facts, write_json
 
-LAPSE = 120.0
+SILENCE_SECONDS = 120.0
 """Seconds of silence after which a run is taken for dead."""
 
 FILE = "pulse.json"
 _SECONDS_BETWEEN_BEATS = 5.0
 
 
-class Pulse(NamedTuple):
+class Heartbeat(NamedTuple):
     """How long ago a run gave its last sign of life, in seconds, and the piece of work that it was at."""
 
     age: float
@@ -29,7 +29,7 @@ class Pulse(NamedTuple):
 
 @contextmanager
 def beating(folder: Path, reporter: Reporter, seconds: float = _SECONDS_BETWEEN_BEATS) -> Iterator[None]:
-    """Write the pulse of the run in ``folder`` while the work inside goes on."""
+    """Write the heartbeat of the run in ``folder`` while the work inside goes on."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -37,7 +37,7 @@ def beating(folder: Path, reporter: Reporter, seconds: float = _SECONDS_BETWEEN_
             _write(folder, reporter)
 
     _write(folder, reporter)
-    thread = threading.Thread(target=beat, name="pulse", daemon=True)
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
@@ -55,10 +55,10 @@ def _write(folder: Path, reporter: Reporter) -> None:
         write_json(folder / FILE, work)
 
 
-def pulse(folder: Path) -> Pulse | None:
-    """The pulse of the run in ``folder``, None if it has none."""
+def last_heartbeat(folder: Path) -> Heartbeat | None:
+    """The heartbeat of the run in ``folder``, None if it has none."""
     path = folder / FILE
     work = {"title": str, "done": int, "total": int, "left": int | float}
     with suppress(OSError):
-        return Pulse(time.time() - path.stat().st_mtime, facts(path, **work) or {})
+        return Heartbeat(time.time() - path.stat().st_mtime, facts(path, **work) or {})
     return None

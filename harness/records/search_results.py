@@ -21,8 +21,8 @@ class Found:
     def keep(self, folder: Path) -> "Found":
         """Write it to ``folder``, and give back what `kept` gives from then on: the same, as it is written."""
         Metrics(folder / "metrics.jsonl").replace(self.metrics)
-        told = {"genotype": self.genotype.to_json(), "record": self.record.model_dump(mode="json")}
-        write_json(folder / "stage.json", told)
+        content = {"genotype": self.genotype.to_json(), "record": self.record.model_dump(mode="json")}
+        write_json(folder / "stage.json", content)
         again = kept(folder)
         assert again is not None
         return again
@@ -35,11 +35,11 @@ def place(store: Store, key: str) -> Path:
 
 def kept(folder: Path) -> Found | None:
     """What was kept in ``folder``, None if nothing was or it is damaged: the search then finds it again."""
-    told = facts(folder / "stage.json", genotype=dict, record=dict)
-    if told is None:
+    content = facts(folder / "stage.json", genotype=dict, record=dict)
+    if content is None:
         return None
     try:
-        genotype, record = architecture(told["genotype"]), SearchRecord.model_validate(told["record"])
+        genotype, record = architecture(content["genotype"]), SearchRecord.model_validate(content["record"])
     except ValueError:
         return None
     return Found(genotype, record, list(Metrics(folder / "metrics.jsonl")))

@@ -48,7 +48,8 @@ class Answering:
         training: makes the training from the task and the question: a `Training`, or a plain `Trainee` where the
             problem reads the answer among its metrics.
         work: what the training computes, from the task and the question.
-        stage: the name of its folder and of its rows among the metrics.
+        stage: the name of its folder and of its rows among the metrics. That of a one-shot model is ``supernet``, since
+            the first records call it so.
         section: the group of settings that it reads, which is part of its identity.
     """
 

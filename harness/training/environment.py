@@ -23,10 +23,10 @@ def device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if name not in there and not (name == "cuda" and torch.cuda.is_available()):
+    present = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if name not in present and not (name == "cuda" and torch.cuda.is_available()):
         reason = f": {why_not()}" if name.startswith("cuda") else ""
-        raise ConfigError(f"device={name!r} is not on this machine{reason} (allowed: auto, {', '.join(there)})")
+        raise ConfigError(f"device={name!r} is not on this machine{reason} (allowed: auto, {', '.join(present)})")
     return torch.device(name)
 
 

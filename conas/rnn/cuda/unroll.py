@@ -44,8 +44,12 @@ class Layout:
 
     def chosen(self, cell: Cell, like: Tensor) -> Tensor:
         """The same of a cell whose edges are among the layout's; nothing for the others."""
-        there = {(i, edge.source): edge.activations for i, edges in enumerate(wire(cell).edges) for edge in edges}
-        rows = [_counts(there.get((i, edge.source), ())) for i, edges in enumerate(self.wiring.edges) for edge in edges]
+        activations = {(i, edge.source): edge.activations for i, edges in enumerate(wire(cell).edges) for edge in edges}
+        rows = [
+            _counts(activations.get((i, edge.source), ()))
+            for i, edges in enumerate(self.wiring.edges)
+            for edge in edges
+        ]
         return torch.tensor(rows, dtype=like.dtype).to(like.device, non_blocking=True)
 
     def _row(self, edge: Edge) -> tuple[int, int]:

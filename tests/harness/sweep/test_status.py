@@ -16,7 +16,7 @@ from harness.launch.plan import Plan, PlannedRun
 from harness.launch.queue import Queue
 from harness.launch.state import standing
 from harness.mongo.database import Database
-from harness.records.heartbeat import LAPSE, beating
+from harness.records.heartbeat import SILENCE_SECONDS, beating
 from harness.records.store import RunFolder, Store
 from tests.harness.sweep.test_queue import made_up
 
@@ -86,9 +86,9 @@ def test_looking_says_everything_and_changes_nothing(
     [
         (os.getpid(), node(), 0, "running"),
         (NOBODY, node(), 0, "dead"),
-        (os.getpid(), node(), 2 * LAPSE, "dead"),
+        (os.getpid(), node(), 2 * SILENCE_SECONDS, "dead"),
         (NOBODY, "another", 0, "running"),
-        (NOBODY, "another", 2 * LAPSE, "dead"),
+        (NOBODY, "another", 2 * SILENCE_SECONDS, "dead"),
     ],
     ids=["here", "gone", "silent", "elsewhere", "silent elsewhere"],
 )
