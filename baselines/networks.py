@@ -1,4 +1,4 @@
-"""Final networks that are no cells. One is a class under the decorator `network`, in a module of its own.
+"""Final networks that are not made of cells. One is a class under the decorator `network`, in a module of its own.
 
 The decorator also registers a search method of the same name that settles on the network at once. Its settings are the
 network's sizes, and its recipe, settings of the final training with their sources, is laid over the data set's.

@@ -86,7 +86,7 @@ def search(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
 
     Raises:
         NothingFinite: every cell of a round diverged.
-        ValueError: ``device_seconds`` is no number.
+        ValueError: ``device_seconds`` is not a number.
     """
     if settings.device_seconds is not None:
         return _search_in_time(problem, seed, settings)

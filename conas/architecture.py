@@ -10,7 +10,7 @@ from conas.genotype import Genotype, GenotypeError
 
 @dataclass(frozen=True)
 class Named:
-    """A network that is no cells: who registered it under ``name`` builds it from ``sizes``, made of JSON only.
+    """A network that is not made of cells: whoever registered ``name`` builds it from ``sizes``, made of JSON only.
 
     Raises:
         GenotypeError: the name is no word of small letters, digits, ``_`` and ``-``.
@@ -21,7 +21,7 @@ class Named:
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z0-9][a-z0-9_-]{0,63}", self.name):
-            raise GenotypeError(f"{self.name!r} is no name of a network (allowed: small letters, digits, _ and -)")
+            raise GenotypeError(f"{self.name!r} is not the name of a network (allowed: small letters, digits, _ and -)")
 
     def to_json(self) -> dict[str, Any]:
         """The readable form."""
@@ -41,5 +41,5 @@ def architecture(data: Any) -> Architecture:
         return Genotype.from_json(data)
     name, sizes = data["network"], data.get("sizes")
     if not isinstance(name, str) or not isinstance(sizes, Mapping):
-        raise GenotypeError("not a network: its name is no text, or its sizes are no mapping")
+        raise GenotypeError("not a network: its name is not text, or its sizes are not a mapping")
     return Named(name, dict(sizes))

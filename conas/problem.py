@@ -71,7 +71,7 @@ class Outcome:
         """The cells.
 
         Raises:
-            GenotypeError: it is no cells but a network by name.
+            GenotypeError: it is a network by name, without cells.
         """
         if isinstance(self.architecture, Named):
             raise GenotypeError(f"network {self.architecture.name!r} has no cells")

@@ -91,7 +91,7 @@ def _packed(line: bytes) -> Packed:
     if not isinstance(item, dict) or not isinstance(item.get("run"), str) or not isinstance(item.get("metrics"), list):
         raise DamagedRecord("it lacks run, record or metrics")
     if not all(map(is_row, item["metrics"])):
-        raise DamagedRecord("its metrics are no rows of an epoch and a stage")
+        raise DamagedRecord("its metrics are not rows with an epoch and a stage")
     return Packed(item["run"], believe(item["run"], item.get("record")), item["metrics"])
 
 

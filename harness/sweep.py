@@ -113,7 +113,7 @@ def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
     plans = [sweep.plan for sweep in prepared]
     submitter = Submitter(plans, resources, options.retries, Path(options.store) / "slurm", options.command)
     number = submitter.submit(jobs)
-    print(f"# {number} jobs submitted, {len(jobs) - number} runs have one already; python harness/status.py tells more")
+    print(f"# {number} jobs submitted, {len(jobs) - number} runs have one already; see python harness/status.py")
     return 0
 
 

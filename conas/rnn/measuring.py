@@ -29,7 +29,7 @@ def evaluate(model: nn.Module, text: Tensor, bptt: int = 35) -> float:
 
     The hidden state starts at zero and is carried from one window of ``bptt`` rows to the next. The DARTS
     recipe validates with B = 10 and tests with B = 1. A model that diverges gives NaN or an infinite loss,
-    returned as it is. One that is no `FinalRNN` is a ``baselines.networks.WordModel``.
+    returned as it is. One that is not a `FinalRNN` is a ``baselines.networks.WordModel``.
     """
     if isinstance(model, FinalRNN):
         return mean_losses(model, text, [model.wiring], bptt)[0]

@@ -93,4 +93,4 @@ def _search_dataset(config: "Config") -> None:
         raise ConfigError(unknown("search_dataset", other, dataset_names()))
     if task_of(other) != config.task:
         same = [name for name in dataset_names() if task_of(name) == config.task]
-        raise ConfigError(f"search_dataset={other!r} is no data set of {config.task}s (allowed: {', '.join(same)})")
+        raise ConfigError(f"search_dataset={other!r} is not a data set of {config.task}s (allowed: {', '.join(same)})")

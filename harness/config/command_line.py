@@ -102,14 +102,14 @@ def _variant(word: str) -> str:
 def _no_option(option: str) -> str:
     name = option.lstrip("-").partition("=")[0]
     if option.startswith("--") and name in ("dataset", "profile", "method", "seed"):
-        return f"{option} is no option; settings are written without dashes: {name}=VALUE"
+        return f"{option} is not an option; settings are written without dashes: {name}=VALUE"
     reason = _REASONS.get(option, "python harness/run.py -h lists those that work")
-    return f"{option} is no option of a run; {reason}"
+    return f"{option} is not an option of a run; {reason}"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; python harness/run.py -h tells more")
+        raise ConfigError(f"{message}; see python harness/run.py -h")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -93,7 +93,7 @@ def rows(sweep: str, profile: str, extra: Extra = ()) -> Mapping[str, tuple[Conf
     ``extra`` are further settings of every run, such as ``(("data_dir", "/data"),)``.
 
     Raises:
-        ConfigError: no such sweep or profile, a file that is no sweep, or a setting that is unknown or impossible.
+        ConfigError: no such sweep or profile, a file that is not a sweep, or a setting that is unknown or impossible.
     """
     content = _read(_file(sweep))
     changes = content.profiles.get(profile, _Changes())

@@ -56,7 +56,7 @@ def unpack(path: Path) -> tuple[ImageData, dict[str, Any]]:
             about = json.loads(str(arrays["about"]))
             train = _images(*(arrays[name] for name in ("shape", "places", "ends", "images", "labels")))
     except (OSError, ValueError, KeyError, SyntaxError) as error:
-        raise DataError(f"{path} is no file of packed images ({one_line(error)})") from error
+        raise DataError(f"{path} is not a file of packed images ({one_line(error)})") from error
     if about["format"] != _FORMAT:
         raise DataError(f"{path} has the format {about['format']!r}; this version reads {_FORMAT!r}")
     origin = about["provenance"]

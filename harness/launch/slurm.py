@@ -204,7 +204,7 @@ def minutes(text: str) -> int:
     """
     form = re.fullmatch(r"(?:(?P<days>\d+)-)?(?P<rest>\d+(?::\d+){0,2})", text)
     if form is None:
-        raise ValueError(f"{text!r} is no time limit (allowed: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS:MINUTES)")
+        raise ValueError(f"{text!r} is not a time limit (allowed: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS:MINUTES)")
     parts = [int(part) for part in form["rest"].split(":")]
     if form["days"]:
         hours, mins, seconds = (*parts, 0, 0)[:3]

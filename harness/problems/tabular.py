@@ -1,7 +1,7 @@
 """Tabular benchmarks as problems: NAS-Bench-201 and NAS-Bench-Macro, read from files that the user names.
 
 A table holds every architecture of an exclusive space, one operation per edge: 5 on 6 edges (30 bits), or 3 on 8 layers
-(24 bits). A string that has no or several operations on an edge is no architecture; it is refused, for every method
+(24 bits). A string that has no or several operations on an edge is not an architecture; it is refused, for every method
 alike, so methods draw, restrict and minimise over valid strings only.
 
 A loss is an error between 0 and 1, the order of magnitude of the cross-entropies that the Lasso penalty of section 4.1
@@ -184,7 +184,7 @@ def _errors(path: Path, every: list[str], names: list[str], accuracies: NDArray[
     errors = np.full((len(every), accuracies.shape[1]), np.nan)
     for name, row in zip(names, accuracies, strict=True):
         if name not in numbers:
-            raise TableError(f"{path}: {name!r} is no architecture of this benchmark (expected such as {every[0]!r})")
+            raise TableError(f"{path}: {name!r} is not an architecture of this benchmark (such as {every[0]!r})")
         if not ((row >= 0) & (row <= 100)).all():
             raise TableError(f"{path}: {name!r} has the accuracies {row.tolist()} (expected: percent)")
         errors[numbers[name]] = 1 - row / 100

@@ -36,7 +36,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return descriptor
 
 
@@ -135,7 +135,7 @@ def facts(path: Path, **kinds: Any) -> dict[str, Any] | None:
 class Lines:
     """An append-only file of JSON objects, one per line, safe for several processes that append at once.
 
-    A line torn by a kill, or one that is no object, is skipped when read; a torn one is closed by the next append.
+    A line torn by a kill, or one that is not an object, is skipped when read; a torn one is closed by the next append.
     """
 
     def __init__(self, path: Path) -> None:

@@ -34,7 +34,7 @@ def _moment(text: str) -> str:
 
 
 def _genotype(data: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what is no genotype, or one whose cells could not be files or be drawn in time."""
+    """Refuse what is not a genotype, or one whose cells could not be files or be drawn in time."""
     genotype = architecture(data)
     if genotype.to_json() != data:
         raise ValueError("not as a genotype is written")
@@ -42,7 +42,7 @@ def _genotype(data: dict[str, Any]) -> dict[str, Any]:
         return data
     for name in (*genotype.cells, *genotype.operations):
         if not re.fullmatch(NAME, name):
-            raise ValueError(f"{name!r} is no name of a cell or an operation")
+            raise ValueError(f"{name!r} is not the name of a cell or an operation")
     edges = max((sum(map(len, cell.nodes)) for cell in genotype.cells.values()), default=0)
     nodes = max((genotype.inputs + len(cell.nodes) for cell in genotype.cells.values()), default=0)
     if nodes > _MOST_NODES or edges > _MOST_EDGES:
@@ -163,7 +163,7 @@ class Record(_Part):
             return
         named = self.config.get("space")
         if not isinstance(alpha, str) or not isinstance(named, str) or named not in SPACES:
-            raise ValueError("search.details.alpha is no encoder of a known space")
+            raise ValueError("search.details.alpha is not an encoder of a known space")
         SPACES[named].parse(alpha)
 
 
@@ -171,7 +171,7 @@ def believe(run: str, data: Any) -> Record:
     """The record in ``data``, JSON data, of the run called ``run``.
 
     Raises:
-        DamagedRecord: it is no record, or another run's; the message is one line.
+        DamagedRecord: it is not a record, or another run's; the message is one line.
     """
     try:
         record = Record.model_validate(data)

@@ -105,7 +105,7 @@ class UnsafeName(DamagedRecord):
 class Store:
     """All runs and shared stages below one root folder.
 
-    Names come from records and plans that others wrote: one that is no plain name is refused with `UnsafeName`.
+    Names come from records and plans that others wrote: one that is not a plain name is refused with `UnsafeName`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -139,7 +139,7 @@ class Store:
 
 def _plain(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", name):
-        raise UnsafeName(f"{name!r} is no name of a run or a stage (letters, digits, - and _)")
+        raise UnsafeName(f"{name!r} is not the name of a run or a stage (letters, digits, - and _)")
     return name
 
 

@@ -1,4 +1,4 @@
-"""A network that is no cells is run, killed, resumed, counted, recorded and estimated like every other."""
+"""A network that is not made of cells is run, killed, resumed, counted, recorded and estimated like every other."""
 
 from pathlib import Path
 from typing import Any
@@ -98,5 +98,5 @@ def test_it_is_refused_for_text_in_one_line(known: None) -> None:
 
 
 def test_names_that_could_be_paths_are_refused() -> None:
-    with pytest.raises(GenotypeError, match="no name of a network"):
+    with pytest.raises(GenotypeError, match="is not the name of a network"):
         Named("../x", {})

@@ -170,7 +170,7 @@ def test_what_is_no_file_is_named_and_skipped(
         assert f"skipped, damaged: {first.path.name}/record.json: " in capsys.readouterr().err
     assert status.main(["--store", str(store.root)]) == 0
     assert second.path.name in results.load(store.root).runs.index
-    with pytest.raises(OSError, match=r"symbolic link|no regular file"):
+    with pytest.raises(OSError, match=r"symbolic link|not a regular file"):
         read_bytes(first.path / name)
 
 

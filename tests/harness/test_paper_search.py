@@ -91,7 +91,7 @@ def test_packed_images_are_the_images(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="is for seed 3 on digits, not for seed 0 on digits"):
         packed_task(config(tmp_path), path)
     path.write_bytes(b"PK something else")
-    with pytest.raises(DataError, match="no file of packed images"):
+    with pytest.raises(DataError, match="not a file of packed images"):
         unpack(path)
 
 

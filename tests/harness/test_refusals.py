@@ -41,7 +41,7 @@ def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(
         ("dataset=digits space=rnn", "space='rnn' has no normal and reduce cell, which digits needs (allowed: cnn,"),
         ("dataset=digits space=nasbench201", "space='nasbench201' has no normal and reduce cell"),
         ("dataset=descriptions space=cnn", "space='cnn' has no recurrent cell, which descriptions needs (allowed: rnn"),
-        ("dataset=digits search_dataset=ptb", "search_dataset='ptb' is no data set of images (allowed: cifar10,"),
+        ("dataset=digits search_dataset=ptb", "search_dataset='ptb' is not a data set of images (allowed: cifar10,"),
         ("dataset=digits search_dataset=cifar", "unknown search_dataset 'cifar'; did you mean 'cifar10'?"),
         ("dataset=digits final.cutout=8", "final.cutout=8 covers an image of 8 pixels (allowed: 0 to 7)"),
         ("dataset=digits method=rsws search.inputs=3", "method rsws: inputs is 3 (allowed: at most 2"),

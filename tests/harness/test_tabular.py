@@ -83,7 +83,7 @@ def damage(nas_tables, tmp_path, change) -> None:
     [
         (lambda rows: rows.drop(index=[3, 7]), "2 of 15625 architectures are missing, first '|"),
         (lambda rows: pd.concat([rows, rows.head(1)]), "15626 rows for 15625"),
-        (lambda rows: rows.replace({"arch": {rows.arch[5]: "|conv~0|"}}), "'|conv~0|' is no architecture"),
+        (lambda rows: rows.replace({"arch": {rows.arch[5]: "|conv~0|"}}), "'|conv~0|' is not an architecture"),
         (lambda rows: rows.assign(cifar10_val_12ep=rows.cifar10_val_12ep.mask(rows.index == 4)), "accuracies [nan"),
         (lambda rows: rows.assign(cifar10_test_200ep=1000.0), "1000.0] (expected: percent)"),
         (lambda rows: rows.drop(columns="cifar10_val_12ep"), "not NAS-Bench-201's table"),

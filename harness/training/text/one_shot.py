@@ -95,7 +95,7 @@ class TextMeasurer:
     def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
         """The perplexities or losses of ``alphas`` on the text of cheap measurements, or on ``whole`` of it.
 
-        Infinite for a sub-network that diverges, which is one whose perplexity is no number or above the ceiling.
+        Infinite for a sub-network that diverges, which is one whose perplexity is not a number or exceeds the ceiling.
         """
         return np.array([self._figure(loss) for loss in (self._whole if whole else self._cheap).losses(alphas)])
 

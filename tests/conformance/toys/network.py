@@ -1,4 +1,4 @@
-"""A network that is no cells, with a recipe of its own: a small residual network whose blocks are dropped at random."""
+"""A network not made of cells, with a recipe of its own: a small residual network with blocks dropped at random."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A language model that is no cells: two layers of LSTM, whose state is a tree of tensors."""
+"""A language model that is not made of cells: two layers of LSTM, whose state is a tree of tensors."""
 
 from dataclasses import dataclass
 

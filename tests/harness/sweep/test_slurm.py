@@ -91,5 +91,5 @@ def test_time_limits_are_slurms(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "two hours", "1:2:3:4", "-5"])
 def test_other_time_limits_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time limit"):
+    with pytest.raises(ValueError, match="is not a time limit"):
         minutes(text)
