@@ -134,7 +134,7 @@ def average_pool(x: Tensor, stride: int) -> Tensor:
 def max_pool(x: Tensor, stride: int) -> Tensor:
     """3x3 ``F.max_pool2d`` with padding 1.
 
-    For a gradient, 2 bytes a pixel are kept, where torch keeps 8 and ``x``; without one, the maximum of rows and then
+    For a gradient, 2 bytes per pixel are kept, where torch keeps 8 and ``x``; without one, the maximum of rows and then
     of columns is quicker.
     """
     if not custom(x) or x.shape[2] * x.shape[3] > torch.iinfo(torch.int16).max:

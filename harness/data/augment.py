@@ -151,7 +151,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Drawn:
-    """The random numbers of one epoch, drawn all at once, a row an image of the data set."""
+    """The random numbers of one epoch, drawn all at once, one row per image of the data set."""
 
     def __init__(self) -> None:
         self._what: tuple[int, int] | None = None

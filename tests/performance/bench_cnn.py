@@ -363,7 +363,7 @@ def growth_rows(base: Size, out: Path) -> list[dict[str, object]]:
 
 
 def draw_growth(rows: pd.DataFrame) -> Figure:
-    """Time above, memory below, one column a quantity."""
+    """Time above, memory below, one column per quantity."""
     figure, axes = panels(len(GROWTH), 2, width=2.8, height=2.3)
     names = {"p": "active edges (p)", "layers": "cells"}
     for place, (what, quantity) in enumerate(product(("cores_s", "gigabytes"), GROWTH)):
