@@ -44,11 +44,12 @@ def images(config: "ImageConfig", count: int | None, side: int | None) -> None:
         ConfigError: one line that says what is wrong and what is allowed.
     """
     final = config.final
-    if side is not None and final.cutout >= side:
+    if config.has_final and side is not None and final.cutout >= side:
         raise ConfigError(f"final.cutout={final.cutout} covers an image of {side} pixels (allowed: 0 to {side - 1})")
     if count is None:
         return
-    _batch_norm("final", count, final.batch_size)
+    if config.has_final:
+        _batch_norm("final", count, final.batch_size)
     if config.search_dataset is None:
         for section in (_SECTIONS.get(kind.name) for kind in method(config.method).asks(config.settings)):
             if section is not None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
 import orjson
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
 
 from baselines.registry import METHODS, method
 from conas import settings as conas_settings
@@ -80,6 +80,12 @@ class Config(Section):
     runs_dir: Folder
     typed: list[str]
     search: dict[str, Any]
+    _has_final: bool = PrivateAttr(True)
+
+    @property
+    def has_final(self) -> bool:
+        """Whether a final network is trained: what only that uses means nothing to a search's own configuration."""
+        return self._has_final
 
     @property
     def task(self) -> str:
@@ -131,12 +137,12 @@ class Config(Section):
 
     def with_profile(self, profile: str) -> "Config":
         """The same configuration in another profile."""
-        return load({**self.updates, **self._choices(), "profile": profile})
+        return load({**self.updates, **self._choices(), "profile": profile}, self.has_final)
 
     def with_method(self, name: str) -> "Config":
         """The same configuration with another search method, in its own settings and without a variant."""
         updates = {update: value for update, value in self.updates.items() if not update.startswith("search.")}
-        return load({**updates, **self._choices(), "method": name, "variant": None})
+        return load({**updates, **self._choices(), "method": name, "variant": None}, self.has_final)
 
     def for_search(self) -> "Config":
         """The configuration of the run whose search this run uses: on the search's own data set and seed."""
@@ -144,7 +150,7 @@ class Config(Section):
         updates: Values = {name: value for name, value in self.updates.items() if not name.startswith(theirs)}
         updates["seed"] = self.seed if self.search_seed is None else self.search_seed
         dataset = self.search_dataset or self.dataset
-        return load({**updates, **self._choices(), "dataset": dataset, "search_dataset": None})
+        return load({**updates, **self._choices(), "dataset": dataset, "search_dataset": None}, has_final=False)
 
     def _choices(self) -> Values:
         return {name: getattr(self, name) for name in (*CHOICES, *_PLACES)}
@@ -179,10 +185,10 @@ class TextConfig(Config):
 CONFIGS: dict[str, type[Config]] = {"image": ImageConfig, "text": TextConfig}
 
 
-def load(updates: Mapping[str, Any]) -> Config:
+def load(updates: Mapping[str, Any], has_final: bool = True) -> Config:
     """The checked configuration of what a person typed, by dotted or nested name, over the defaults that it chooses.
 
-    Values may be texts, as in `harness.config.grammar`.
+    Values may be texts, as in `harness.config.grammar`. ``has_final`` is False for a search's own configuration.
 
     Raises:
         ConfigError: one line that says what is wrong, what is allowed and the nearest name.
@@ -198,6 +204,7 @@ def load(updates: Mapping[str, Any]) -> Config:
     config = recorded({**merge(values, nest(meant)), "typed": []})
     complete = dict(flatten(config.model_dump(mode="json")))
     config = config.model_copy(update={"typed": [f"{name}={written(complete[name])}" for name in meant]})
+    config._has_final = has_final
     check(config)
     if config.search_dataset is not None:
         config.for_search()

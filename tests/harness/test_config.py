@@ -1,3 +1,4 @@
+import dataclasses
 import shlex
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import pytest
 
 from harness.config.command_line import settings
 from harness.config.load import ConfigError, defaults, flatten, load, nest, summaries
+from harness.data.registry import DATASETS, dataset
+from harness.training.task import load_task
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +46,18 @@ def test_transfer_runs_search_on_cifar10_with_the_same_seed() -> None:
     search = load({"profile": "paper", "dataset": "svhn", "seed": 3}).for_search()
     assert (search.dataset, search.seed) == ("cifar10", 3)
     assert search.key == load({"profile": "paper", "dataset": "cifar10", "seed": 3}).for_search().key
+
+
+def test_a_search_is_not_refused_for_what_only_the_final_network_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = {"dataset": "mine", "profile": "smoke", "seed": 3}
+    monkeypatch.setitem(DATASETS, "mine", dataclasses.replace(dataset("digits"), name="mine"))
+    with pytest.raises(ConfigError, match=r"final\.cutout=16 covers an image of 8 pixels"):
+        load(mine)
+    config = load({**mine, "method": "rsws", "final.cutout": 2})
+    assert load_task(config.for_search().with_method("conas").with_profile("laptop")).name == "image"
+    assert load({**mine, "dataset": "fashion_mnist", "search_dataset": "mine"}).for_search().dataset == "mine"
+    text = load({"dataset": "descriptions", "profile": "smoke", "data.test_limit": 20, "final.test_batch": 10})
+    assert load_task(text.for_search()).name == "text"
 
 
 @pytest.mark.parametrize("profile", summaries("profiles"))

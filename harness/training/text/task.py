@@ -131,16 +131,19 @@ def _reading(text: Tensor, word: float) -> Work:
 def _check(config: TextConfig, data: TextData) -> None:
     """Refuse what no training can use, before any work."""
     measured = data.valid[: config.measure.limit]
-    for name, words, columns in (
+    searched = (
         ("oneshot.batch_size", data.train, config.oneshot.batch_size),
         ("measure.batch_size", measured, config.measure.batch_size),
         ("alone.batch_size", data.train, config.alone.batch_size),
         ("relaxed.batch_size", data.train, config.relaxed.batch_size),
         ("relaxed.batch_size", data.valid, config.relaxed.batch_size),
+    )
+    trained = (
         ("final.batch_size", data.train, config.final.batch_size),
         ("final.valid_batch", data.valid, config.final.valid_batch),
         ("final.test_batch", data.test, config.final.test_batch),
-    ):
+    )
+    for name, words, columns in (*searched, *(trained if config.has_final else ())):
         if len(words) < 2 * columns:
             raise ConfigError(
                 f"{name}={columns}: {len(words)} words fill no two rows (allowed: 1 to {len(words) // 2})"
