@@ -23,6 +23,7 @@ from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
+from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.records.files import encode, write_atomic
 from harness.records.metrics import Row, is_row
@@ -112,8 +113,10 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
 
     Raises:
         ArchiveError: none has ended; nothing is written then.
+        NoStore: there is no such store.
         DamagedRecord: a record cannot be read.
     """
+    store.check_there()
     lines = []
     for name in sorted(set(names)):
         folder = store.run(name)
@@ -175,7 +178,9 @@ def compare(path: Path, store: Store) -> Outcome:
 
     Raises:
         ArchiveError: there is no such file.
+        NoStore: there is no such store.
     """
+    store.check_there()
     outcome = Outcome()
     for packed in Archive(path).read():
         try:
@@ -254,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing = commands.add_parser("compare", help="are runs of a store those of a file; status 1 if one differs")
     for command in (packing, unpacking, comparing):
         command.add_argument("file", type=Path, metavar="FILE.jsonl")
-        command.add_argument("--store", default="runs", metavar="DIR", help="where runs are recorded (default: runs)")
+        add_store(command)
     return parser
 
 

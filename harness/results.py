@@ -43,10 +43,15 @@ class Results(NamedTuple):
 
 
 class Files:
-    """The runs below a store's root."""
+    """The runs below a store's root.
+
+    Raises:
+        NoStore: there is no such folder.
+    """
 
     def __init__(self, root: Path | str) -> None:
         self._store = Store(root)
+        self._store.check_there()
 
     def contents(self, name: str) -> Iterator[Content]:
         """The content of the file ``name`` of every run that has it, by the run's name, sorted."""
@@ -73,6 +78,7 @@ def source(address: str | Path) -> Source:
     Raises:
         DatabaseError: the address cannot be read.
         ArchiveError: there is no such file.
+        NoStore: there is no such folder.
     """
     if is_folder(address):
         return Files(address)
@@ -86,6 +92,8 @@ def load(address: str | Path) -> Results:
 
     Raises:
         DatabaseError: the address cannot be read.
+        ArchiveError: there is no such file.
+        NoStore: there is no such folder.
         PyMongoError: the database is away or refuses.
     """
     return Results(runs(source(address)), metrics(source(address)))

@@ -19,6 +19,7 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
+from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.launch import slurm
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("retry which runs? --failed, --diverged")
     try:
         where = Where(Store(options.store), Queue(Database(options.mongo_url)) if options.mongo_url else None)
+        where.store.check_there()
         plans = named(where.store, names)
         if command == "show":
             _show(where, plans, options.watch)
@@ -199,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--watch", action="store_true", help=f"look again every {_SECONDS_BETWEEN_LOOKS:.0f} seconds")
     parser.add_argument("--failed", action="store_true", help="with retry: runs that failed")
     parser.add_argument("--diverged", action="store_true", help="with retry: runs whose training diverged")
-    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: runs)")
+    add_store(parser)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     return parser
 

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
+from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
 from harness.launch.console import INTERRUPTED, at_least, interrupt, say, typed
@@ -144,20 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         "--per-device", type=at_least(1), metavar="N", help="runs that share a CUDA device (default: as --workers)"
     )
     parser.add_argument("--retries", type=at_least(0), default=2, metavar="N", help="for killed processes (default: 2)")
-    parser.add_argument(
-        "--store",
-        type=os.path.expanduser,
-        default="runs",
-        metavar="DIR",
-        help="where runs are recorded (default: runs)",
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=os.path.expanduser,
-        default="data",
-        metavar="DIR",
-        help="where the data sets lie (default: data)",
-    )
+    add_store(parser)
+    add_data_dir(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     slurm = parser.add_argument_group("what every Slurm job asks for")

@@ -12,7 +12,8 @@ from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
 from conas.refusal import Refused
-from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
+from harness.console.places import add_store
+from harness.mongo.database import URL_VARIABLE, Database, reason, upload
 from harness.mongo.snapshot import signature
 from harness.records.store import RunFolder, Store
 
@@ -73,17 +74,18 @@ class Sync:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 if the database could not be reached or a run could not be uploaded."""
     parser = argparse.ArgumentParser(prog="python -m harness.sync", description=__doc__)
-    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: %(default)s)")
+    add_store(parser)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     parser.add_argument("--force", action="store_true", help="upload every run, also those that seem equal")
     chosen = parser.parse_args(arguments)
     if not chosen.mongo_url:
         parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
     try:
-        database = Database(chosen.mongo_url)
-        outcome = Sync(database, Store(chosen.store), chosen.force)(show_progress=sys.stderr.isatty())
+        database, store = Database(chosen.mongo_url), Store(chosen.store)
+        store.check_there()
+        outcome = Sync(database, store, chosen.force)(show_progress=sys.stderr.isatty())
     except (Refused, PyMongoError) as error:
-        print(error if isinstance(error, DatabaseError) else f"{database.name}: {reason(error)}", file=sys.stderr)
+        print(error if isinstance(error, Refused) else f"{database.name}: {reason(error)}", file=sys.stderr)
         return 1
     for line in outcome.refused:
         print(line, file=sys.stderr)

@@ -21,6 +21,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config.load import ConfigError, recorded
+from harness.console.places import add_data_dir, add_store
 from harness.launch.console import INTERRUPTED, at_least, interrupt, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
@@ -80,20 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/worker.py", description=__doc__)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     parser.add_argument("--workers", type=at_least(1), default=1, metavar="N", help="runs at once (default: 1)")
-    parser.add_argument(
-        "--store",
-        type=os.path.expanduser,
-        default="runs",
-        metavar="DIR",
-        help="where runs are recorded (default: runs)",
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=os.path.expanduser,
-        default="data",
-        metavar="DIR",
-        help="where the data sets lie (default: data)",
-    )
+    add_store(parser)
+    add_data_dir(parser)
     parser.add_argument("--forever", action="store_true", help="wait for new entries when the queue is empty")
     parser.add_argument(
         "--lapse",

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
+from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
@@ -27,10 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        extra = [sweeps.setting(text) for text in options.set]
-        if options.command == "missing" and is_folder(options.store):
-            extra.append(("runs_dir", options.store))  # where the commands are to record their runs
-        runs = Runs.read(options.store, options.profile, tuple(extra))
+        runs = _runs(options)
         for line in runs.damaged:
             print(f"skipped, damaged: {plain(line)}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))
@@ -38,6 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {plain(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _runs(options: argparse.Namespace) -> Runs:
+    """The runs to tell about; ``missing`` takes a store that is not there yet for one without runs."""
+    extra = [sweeps.setting(text) for text in options.set]
+    if options.command == "missing" and is_folder(options.store):
+        extra.append(("runs_dir", options.store))  # where the commands are to record their runs
+        if not Path(options.store).exists():
+            print(f"# there is no store {Path(options.store).absolute()} yet", flush=True)
+            return Runs.of([], options.profile, tuple(extra))
+    return Runs.read(options.store, options.profile, tuple(extra))
 
 
 def make_tables(runs: Runs, out: Path) -> None:
@@ -95,12 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tables", description=__doc__)
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
-    parser.add_argument(
-        "--store",
-        default="runs",
-        help="the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the "
-        "address in that variable (default: runs)",
-    )
+    about = "the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the one in"
+    add_store(parser, f"{about} that variable")
     parser.add_argument("--out", default="results", help="where results go (default: results)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"

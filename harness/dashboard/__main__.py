@@ -18,6 +18,7 @@ from typing import NoReturn
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
+from harness.console.places import add_store
 from harness.dashboard import services
 from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store, claim
@@ -29,7 +30,7 @@ _SECONDS_BETWEEN_SYNCS = 5.0
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.dashboard", description=__doc__)
-    parser.add_argument("--store", default="runs", metavar="DIR", help="where the runs are (default: %(default)s)")
+    add_store(parser)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
     parser.add_argument("--port", type=int, default=9000, help="Omniboard's port (default: %(default)s)")
     chosen = parser.parse_args(arguments)

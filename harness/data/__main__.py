@@ -11,6 +11,7 @@ from typing import Any
 
 from conas.refusal import Refused
 from harness.config.load import load
+from harness.console.places import add_data_dir
 from harness.data import DataError, ImageSet, Provenance, dataset, dataset_names, load_images, load_text
 from harness.data.packed import pack
 from harness.records.files import write_atomic
@@ -47,12 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     fetch = commands.add_parser("fetch", help="download what is missing and check all")
     fetch.add_argument("--dataset", action="append", choices=dataset_names(), help="may be repeated; default: all")
-    fetch.add_argument("--data-dir", default="data", help="where the files lie or go (default: data)")
+    add_data_dir(fetch, "where the files lie or go")
     fetch.add_argument("--offline", action="store_true", help="only check what is there")
     fetch.add_argument("--allow-subset", action="store_true", help="accept images that are not the published files")
     fetch.set_defaults(work=_fetch)
     packing = commands.add_parser("pack", help="what the paper's search reads of CIFAR-10 in one file")
-    packing.add_argument("--data-dir", default="data", help="where the files lie (default: data)")
+    add_data_dir(packing, "where the files lie")
     packing.add_argument("--allow-subset", action="store_true", help="accept images that are not the published files")
     packing.add_argument("--seed", action="append", type=int, help="of the search; may be repeated; default: 0")
     packing.add_argument("--out", type=Path, default=Path("cifar10.packed"), help="the file (default: cifar10.packed)")

@@ -102,6 +102,10 @@ class UnsafeName(DamagedRecord):
     """A name that could lead out of the store."""
 
 
+class NoStore(Refused):
+    """There is no such folder: to read it as an empty one would hide every result."""
+
+
 class Store:
     """All runs and shared stages below one root folder.
 
@@ -110,6 +114,17 @@ class Store:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+
+    def check_there(self) -> None:
+        """Refuse to read what is not there.
+
+        Raises:
+            NoStore: the message names the nearest folder that is there.
+        """
+        root = self.root.absolute()
+        if not root.is_dir():
+            nearest = next(folder for folder in root.parents if folder.is_dir())
+            raise NoStore(f"there is no store {root}; the nearest folder that is there is {nearest}")
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of the run called ``run_id``; it need not exist."""

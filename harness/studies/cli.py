@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.config.load import Config, load
+from harness.console.places import add_data_dir, add_store
 from harness.console.progress import Reporter
 from harness.pictures.plots import write_picture
 from harness.records.files import write_atomic, write_json
@@ -19,9 +20,9 @@ def study_parser(name: str, about: str | None, dataset: str, profile: str) -> ar
     parser = argparse.ArgumentParser(prog=f"python -m harness.studies.{name}", description=about)
     parser.add_argument("--dataset", default=dataset, help="a data set of images (default: %(default)s)")
     parser.add_argument("--profile", default=profile, help="the sizes (default: %(default)s)")
-    parser.add_argument("--data-dir", default="data", help="where data sets lie (default: %(default)s)")
+    add_data_dir(parser)
     parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the complete set")
-    parser.add_argument("--store", default="runs", help="where trained models are kept (default: %(default)s)")
+    add_store(parser, "where trained models are kept")
     parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/studies") / name, help="where results go")
     return parser

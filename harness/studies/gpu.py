@@ -29,6 +29,7 @@ from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from harness.config.load import load
+from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
 from harness.data import DataError
 from harness.execution.execute import execute
@@ -238,7 +239,7 @@ def report(done: Check, hours: dict[str, float]) -> list[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.gpu", description=__doc__)
-    parser.add_argument("--data-dir", default="data", help="where data sets lie, if they do (default: %(default)s)")
+    add_data_dir(parser, "where the data sets lie, if they do")
     parser.add_argument("--minutes", type=float, default=7, help="start no part after so many (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"), help="all figures (default: %(default)s)")
     arguments = parser.parse_args()

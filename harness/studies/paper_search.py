@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from conas.refusal import Refused
 from harness.config.load import Config, load
+from harness.console.places import add_data_dir, add_store
 from harness.console.progress import Reporter, duration
 from harness.data.packed import unpack
 from harness.deadline import TimeIsUp, within
@@ -69,9 +70,9 @@ def main() -> None:
     """The command line."""
     signal.signal(signal.SIGTERM, _terminate)
     parser = argparse.ArgumentParser(prog="python -m harness.studies.paper_search", description=__doc__)
-    parser.add_argument("--data-dir", default="data", help="where CIFAR-10 lies (default: %(default)s)")
+    add_data_dir(parser, "where CIFAR-10 lies")
     parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")
-    parser.add_argument("--store", default="runs", help="where the search is kept (default: %(default)s)")
+    add_store(parser, "where the search is kept")
     parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="cuda, cpu (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")

@@ -1,0 +1,19 @@
+"""The options of command lines that name folders: in all of them ``~`` is the user's own."""
+
+import argparse
+import os
+
+
+def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recorded") -> None:
+    """The option ``--store``: the folder of all runs; ``what`` says what it is to this command."""
+    _add(parser, "--store", "runs", what)
+
+
+def add_data_dir(parser: argparse.ArgumentParser, what: str = "where the data sets lie") -> None:
+    """The option ``--data-dir``: the folder of the data sets."""
+    _add(parser, "--data-dir", "data", what)
+
+
+def _add(parser: argparse.ArgumentParser, option: str, default: str, what: str) -> None:
+    about = f"{what} (default: {default})"
+    parser.add_argument(option, type=os.path.expanduser, default=default, metavar="DIR", help=about)

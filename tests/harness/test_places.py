@@ -1,0 +1,48 @@
+"""Folders that are typed: ``~`` is the user's own everywhere, and a store that is not there is no empty one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import archive, status, sync
+from harness.estimates.shared import Costs
+from tables import __main__ as tables
+
+READING: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
+    "status": (status.main, []),
+    "sync": (sync.main, ["--mongo-url", "mongodb://127.0.0.1:9/none"]),
+    "pack": (archive.main, ["pack", "table1", "--profile", "smoke", "packed.jsonl"]),
+    "compare": (archive.main, ["compare", "packed.jsonl"]),
+    **{name: (tables.main, [name, "--profile", "smoke"]) for name in ("tables", "scorecard", "report")},
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_store_that_is_not_there_is_refused_where_it_is_read(
+    name: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main, words = READING[name]
+    assert main([*words, "--store", "~/no/runs"]) == 1
+    said = f"there is no store {home}/no/runs; the nearest folder that is there is {home}\n"
+    told = capsys.readouterr()
+    assert (told.out, told.err.removeprefix("error: ")) == ("", said)
+    assert not list(home.iterdir())
+
+
+def test_what_is_missing_can_be_asked_before_the_first_run(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Costs, "of", lambda *_: None)  # how long it all takes is asked elsewhere
+    command = ["missing", "--profile", "paper", "--store", "~/runs"]
+    assert tables.main(command) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"# there is no store {home}/runs yet\n")
+    assert f"runs_dir={home}/runs" in told
