@@ -37,6 +37,10 @@ class DownloadError(RuntimeError):
     """A download failed from every address; the message is one line."""
 
 
+class WrongArchive(ValueError):
+    """An archive is not the published one; the message is one line."""
+
+
 @dataclass(frozen=True)
 class Remote:
     """Something to download.
@@ -74,8 +78,21 @@ def fetch(remote: Remote, folder: Path, say: Callable[[str], None]) -> None:
     if remote.inside is None:
         os.replace(part, folder / remote.name)
     else:
-        _unpack(part, remote, folder)
+        _extract(part, remote, folder)
     shutil.rmtree(staging)
+
+
+def unpack(archive: Path, remote: Remote, folder: Path) -> None:
+    """Bring the files of an ``archive`` that a person has into ``folder``, beside those that are there already.
+
+    Raises:
+        WrongArchive: its content is not that of ``remote``; nothing is unpacked.
+        OSError: it cannot be read, or ``folder`` cannot be written.
+    """
+    found = _digest(archive, remote.digest)
+    if found != remote.digest:
+        raise WrongArchive(f"{archive} is not the published file (checksum {found} instead of {remote.digest})")
+    _extract(archive, remote, folder)
 
 
 def _receive_from_any(remote: Remote, part: Path, say: Callable[[str], None]) -> None:
@@ -141,20 +158,25 @@ def _copy(response, file, part: Path, start: int, limit: int) -> int:  # type: i
 
 def _check(part: Path, expected: str) -> None:
     """Refuse, and delete, a complete download that is not the published one."""
-    algorithm = expected.partition(":")[0]
-    with part.open("rb") as file:
-        found = f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
-        file.seek(0)
-        page = is_web_page(file.read(512))
+    found = _digest(part, expected)
     if found != expected:
+        with part.open("rb") as file:
+            page = is_web_page(file.read(512))
         part.unlink()
         what = "the server sent a web page instead of data" if page else "the file is corrupt or another one"
         raise DownloadError(f"{what} (checksum {found} instead of {expected})")
 
 
-def _unpack(archive: Path, remote: Remote, folder: Path) -> None:
+def _digest(path: Path, like: str) -> str:
+    """The digest of a file, by the same algorithm as another one."""
+    algorithm = like.partition(":")[0]
+    with path.open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
+
+
+def _extract(archive: Path, remote: Remote, folder: Path) -> None:
     wanted = {f"{remote.inside}/{name}": folder / name for name in remote.provides if not (folder / name).exists()}
     with tarfile.open(archive) as tar:
         for member in tar:
-            if member.name in wanted and (content := tar.extractfile(member)):
+            if member.name in wanted and member.isfile() and (content := tar.extractfile(member)):
                 write_atomic(wanted[member.name], content.read())

@@ -3,7 +3,8 @@
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from filelock import FileLock
 
 from conas.refusal import Refused
 from harness.data.content import digest, is_web_page, one_line
-from harness.data.download import DownloadError, Remote, fetch
+from harness.data.download import DownloadError, Remote, WrongArchive, fetch, unpack
 
 Say = Callable[[str], None]
 
@@ -145,10 +146,12 @@ def open_files(
     offline: bool,
     say: Say,
 ) -> Files:
-    """The files of a data set, complete: those in ``data_dir`` or its usual sub-folders, the rest downloaded.
+    """The files of a data set, complete: those in ``data_dir`` or its usual sub-folders, also in the published archive
+    if that lies there, the rest downloaded.
 
     Raises:
-        DataError: files are missing and cannot be downloaded; the message says where to put them.
+        DataError: files are missing and cannot be downloaded; the message says where to put them. Or an archive is
+            not the published one.
     """
     if layout is None:
         return Files(dataset, {})
@@ -156,9 +159,12 @@ def open_files(
         raise DataError(f"{dataset} needs data_dir, the folder that holds its files or shall receive them")
     try:
         folder = _folder(dataset, layout, Path(data_dir))
-        missing = _missing(folder, layout)
+        archives = _archives(dataset, layout, Path(data_dir), folder)
     except OSError as error:
         raise DataError(f"{dataset}: cannot look into {data_dir} ({one_line(error)})") from error
+    if archives:
+        _unpack(dataset, archives, folder)
+    missing = _missing(folder, layout)
     if missing and offline:
         raise DataError(_where_to_put(dataset, layout, folder, missing))
     if missing:
@@ -173,9 +179,20 @@ def locate(folder: Path, name: str) -> Path | None:
 
 def _folder(dataset: str, layout: Layout, data_dir: Path) -> Path:
     """The folder that holds most of the files; if none holds any, the one that downloads go to."""
-    inside = [data_dir / layout.folder, data_dir, data_dir / dataset, data_dir / dataset / layout.folder]
-    candidates = [*inside, *map(Path, layout.elsewhere)]
+    candidates = [*_inside(dataset, layout, data_dir), *map(Path, layout.elsewhere)]
     return min(candidates, key=lambda folder: len(_missing(folder, layout)))
+
+
+def _inside(dataset: str, layout: Layout, data_dir: Path) -> list[Path]:
+    return [data_dir / layout.folder, data_dir, data_dir / dataset, data_dir / dataset / layout.folder]
+
+
+def _archives(dataset: str, layout: Layout, data_dir: Path, folder: Path) -> list[tuple[Path, Remote]]:
+    """The archives in ``data_dir`` that hold something of what ``folder`` lacks."""
+    missing = set(_missing(folder, layout))
+    packed = [remote for remote in layout.remotes if remote.inside is not None and missing & set(remote.provides)]
+    lying = [(place / remote.name, remote) for remote in packed for place in _inside(dataset, layout, data_dir)]
+    return [(path, remote) for path, remote in lying if path.is_file()]
 
 
 def _missing(folder: Path, layout: Layout) -> list[str]:
@@ -190,16 +207,33 @@ def _where_to_put(dataset: str, layout: Layout, folder: Path, missing: list[str]
     )
 
 
-def _download(dataset: str, layout: Layout, folder: Path, say: Say) -> None:
-    """Bring what is missing, one process at a time."""
+def _unpack(dataset: str, archives: list[tuple[Path, Remote]], folder: Path) -> None:
+    with _writing(dataset, folder):
+        for path, remote in archives:
+            try:
+                unpack(path, remote, folder)
+            except WrongArchive as error:
+                raise DataError(f"{dataset}: {error}; delete it to download it anew") from error
+
+
+@contextmanager
+def _writing(dataset: str, folder: Path) -> Iterator[None]:
+    """Hold ``folder``, one process at a time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock"):
+            yield
+    except OSError as error:
+        raise DataError(f"{dataset}: cannot write to {folder} ({one_line(error)})") from error
+
+
+def _download(dataset: str, layout: Layout, folder: Path, say: Say) -> None:
+    """Bring what is missing."""
+    try:
+        with _writing(dataset, folder):
             for remote in layout.remotes:
                 if set(remote.provides) & set(_missing(folder, layout)):
                     fetch(remote, folder, say)
     except DownloadError as error:
         place = _where_to_put(dataset, layout, folder, _missing(folder, layout))
         raise DataError(f"{error}; {place.replace(' and offline=true', '')}") from error
-    except OSError as error:
-        raise DataError(f"{dataset}: cannot write to {folder} ({one_line(error)})") from error

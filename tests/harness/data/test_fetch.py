@@ -1,10 +1,12 @@
 """The command that brings and checks data sets."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from harness.data.__main__ import main
+from harness.data.content import digest
 from harness.data.download import Remote
 
 
@@ -50,3 +52,35 @@ def test_a_download_that_fails_is_one_line_and_a_failure(tmp_path, server, reply
     assert error.count("\n") == 1
     assert "a web page instead of data" in error
     assert "put them there (from http://" in error
+
+
+@pytest.mark.parametrize("below", [".", "cifar100", "cifar-100-python"])
+def test_an_archive_that_lies_there_is_used_offline_and_only_the_files_of_the_set(
+    below, tmp_path, write, publish, capsys
+):
+    folder = write["cifar100"](tmp_path / "published") / "cifar-100-python"
+    place = tmp_path / "data" / below
+    place.mkdir(parents=True)
+    archive = place / "cifar.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder / "train", "set/train")
+        link = tarfile.TarInfo("set/test")
+        link.type, link.linkname = tarfile.SYMTYPE, str(folder / "test")
+        tar.addfile(link)
+        tar.add(folder / "test", "set/test")
+        tar.add(folder / "test", "../escaped")
+        tar.add(folder / "test", "set/other")
+    packed = archive.read_bytes()
+    remote = Remote("cifar.tar.gz", digest(packed, "md5"), ("http://127.0.0.1:9/x",), ("train", "test"), "set")
+    publish("cifar100", folder, remotes=(remote,))
+    command = ["fetch", "--dataset", "cifar100", "--data-dir", str(tmp_path / "data"), "--offline"]
+
+    archive.write_bytes(packed + b"more")
+    assert main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{archive} is not the published file (checksum md5:" in line
+    archive.write_bytes(packed)
+    assert main(command) == 0, capsys.readouterr()
+    there = {path.name for path in (tmp_path / "data").rglob("*") if path.is_file()}
+    assert there == {"cifar.tar.gz", "train", "test", ".download.lock"}
+    assert not any(path.is_symlink() for path in (tmp_path / "data").rglob("*"))
