@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
+.PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
         laptop-replication recovery spectrum prediction ranking race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -32,12 +32,22 @@ help: ## list the targets
 # the checkout itself goes on Python's path, not only the library in it
 IN_PLACE := --config-settings editable_mode=compat
 
-install: $(STAMP) ## create .venv and install everything, pinned
-$(STAMP): pyproject.toml constraints.txt
+install: $(STAMP) ## create .venv and install everything: the very files that requirements.lock names
+$(STAMP): pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' $(IN_PLACE)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . $(IN_PLACE)
 	touch $@
+
+LOCKER  := .venv-lock
+ASSETS  := harness/dashboard/assets
+COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+           --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+lock: ## versions and hashes of everything that is installed, for pyproject.toml as it is now (UPGRADE=1: the newest versions)
+	test -x $(LOCKER)/bin/uv || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv==0.13.9; }
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) $(ASSETS)/server.in --output-file $(ASSETS)/server.lock
+	cd $(ASSETS) && npm $(if $(UPGRADE),update,install) --package-lock-only --no-audit --no-fund
 
 demo: install ## see the method work on scikit-learn's digits, and the row of Table 1 that it fills
 	$(BIN)/python harness/run.py with dataset=digits profile=smoke seed=0

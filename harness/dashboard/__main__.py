@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.console.places import add_store
-from harness.dashboard import services
+from harness.dashboard import guarded, services
 from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store, claim
 from harness.sync import Sync
@@ -75,9 +75,8 @@ def _database(root: Path, url: str | None) -> Iterator[str]:
     if url:
         yield Database(url).url
         return
-    port = services.free_port()
-    with claim(root / "database"), services.server(root / "database", port):
-        yield f"mongodb://{services.LOOPBACK}:{port}/conas"
+    with claim(root / "database"), guarded.server(root / "database") as address:
+        yield address
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:

@@ -4,6 +4,7 @@ The server is SecantusDB, which speaks MongoDB's protocol and installs from PyPI
 libraries, so it has a virtual environment to itself and is never imported.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -21,8 +22,6 @@ from filelock import FileLock
 from conas.refusal import Refused
 
 LOOPBACK = "127.0.0.1"
-SERVER = "secantusdb==0.7.0b3"
-OMNIBOARD = "omniboard@2.16.1"
 
 _ASSETS = Path(__file__).parent / "assets"
 _BOUND = Path(__file__).parent / "bound.py"
@@ -45,12 +44,14 @@ def server_program() -> Path:
     Raises:
         ServiceError: it cannot be installed.
     """
-    folder = cache() / SERVER.replace("==", "-")
+    lock = _ASSETS / "server.lock"
+    folder = _folder("secantusdb", lock)
     program = folder / "bin" / "secantusd-py"
 
     def install() -> None:
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(folder / "bin" / "pip"), "install", "--quiet", "--pre", "--disable-pip-version-check", SERVER])
+        pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, "--require-hashes", "-r", str(lock)])
 
     return _installed(folder, program, install)
 
@@ -61,12 +62,16 @@ def omniboard_program() -> Path:
     Raises:
         ServiceError: it cannot be installed, or there is no npm.
     """
-    folder = cache() / OMNIBOARD.replace("@", "-")
+    lock = _ASSETS / "package-lock.json"
+    folder = _folder("omniboard", lock)
     program = folder / "node_modules" / "omniboard" / "dist" / "start.js"
 
     def install() -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        _run(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", OMNIBOARD])
+        for file in (lock, _ASSETS / "package.json"):
+            shutil.copy(file, folder)
+        npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        _run([*npm, "--prefix", str(folder)])
 
     return _installed(folder, program, install)
 
@@ -105,6 +110,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _folder(name: str, lock: Path) -> Path:
+    return cache() / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
 
 
 def _installed(folder: Path, program: Path, install: Callable[[], None]) -> Path:

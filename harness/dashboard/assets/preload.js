@@ -8,8 +8,7 @@ const net = require('net');
 const path = require('path');
 
 const HOST = process.env.HOST || '127.0.0.1';
-const BIND = process.env.BIND || HOST; // in a container: what the host forwards from
-const LOCAL_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
+const NAMES = ['localhost', ...(process.env.NAMES || '').toLowerCase().split(/[ ,]+/).filter(Boolean)];
 const OMNIBOARDS_OWN = {
   tags: 'omniboard.tags',
   notes: 'omniboard.notes',
@@ -39,12 +38,13 @@ function end(response, status, type, body) {
   return true;
 }
 
-// A web site that the user visits could otherwise read and delete runs: Omniboard lets every origin in.
+// A web site that the user visits could otherwise read and delete runs: Omniboard lets every origin in. Whatever we are
+// bound to, a site can point a name of its own at it, but not an address, nor a name that is not its own.
 function isForeign(request) {
   const { host = '', origin } = request.headers;
-  const isLocal = LOCAL_NAMES.includes(host.replace(/:\d+$/, ''));
+  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '') === host;
-  return !isOwn || (BIND === '127.0.0.1' && !isLocal);
+  return !isOwn || !(net.isIP(name) || NAMES.includes(name));
 }
 
 function isFile(request) {
