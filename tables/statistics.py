@@ -7,8 +7,10 @@ paper is known to half a unit of its last printed digit, and an interval of a di
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from conas.seeds import generator
@@ -17,7 +19,7 @@ from tables.published import Figure
 LEVEL = 0.95
 POWER = 0.8
 MOST_SEEDS = 1_000
-DRAWS = 10_000
+DRAWS = 100_000
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
@@ -111,7 +113,7 @@ def one_more(values: Sequence[float], paper: Figure) -> Estimate:
 
 
 def best_of(values: Sequence[float], paper: Figure) -> Estimate:
-    """Our mean best of as many trainings as the paper's best is of, minus the paper's, with its prediction interval.
+    """Our median best of as many new trainings as the paper's is of, minus the paper's, with its prediction interval.
 
     Raises:
         ValueError: the paper states no best, or not of how many.
@@ -121,10 +123,22 @@ def best_of(values: Sequence[float], paper: Figure) -> Estimate:
     array = np.asarray(values, dtype=np.float64)
     if len(array) < 2:
         return Estimate(float(array.min()) - paper.best)
-    draws = generator(0, "best of n").standard_t(len(array) - 1, (DRAWS, paper.seeds)).min(axis=1)
-    bests = array.mean() + array.std(ddof=1) * np.sqrt(1 + 1 / len(array)) * draws - paper.best
-    low, high = np.quantile(bests, _TAILS)
-    return Estimate(float(bests.mean()), float(low) - paper.rounding, float(high) + paper.rounding, "prediction")
+    low, median, high = array.mean() + array.std(ddof=1) * _least_of(paper.seeds, len(array)) - paper.best
+    return Estimate(float(median), float(low) - paper.rounding, float(high) + paper.rounding, "prediction")
+
+
+@cache
+def _least_of(new: int, known: int) -> NDArray[np.float64]:
+    """Low end, median and high end of the least of ``new`` values, in SDs of the ``known`` ones from their mean.
+
+    All are of one normal distribution, whose mean and SD are as uncertain as so many known values leave them: each draw
+    of the new values has one mean and one SD in common.
+    """
+    rng = generator(0, "best of n")
+    sd = np.sqrt((known - 1) / rng.chisquare(known - 1, (DRAWS, 1)))
+    mean = sd / np.sqrt(known) * rng.standard_normal((DRAWS, 1))
+    least = (mean + sd * rng.standard_normal((DRAWS, new))).min(axis=1)
+    return np.quantile(least, (_TAILS[0], 0.5, _TAILS[1]))
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate | None:

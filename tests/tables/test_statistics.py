@@ -85,10 +85,21 @@ def test_intervals_cover_the_truth_about_nineteen_times_in_twenty() -> None:
     singles = rng.normal(0, 1, 2_000)
     means = [against(list(a), exact(b.mean(), b.std(ddof=1), 5)).side == 0 for a, b in zip(ours, papers, strict=True)]
     draws = [one_more(list(a), exact(b)).side == 0 for a, b in zip(ours, singles, strict=True)]
-    bests = [best_of(list(a), exact(0, 1, 5, b.min())).side == 0 for a, b in zip(ours[:300], papers, strict=False)]
+    bests = [best_of(list(a), exact(0, 1, 5, b.min())).side == 0 for a, b in zip(ours, papers, strict=True)]
     assert 0.94 <= np.mean(means) <= 0.98  # Welch's is a little too wide for so few
     assert 0.935 <= np.mean(draws) <= 0.965
-    assert 0.91 <= np.mean(bests) <= 0.985
+    assert 0.935 <= np.mean(bests) <= 0.965
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_the_best_of_one_is_one_more(n: int) -> None:
+    some = list(np.random.default_rng(n).normal(0, 1, n))
+    best, more = best_of(some, exact(0, 1, 1, 0.5)), one_more(some, exact(0.5))
+    assert best.low is not None
+    assert more.low is not None
+    sd = np.std(some, ddof=1)
+    assert best.value == pytest.approx(more.value, abs=0.02 * sd)
+    assert (best.low, best.high) == pytest.approx((more.low, more.high), rel=0.1)
 
 
 def test_the_bootstrap_of_the_race_covers_at_its_number_of_seeds() -> None:
