@@ -201,7 +201,7 @@ def load(updates: Mapping[str, Any], has_final: bool = True) -> Config:
         _refuse_unknown(name, allowed, values["method"])
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
     _refuse_infinite(meant)
-    config = recorded({**merge(values, nest(meant)), "typed": []})
+    config = _validated(merge(values, nest(meant)))
     complete = dict(flatten(config.model_dump(mode="json")))
     config = config.model_copy(update={"typed": [f"{name}={written(complete[name])}" for name in meant]})
     config._has_final = has_final
@@ -241,22 +241,31 @@ def recorded(values: Values) -> Config:
     Raises:
         ConfigError: one line that says what is wrong and what is allowed.
     """
+    config = _validated(values)
+    return config.model_copy(update={"typed": _typed(config, values.get("typed"))})
+
+
+def _validated(values: Values) -> Config:
+    """The configuration with these ``values``, whatever was typed."""
     absent = conas_settings.absences(method(values["method"]).settings)
     settings = _method_settings(values["method"], {**outside(absent), **values["search"]})
     if values["space"] not in SPACES:
         raise ConfigError(unknown("space", values["space"], SPACES))
-    complete = {**values, "search": _search(asdict(settings))}
+    complete = {**values, "search": _search(asdict(settings)), "typed": []}
     try:
-        return CONFIGS[task_of(values["dataset"])].model_validate({"typed": _guessed(complete), **complete})
+        return CONFIGS[task_of(values["dataset"])].model_validate(complete)
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from error
 
 
-def _guessed(values: Values) -> list[str]:
-    """What was typed for a record that does not say: what differs from the defaults of today."""
-    flat = dict(flatten(values))
+def _typed(config: Config, said: list[str] | None) -> list[str]:
+    """What was typed, as a record has ``said`` if it does, and all else that today's defaults would not give."""
+    flat = dict(flatten(config.model_dump(mode="json", exclude={"typed"})))
     today = _flat_defaults(**{name: flat[name] for name in CHOICES})
-    return [f"{name}={written(value)}" for name, value in flat.items() if name in CHOICES or value != today.get(name)]
+    known = CHOICES if said is None else {*CHOICES, *(setting(word)[0] for word in said)}
+    differing = [name for name, value in flat.items() if value != today.get(name) and name not in known]
+    chosen = CHOICES if said is None else ()
+    return [*(said or ()), *(f"{name}={written(flat[name])}" for name in (*chosen, *differing))]
 
 
 @cache

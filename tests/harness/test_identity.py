@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from conas.questions import Relaxed
 from conas.settings import setting
 from harness.config import layers, sweeps
 from harness.config import load as loading
+from harness.config.grammar import setting as written_setting
 from harness.config.identity import later
 from harness.config.load import Config, ImageConfig, load, recorded
 from harness.config.schema import ImageInput, Section
@@ -85,6 +87,25 @@ def test_a_younger_setting_renames_no_record(younger: None) -> None:
         config = recorded(record["config"])
         assert names(config) == kept(record)
         assert names(recorded(config.model_dump(mode="json"))) == kept(record), "also when it is written again"
+
+
+FEW = list({(record["dataset"], record["method"]): record for record in RECORDS}.values())
+
+
+def test_the_command_of_a_record_makes_its_run() -> None:
+    for record in FEW:
+        words = shlex.split(recorded(record["config"]).command)[3:]
+        assert load(dict(map(written_setting, words))).id == kept(record)[1]
+
+
+@pytest.mark.parametrize("typed", [{}, {"typed": ["allow_subset=true"]}])
+def test_a_record_searches_with_the_settings_that_it_means(younger: None, typed: dict) -> None:
+    for record in FEW:
+        config = recorded({**record["config"], **typed})
+        search = config.for_search()
+        assert search.search == config.search
+        if config.task == "image":
+            assert (search.numerics, search.data.grey, search.policy.rate) == ("torch", False, 1.0)
 
 
 @pytest.mark.parametrize("updates", [{"data": {"grey": True}}, {"search": {"restarts": 3}}])
