@@ -68,7 +68,8 @@ def _averaged(optimizer: ASGD, parameters: list[Tensor], gradients: list[Tensor]
 def _prepare(optimizer: Optimizer, parameters: list[Tensor], rate: Tensor) -> None:
     """Give the optimiser the state that it would have had before its first step, where it has none.
 
-    The scalars of averaged SGD, which are the same for all parameters, become tensors that all of them share.
+    The scalars of averaged SGD, which are the same for all parameters, become tensors that all of them share, on the
+    device of ``rate``: torch leaves ``step`` where a checkpoint was read, on the CPU, where no graph reaches it.
     """
     shared: dict[str, Tensor] = {}
     for parameter in parameters:
@@ -78,6 +79,6 @@ def _prepare(optimizer: Optimizer, parameters: list[Tensor], rate: Tensor) -> No
                 start = {"ax": torch.zeros_like(parameter), "step": torch.zeros_like(rate)}
                 state.update(start, eta=rate.clone(), mu=torch.ones_like(rate))
             for name in ("step", "eta", "mu"):
-                state[name] = shared.setdefault(name, state[name])
+                state[name] = shared.setdefault(name, state[name].to(rate.device))
         elif state.get("momentum_buffer") is None and optimizer.param_groups[0]["momentum"]:
             state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -19,6 +19,7 @@ from harness.training.task import final_training, load_task
 from harness.training.text import one_shot
 from harness.training.text.final import FinalTraining
 from harness.training.text.one_shot import OneShotTraining
+from harness.training.updates import update
 
 IMAGES = {"dataset": "digits", "profile": "smoke"}
 TEXT = {"dataset": "descriptions", "profile": "smoke"}
@@ -77,6 +78,17 @@ def test_state_taken_over_from_a_checkpoint() -> None:
         first.step(0, step)
     resumed = lambda trainee: trainee.load_state_dict(copy.deepcopy(first.state_dict()))  # noqa: E731
     assert_same(lambda: final(TEXT, "darts_v2_rnn"), [(0, 3), (0, 4)], resumed)
+
+
+def test_averaging_that_was_read_on_the_cpu_goes_on_on_the_device() -> None:
+    kept, there = torch.zeros(2), torch.zeros(2, device="meta")
+    saved, optimizer = (torch.optim.ASGD([x.requires_grad_()], lr=0.1, t0=0, lambd=0) for x in (kept, there))
+    update(saved, [kept], [torch.ones(2)], torch.tensor(0.1))
+    optimizer.load_state_dict(saved.state_dict())
+    update(optimizer, [there], [torch.ones_like(there)], torch.tensor(0.1, device="meta"))
+    assert {name: value.device.type for name, value in optimizer.state[there].items()} == dict.fromkeys(
+        ("ax", "step", "eta", "mu"), "meta"
+    )
 
 
 @pytest.mark.parametrize("p", [0.5, 0.03], ids=["half of all edges", "few edges, empty nodes"])
