@@ -313,15 +313,21 @@ class Replay:
 
     def _capture(self) -> Any:
         plan.compile_all(self._launches, os.cpu_count() or 1)
-        before = [tensor.clone() for tensor in self._changed]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            self._body()
-        torch.cuda.current_stream().wait_stream(stream)
-        for tensor, old in zip(self._changed, before, strict=True):
-            tensor.copy_(old)
+        self._warm_up()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._body()
         return graph
+
+    def _warm_up(self) -> None:
+        """Compute it once; what it changes is put back, also if it fails: training then goes on by other means."""
+        before = [tensor.clone() for tensor in self._changed]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(stream):
+                self._body()
+        finally:
+            torch.cuda.current_stream().wait_stream(stream)
+            for tensor, old in zip(self._changed, before, strict=True):
+                tensor.copy_(old)
