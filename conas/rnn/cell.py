@@ -76,9 +76,11 @@ def kernels_work(device: torch.device, activations: Iterable[str]) -> bool:
 
 @cache
 def _compile(device: torch.device) -> bool:
-    """Whether the kernels compile; says so if not."""
+    """Whether the kernels compile; says so if not. A full device is an error: bits should not depend on that."""
     try:
         import_module("conas.rnn.cuda.cell").probe(device)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # whatever a compiler or a driver may raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(f"no kernels for recurrent cells, so they are slower: {reason}", RuntimeWarning, stacklevel=2)

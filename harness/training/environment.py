@@ -3,12 +3,13 @@
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from conas import means
 from harness.config.load import ConfigError
 from harness.training.faults import why_not
 
@@ -54,9 +55,19 @@ def environment() -> dict[str, Any]:
         "packages": {name: version(name) for name in _PACKAGES},
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "tf32": _tf32() if torch.cuda.is_available() else None,
+        "kernels": _kernels() if torch.cuda.is_available() else None,
+        "graphs": means.graphs() if torch.cuda.is_available() else None,
         "platform": platform.platform(),
         "processor": _processor(),
     }
+
+
+def _kernels() -> str | None:
+    """What compiles this package's own kernels for CUDA; None where torch's operations take their place."""
+    try:
+        return f"triton {version('triton')}" if means.kernels() else None
+    except PackageNotFoundError:
+        return None
 
 
 def _tf32() -> list[str]:

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from conas.cnn.cuda import fused
 from conas.refusal import Refused
 from harness.config.load import ConfigError
-from harness.training.environment import device
+from harness.training.environment import device, environment
 from harness.training.faults import told, why_not
 
 
@@ -33,3 +34,26 @@ def test_why_there_is_no_cuda() -> None:
         device("cuda")
     assert why_not() in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def failing(error: Exception) -> None:
+    raise error
+
+
+def test_a_full_device_is_no_reason_for_other_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONAS_KERNELS", "1")
+    with pytest.raises(torch.OutOfMemoryError):
+        fused(lambda: failing(torch.OutOfMemoryError("CUDA out of memory")))
+    with pytest.warns(RuntimeWarning, match="no fused kernels, so this is slower: ValueError"):
+        assert fused(lambda: failing(ValueError("no such operation"))) is None
+
+
+def test_the_means_on_which_bits_depend_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CONAS_KERNELS", "1")
+    monkeypatch.setenv("CONAS_GRAPHS", "0")
+    pytest.importorskip("triton")
+    assert environment()["kernels"].startswith("triton ")
+    assert environment()["graphs"] is False
+    monkeypatch.setenv("CONAS_KERNELS", "0")
+    assert environment()["kernels"] is None
