@@ -109,8 +109,14 @@ class Settings:
             raise ValueError(f"s = {self.s} for t = {self.t} stages (allowed: one number, or one for each stage)")
         if min(self.sparsities) < 1:
             raise ValueError(f"s = {self.s} (allowed: at least 1)")
-        if self.m < max(self.sparsities):
-            raise ValueError(f"m = {self.m} measurements for s = {max(self.sparsities)} monomials (allowed: m >= s)")
+        most = max(self.sparsities)
+        least = self.terms(most)
+        if self.m < least:
+            raise ValueError(f"m = {self.m} measurements for s = {most} monomials (allowed: {least} and more)")
+
+    def terms(self, s: int) -> int:
+        """The measurements that a stage of ``s`` monomials needs: least squares want one for each term."""
+        return s + int(self.debias and not self.constant_counts)
 
     @property
     def sparsities(self) -> tuple[int, ...]:
@@ -138,10 +144,13 @@ def search_on(oracle: Oracle, space: Space, seed: int, settings: Settings) -> Ou
 def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tuple[Alpha, dict[str, Any]]:
     """Stage 2 of Algorithm 1 on any bits: the encoder that it settles on, shape (n,), and what it saw, as plain data.
 
+    ``oracle``, ``epochs`` and ``connect`` of the settings belong to `search`, which makes the oracle.
+
     Raises:
         ValueError: the degree exceeds the number of bits, too few measurements are finite, or the minimiser is out
             of reach.
     """
+    _check_degree(space, settings)
     fixed: dict[int, int] = {}
     measured = Measurements.none(space.n)
     stages: list[dict[str, Any]] = []
@@ -149,7 +158,7 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
         earlier = measured.agreeing(fixed) if settings.reuse else Measurements.none(space.n)
         rng = generator(seed, "measure", stage)
         measured = measure(oracle, space, rng, settings.m, settings.p, fixed, earlier, settings.threshold)
-        _check_enough(measured, stage, s, settings.threshold)
+        _check_enough(measured, stage, s, settings)
         found = _recover(measured, settings, s)
         g = _largest(found, measured, settings, s)
         z = minimise(g, space.groups, settings.ties)
@@ -166,15 +175,19 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
 
 
 def _oracle(problem: Problem, settings: Settings) -> Oracle:
-    if settings.d > problem.space.n:
-        raise ValueError(f"degree d = {settings.d} over {problem.space.n} bits (allowed: 1 to {problem.space.n})")
+    _check_degree(problem.space, settings)
     if settings.oracle == "stand_alone":
         return TrainedAlone(problem, settings.epochs)
     return problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
 
 
-def _check_enough(measured: Measurements, stage: int, s: int, threshold: float | None) -> None:
-    used, needed = len(measured.losses), max(2, s)
+def _check_degree(space: Encoding, settings: Settings) -> None:
+    if settings.d > space.n:
+        raise ValueError(f"degree d = {settings.d} over {space.n} bits (allowed: 1 to {space.n})")
+
+
+def _check_enough(measured: Measurements, stage: int, s: int, settings: Settings) -> None:
+    used, needed, threshold = len(measured.losses), max(2, settings.terms(s)), settings.threshold
     if used < needed:
         total = used + measured.dropped + measured.outliers
         usable = "finite" if threshold is None else f"at most {threshold}"
@@ -200,7 +213,7 @@ def _held_out_r2(measured: Measurements, settings: Settings, s: int) -> float | 
     def fit(part: Measurements) -> SparsePolynomial:
         return _largest(_recover(part, settings, s), part, settings, s)
 
-    return held_out_r2(measured, fit)
+    return held_out_r2(measured, fit, least=settings.terms(s) if settings.debias else 2)
 
 
 def _activate(space: Encoding, fixed: Mapping[int, int], measured: Measurements) -> Alpha:

@@ -86,12 +86,19 @@ class OneShot(Question[OneShotModel]):
         policy: draws the sub-network of every minibatch.
         seconds: training ends after this much training time; no limit if None.
         to_the_limit: training does not end before ``seconds``, however many epochs that are.
+
+    Raises:
+        ValueError: ``to_the_limit`` without ``seconds``.
     """
 
     name: ClassVar[str] = "one_shot"
     policy: Policy
     seconds: float | None = None
     to_the_limit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.to_the_limit and self.seconds is None:
+            raise ValueError("to_the_limit without seconds would never end")
 
     def identity(self) -> dict[str, Any]:
         """The policy's identity, and the limit."""

@@ -102,10 +102,13 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def held_out_r2(measured: Measurements, fit: Callable[[Measurements], SparsePolynomial]) -> float | None:
-    """R^2, on the last fifth of the measurements, of what ``fit`` recovers from the others; None if they are few."""
+def held_out_r2(
+    measured: Measurements, fit: Callable[[Measurements], SparsePolynomial], least: int = 2
+) -> float | None:
+    """R^2, on the last fifth of the measurements, of what ``fit`` recovers from the others; None if they are fewer
+    than ``least``."""
     cut = len(measured.losses) * 4 // 5
-    if cut < 2 or len(measured.losses) - cut < 2:
+    if cut < least or len(measured.losses) - cut < 2:
         return None
     polynomial = fit(Measurements(measured.alphas[:cut], measured.losses[:cut]))
     return r2(measured.losses[cut:], polynomial(measured.alphas[cut:]))

@@ -102,10 +102,12 @@ class ArchiveError(OSError):
 
 @dataclass
 class Outcome:
-    """What differs of each run that was dealt with, and a line for every one that had to be skipped."""
+    """What differs of each run that was dealt with, a line for every one that had to be skipped, and the runs whose
+    search ended by the clock, so that there is nothing to compare."""
 
     runs: dict[str, list[str]] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    by_the_clock: list[str] = field(default_factory=list)
 
 
 def pack(store: Store, names: Iterable[str], path: Path) -> int:
@@ -188,7 +190,11 @@ def compare(path: Path, store: Store) -> Outcome:
                 raise packed
             folder = store.run(packed.run)
             record = folder.record()
-            if record is not None and record.status in _ENDED:
+            if record is None or record.status not in _ENDED:
+                continue
+            if _by_the_clock(record):
+                outcome.by_the_clock.append(packed.run)
+            else:
                 theirs = _bits(packed.record) | {_ROWS: packed.metrics}
                 ours = _bits(record) | {_ROWS: list(folder.metrics)}
                 outcome.runs[packed.run] = [name for name in theirs if theirs[name] != ours[name]]
@@ -201,6 +207,12 @@ def _bits(record: Record) -> dict[str, Any]:
     """Everything in a record that the seed decides, and neither the clock nor the machine."""
     fields = record.model_dump(include={"status", "genotype", "counts", "metrics", "weights"})
     return fields | {"search": record.search and record.search.details}
+
+
+def _by_the_clock(record: Record) -> bool:
+    """Whether the search ended after so many seconds, so that no other run has its bits."""
+    search = record.config.get("search", {})
+    return any(search.get(limit) is not None for limit in ("seconds", "device_seconds"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -229,6 +241,8 @@ def _compare(options: argparse.Namespace, store: Store) -> int:
     outcome = compare(options.file, store)
     for name, differences in outcome.runs.items():
         print(f"{name}: {'differs in ' + ', '.join(differences) if differences else 'the same bits'}")
+    for name in outcome.by_the_clock:
+        print(f"{name}: not compared, its search ended by the clock")
     print(f"{len(outcome.runs)} runs are in both {options.file} and {store.root}{_skipped(outcome)}")
     return int(bool(outcome.skipped) or any(outcome.runs.values()))
 

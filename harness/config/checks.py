@@ -34,7 +34,7 @@ def check(config: "Config") -> None:
         limit, whole = of_images.data.train_limit, sum(n for split, n in known.counts.items() if split != "test")
         count = None if config.allow_subset and limit is None else min(limit or whole, whole)
         images(of_images, count, known.side)
-        _refuse_restart(of_images)
+        _refuse_past_cosine(of_images)
 
 
 def images(config: "ImageConfig", count: int | None, side: int | None) -> None:
@@ -62,13 +62,13 @@ def _batch_norm(section: str, count: int, batch_size: int) -> None:
         raise ConfigError(f"{section}.batch_size={batch_size}: batch norm needs 2 images in a step, there are {count}")
 
 
-def _refuse_restart(config: "ImageConfig") -> None:
-    """Refuse networks trained alone past the end of their cosine, where the learning rate would rise again."""
+def _refuse_past_cosine(config: "ImageConfig") -> None:
+    """Refuse networks trained alone past the end of their cosine, where the learning rate stays at its least."""
     longest = method(config.method).longest(config.settings)
     if longest > config.alone.epochs:
         raise ConfigError(
             f"alone.epochs={config.alone.epochs}: method {config.method!r} trains networks for {longest} epochs, past "
-            f"the end of their cosine, where the learning rate rises again (allowed: {longest} and more)"
+            f"the end of their cosine (allowed: {longest} and more)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from conas.refusal import Refused
 from harness.config.load import Config, summaries
 from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
@@ -14,9 +15,18 @@ def announce(config: Config, reporter: Reporter) -> None:
     """Say what is about to run, for how long, and how the other profiles would fare here."""
     reporter.say(f"{config.id} on {device_name(device(config.device), config.threads)}")
     for profile, summary in summaries("profiles").items():
-        seconds = estimate(config.with_profile(profile))
         mark = "->" if profile == config.profile else "  "
-        reporter.say(f"{mark} profile {profile:8} about {duration(seconds):>13} here: {summary}")
+        reporter.say(f"{mark} profile {profile:8} {_time(config, profile)} here: {summary}")
+
+
+def _time(config: Config, profile: str) -> str:
+    """How long the run would take in ``profile``, which the settings typed for another one may not fit."""
+    if profile == config.profile:
+        return f"about {duration(estimate(config)):>13}"
+    try:
+        return f"about {duration(estimate(config.with_profile(profile))):>13}"
+    except Refused:
+        return f"{'not with these settings':>19}"
 
 
 def summarise(config: Config, record: Record, reporter: Reporter) -> None:

@@ -79,9 +79,11 @@ class TrainedProblem:
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         column, scale = _JUDGED_BY.get(self._section("measure").get("quantity", ""), ("valid_loss", 1.0))
-        losses = {row["epoch"]: row.get(column) for row in Metrics(folder / "metrics.jsonl")}
-        loss = losses.get(question.epochs)
-        return math.inf if loss is None else float(loss) / scale  # None is how JSON has NaN and infinity
+        rows = {row["epoch"]: row for row in Metrics(folder / "metrics.jsonl")}
+        row = rows.get(question.epochs, {})
+        if None in (row.get("valid_loss"), row.get(column)):  # how JSON has NaN and infinity
+            return math.inf
+        return float(row[column]) / scale
 
     def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
         """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged before."""

@@ -97,7 +97,7 @@ def fit(
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
     done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
     with reporter.bar(stage, total, done) as bar:
-        while (to_the_limit or progress.epoch < trainee.epochs) and not (seconds and clock.spent() >= seconds):
+        while (to_the_limit or progress.epoch < trainee.epochs) and (seconds is None or clock.spent() < seconds):
             steps.make()
             bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}")
             if steps.ended():

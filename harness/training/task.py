@@ -37,7 +37,7 @@ class Task(Protocol):
         """Where the data came from and how much of it is used."""
 
     def count(self, architecture: Architecture) -> dict[str, Any]:
-        """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
+        """Parameters and multiply-adds of the final network, see `harness.records.schema.CountsRecord`."""
 
     def measuring(self, whole: bool) -> Sequence[Work]:
         """The work of measuring one sub-network of a one-shot model."""

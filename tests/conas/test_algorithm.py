@@ -212,7 +212,7 @@ def test_the_one_shot_model_is_trained_as_the_settings_say() -> None:
     ("values", "message"),
     [
         ({"m": 1}, r"m = 1 \(allowed: at least 2\)"),
-        ({"m": 9}, r"m = 9 measurements for s = 10 monomials \(allowed: m >= s\)"),
+        ({"m": 9}, r"m = 9 measurements for s = 10 monomials \(allowed: 10 and more\)"),
         ({"s": 0}, r"s = 0 \(allowed: at least 1\)"),
         ({"s": (10, 5)}, r"s = \(10, 5\) for t = 1 stages \(allowed: one number, or one for each stage\)"),
         ({"d": 0}, r"d = 0 \(allowed: at least 1\)"),
@@ -264,3 +264,12 @@ def test_losses_above_the_threshold_are_left_out_and_counted() -> None:
     assert (stage["measurements"]["used"], stage["measurements"]["outliers"]) == (600 - above, above)
     with pytest.raises(ValueError, match=r"stage 1: only 0 of 300 losses are at most -100, s = 10 needs at least 10"):
         search_on(Asked(truth.measure), CNN, 0, settings(threshold=-100))
+
+
+@pytest.mark.parametrize(("constant_counts", "least"), [(True, 10), (False, 11)])
+def test_least_squares_want_a_measurement_for_each_term(constant_counts: bool, least: int) -> None:
+    with pytest.raises(ValueError, match=f"allowed: {least} and more"):
+        settings(m=least - 1, s=10, debias=True, constant_counts=constant_counts)
+    few = settings(m=least, s=10, debias=True, constant_counts=constant_counts)
+    (stage,) = search(problem(), 0, few).details["stages"]
+    assert stage["held_out_r2"] is None  # four fifths are too few to fit

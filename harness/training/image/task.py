@@ -83,7 +83,7 @@ class ImageTask:
         return self.placed(kind(self.space, *sizes, seed=derive(self.config.seed, "weights", part)))
 
     def count(self, architecture: Architecture) -> dict[str, Any]:
-        """Parameters and multiply-adds of the final network, see `harness.records.store.CountsRecord`."""
+        """Parameters and multiply-adds of the final network, see `harness.records.schema.CountsRecord`."""
         network = self.network(architecture, self.config.final, "final")
         counts = asdict(count(network, self.shape))
         counts["mult_adds_ptflops"] = counts.pop("mult_adds_ptflops_like")

@@ -85,7 +85,7 @@ class TextTask:
         return Dropout(**settings.dropout.model_dump())
 
     def count(self, architecture: Architecture) -> dict[str, Any]:
-        """Parameters and multiply-adds of the final model, see `harness.records.store.CountsRecord`."""
+        """Parameters and multiply-adds of the final model, see `harness.records.schema.CountsRecord`."""
         model = self.network(architecture, self.config.final, "final")
         params = sum(parameter.numel() for parameter in model.parameters())
         return {"params": params, "mult_adds": self._mult_adds(model)}
