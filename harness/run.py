@@ -2,9 +2,10 @@
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -21,6 +22,7 @@ from harness.config.assumptions import assumptions
 from harness.config.command_line import parse
 from harness.config.layers import CHOICES, defaults, summaries
 from harness.config.load import load, recorded
+from harness.console.plain import Uncoloured
 from harness.console.progress import Reporter, Row
 from harness.console.refusal import RefusedError
 from harness.execution.execute import execute
@@ -61,6 +63,13 @@ def folder(config: Mapping[str, Any]) -> RunFolder:
 attach(ex, folder)
 
 
+@ex.option_hook
+def quiet(options: dict[str, Any]) -> None:
+    """Let Sacred say nothing that a run says itself, nor that nobody records one which is recorded in files."""
+    options["--unobserved"] = options["--unobserved"] or not ex.observers
+    options["--loglevel"] = options["--loglevel"] or "WARNING"
+
+
 @ex.config_hook
 def assume(config: dict[str, Any], command_name: str, logger: Any) -> dict[str, Any]:
     """Show with the settings all that is assumed in them."""
@@ -94,6 +103,16 @@ def _terminate(signum: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@contextmanager
+def _plain_in_pipes() -> Iterator[None]:
+    """Leave out Sacred's colours where no terminal shows them."""
+    if sys.stdout.isatty():
+        yield
+    else:
+        with redirect_stdout(cast(TextIO, Uncoloured(sys.stdout))):
+            yield
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0, or 1 if the run is refused, diverges or is interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -105,7 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(command.help)
             return 0
         config = load(command.settings).model_dump(mode="json")
-        ex.run(command.name, config_updates=config, options={**command.options, "--force": True})
+        with _plain_in_pipes():
+            ex.run(command.name, config_updates=config, options={**command.options, "--force": True})
     except EXPECTED as error:
         if debug:
             raise

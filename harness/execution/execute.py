@@ -53,6 +53,8 @@ def execute(config: Config, reporter: Reporter) -> Record:
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
         make_deterministic(config.threads)
+        if earlier is not None:
+            reporter.say(f"goes on: attempt {len(earlier.attempts) + 1}, the one before it is {earlier.status}")
         record = _started(config, earlier)
         with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record), told():
             _make(config, folder, record, reporter)

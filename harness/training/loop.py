@@ -96,6 +96,8 @@ def fit(
     clock = _Clock(progress, checkpoints, trainee, steps)
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
     done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
+    if 0 < done < total:
+        reporter.say(f"{stage}: goes on in epoch {progress.epoch + 1}, at step {progress.step + 1}")
     with reporter.bar(stage, total, done) as bar:
         while (to_the_limit or progress.epoch < trainee.epochs) and (seconds is None or clock.spent() < seconds):
             steps.make()

@@ -178,7 +178,16 @@ class Interrupting(Reporter):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("when", [("supernet", 1), ("final", 1)])
+class Telling(Reporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize("when", [("supernet", 1), ("final", 2)])
 def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
     tiny: Configure, tmp_path: Path, when: tuple[str, int]
 ) -> None:
@@ -189,7 +198,10 @@ def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
     record = folder.record()
     assert record is not None
     assert (record.status, record.attempts[-1].status) == ("interrupted", "interrupted")
-    resumed = execute(config, Reporter())
+    told = Telling()
+    resumed = execute(config, told)
+    assert told.lines[0] == "goes on: attempt 2, the one before it is interrupted"
+    assert ("final: goes on in epoch 2, at step 1" in told.lines) == (when == ("final", 2))
     assert [attempt.status for attempt in resumed.attempts] == ["interrupted", "done"]
     undisturbed = tiny({"runs_dir": str(tmp_path / "undisturbed")})
     assert result(resumed, config) == result(execute(undisturbed, Reporter()), undisturbed)

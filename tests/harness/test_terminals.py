@@ -5,6 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from harness import run
+from harness.config.load import load
+from harness.records.store import Store
+
 
 def test_a_letter_that_a_terminal_lacks_ends_nothing() -> None:
     program = "import harness; print('λ = 5'); import sys; print('λ', file=sys.stderr)"
@@ -16,3 +22,18 @@ def test_a_letter_that_a_terminal_lacks_ends_nothing() -> None:
         text=True,
     )
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "\\u03bb = 5\n", "\\u03bb\n")
+
+
+def test_a_pipe_gets_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["print_config", "with", "dataset=digits", "seed=3"]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert "seed = 3                           # typed\n" in told
+
+
+def test_sacred_says_nothing_of_its_own_about_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sizes = {"final": {"epochs": 1}, "data": {"train_limit": 64, "test_limit": 32}, "runs_dir": str(tmp_path)}
+    config = load({"dataset": "digits", "profile": "smoke", "method": "random_wiring", **sizes})
+    run.ex.run(config_updates=config.model_dump(mode="json"), meta_info={"is_announced": True})
+    assert Store(tmp_path).run(config.id).record().status == "done"  # type: ignore[union-attr]
+    assert not [line for line in caplog.records if line.levelname != "DEBUG"]
