@@ -106,7 +106,7 @@ def test_a_packed_file_gives_the_same_and_fills_a_store(runs, tmp_path):
     pd.testing.assert_frame_equal(results.load(path).metrics, results.load(other.root).metrics)
     assert archive.unpack(path, other) == archive.Outcome()
     with pytest.raises(archive.ArchiveError, match="none of the runs to be packed has ended"):
-        archive.pack(Store(tmp_path / "empty"), ["never-made"], path)
+        archive.pack(Store(tmp_path), ["never-made"], path)
     assert archive.pack(other, [record.id for record in ended], tmp_path / "again.jsonl") == 3
     assert (tmp_path / "again.jsonl").read_bytes() == path.read_bytes()
     first, *others = (record.id for record in ended)

@@ -43,7 +43,7 @@ def test_what_runs_say_is_text_and_never_markup(results: tuple[Runs, Results]) -
 
 
 def test_an_empty_store_gives_a_page_of_gaps(tmp_path: Path) -> None:
-    runs = Runs.read(tmp_path / "none", "laptop")
+    runs = Runs.read(tmp_path, "laptop")
     text = report(runs, Results("laptop", tmp_path), list(verdicts(runs)))
     assert "No run of this profile has been started." in text
     assert "0 of " in text

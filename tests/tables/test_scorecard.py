@@ -139,7 +139,7 @@ def test_this_projects_own_questions_do_not_count_as_claims_of_the_paper() -> No
 
 
 def test_the_command_writes_the_scorecard_of_an_empty_store(tmp_path: Path) -> None:
-    assert main(["scorecard", "--profile", "paper", "--store", str(tmp_path / "no"), "--out", str(tmp_path)]) == 0
+    assert main(["scorecard", "--profile", "paper", "--store", str(tmp_path), "--out", str(tmp_path)]) == 0
     page = (tmp_path / "paper/scorecard.md").read_text(encoding="utf-8")
     assert "0 comparisons are tested" in page
     assert all(f"## {kind.value}" in page for kind in Kind)

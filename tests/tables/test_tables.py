@@ -74,7 +74,7 @@ def test_the_last_epoch_counts_and_never_the_best(make_record: Callable[..., Rec
 def test_an_empty_store_says_what_to_run_and_shows_every_gap(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--profile", "laptop", "--store", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    arguments = ["--profile", "laptop", "--store", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "make replicate PROFILE=laptop TABLE=1" in said
