@@ -118,14 +118,14 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     task = load_task(config)  # what is wrong with the data is said before the search
     found = search(config.for_search(), reporter)
     _record_search(folder, found.metrics, reporter)
-    record.genotype, record.search = found.genotype.to_json(), found.record
+    record.genotype, record.search = found.architecture.to_json(), found.record
     write_json(folder.path / "genotype.json", record.genotype)
-    if isinstance(found.genotype, Genotype):
-        draw_cells(found.genotype, folder.path)
-    record.data, record.counts = task.provenance, CountsRecord(**task.count(found.genotype))
+    if isinstance(found.architecture, Genotype):
+        draw_cells(found.architecture, folder.path)
+    record.data, record.counts = task.provenance, CountsRecord(**task.count(found.architecture))
     folder.save(record)
     reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
-    _train_final(config, folder, record, final_training(task, found.genotype), reporter)
+    _train_final(config, folder, record, final_training(task, found.architecture), reporter)
 
 
 def _record_search(folder: RunFolder, rows: list[Row], reporter: Reporter) -> None:

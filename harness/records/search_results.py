@@ -14,14 +14,14 @@ from harness.records.store import Store
 class Found:
     """The architecture, the search's record and the metrics of its trainings."""
 
-    genotype: Architecture
+    architecture: Architecture
     record: SearchRecord
     metrics: list[Row]
 
     def keep(self, folder: Path) -> "Found":
         """Write it to ``folder``, and give back what `kept` gives from then on: the same, as it is written."""
         Metrics(folder / "metrics.jsonl").replace(self.metrics)
-        content = {"genotype": self.genotype.to_json(), "record": self.record.model_dump(mode="json")}
+        content = {"genotype": self.architecture.to_json(), "record": self.record.model_dump(mode="json")}
         write_json(folder / "stage.json", content)
         again = kept(folder)
         assert again is not None
@@ -39,7 +39,7 @@ def kept(folder: Path) -> Found | None:
     if content is None:
         return None
     try:
-        genotype, record = architecture(content["genotype"]), SearchRecord.model_validate(content["record"])
+        answer, record = architecture(content["genotype"]), SearchRecord.model_validate(content["record"])
     except ValueError:
         return None
-    return Found(genotype, record, list(Metrics(folder / "metrics.jsonl")))
+    return Found(answer, record, list(Metrics(folder / "metrics.jsonl")))

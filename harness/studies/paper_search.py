@@ -46,7 +46,7 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
     finally:
         if pieces is not None and store.exists():
             split(store, pieces)
-    return f"found in {duration(found.record.seconds)}: {found.genotype}"
+    return f"found in {duration(found.record.seconds)}: {found.architecture}"
 
 
 def packed_task(config: Any, path: Path) -> ImageTask:

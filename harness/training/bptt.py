@@ -21,7 +21,7 @@ Forward = Callable[[int, int, Tensor, State, torch.Generator], Run]
 
 
 @dataclass(frozen=True)
-class OnTensors:
+class PassOnTensors:
     """A model's pass in two parts, so that a GPU can have the second one as a whole.
 
     Attributes:
@@ -47,7 +47,7 @@ def of_network(network: nn.Module, batch: int) -> Forward:
     def forward(tokens: Tensor, hidden: Tensor, *drawn: Tensor) -> Run:
         return network.run_dropped(tokens, hidden, network.wiring, Drops(*drawn))
 
-    return OnTensors(lambda epoch, step, dropping: network.draw(batch, dropping), forward)
+    return PassOnTensors(lambda epoch, step, dropping: network.draw(batch, dropping), forward)
 
 
 class BpttTraining:
@@ -59,7 +59,7 @@ class BpttTraining:
         words: the text, shape (N,).
         seed: decides the lengths of the windows and the dropout masks.
         forward: (epoch, step, tokens, hidden, generator of dropout masks) -> the model's pass; on CUDA, one that is
-            `OnTensors` makes the step a graph.
+            `PassOnTensors` makes the step a graph.
         evaluate: the figures to record after an epoch.
         epochs: where to stop.
         parameters: what to train; all of the model if None.
@@ -89,7 +89,7 @@ class BpttTraining:
         self._windows = lru_cache(maxsize=1)(partial(self._lengths.epoch, len(self._text), seed))
         self._count = cache(lambda epoch: len(self._windows(epoch)))
         self.captured: CapturedStep | None = None
-        if self._text.is_cuda and isinstance(forward, OnTensors) and means.graphs():
+        if self._text.is_cuda and isinstance(forward, PassOnTensors) and means.graphs():
             trained = None if forward.trained is None else self._trained
             self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip, trained)
 
@@ -102,7 +102,7 @@ class BpttTraining:
         self._begin(epoch, step)
         tokens, targets = window(self._text, *self._windows(epoch)[step])
         dropping = self._dropping(epoch, step)
-        if self.captured is not None and isinstance(self._forward, OnTensors):
+        if self.captured is not None and isinstance(self._forward, PassOnTensors):
             return self.captured(self._rate, tokens, targets, *self._forward.draw(epoch, step, dropping))
         self.model.zero_grad(set_to_none=True)
         run = self._forward(epoch, step, tokens, self._hidden, dropping)
@@ -117,14 +117,14 @@ class BpttTraining:
 
     def _window(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The loss of a window and its cross-entropy."""
-        assert isinstance(self._forward, OnTensors)
+        assert isinstance(self._forward, PassOnTensors)
         run = self._forward.forward(tokens, self._hidden.clone(), *drawn)
         copy_(self._hidden, run.hidden)
         loss: Tensor = self.model.cross_entropy(run.dropped, targets)
         yield loss + self._penalty(run), loss
 
     def _trained(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Tensor:
-        assert isinstance(self._forward, OnTensors)
+        assert isinstance(self._forward, PassOnTensors)
         assert self._forward.trained is not None
         return self._forward.trained(*drawn)
 

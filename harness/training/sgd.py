@@ -40,7 +40,7 @@ Loss = Callable[[int, int, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class OnTensors:
+class LossOnTensors:
     """A loss in two parts, so that a GPU can have the second one as a whole.
 
     Attributes:
@@ -65,8 +65,8 @@ class SgdTraining:
     """A trainee: ``network`` under SGD with a schedule by epoch.
 
     Args:
-        loss: (epoch, step, images, labels) -> mean loss of a minibatch; on CUDA, one that is `OnTensors` makes the step
-            a graph.
+        loss: (epoch, step, images, labels) -> mean loss of a minibatch; on CUDA, one that is `LossOnTensors` makes the
+            step a graph.
         evaluate: the figures to record after an epoch.
         epochs: where to stop; the schedule's own length if None.
         accumulate: pieces that each minibatch is split into, to save memory. Gradients are those of the whole batch;
@@ -100,7 +100,7 @@ class SgdTraining:
             nesterov=getattr(schedule, "nesterov", False),
         )
         self.captured: CapturedStep | None = None
-        if isinstance(loss, OnTensors) and self._parameters[0].is_cuda and means.graphs():
+        if isinstance(loss, LossOnTensors) and self._parameters[0].is_cuda and means.graphs():
             self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, schedule.clip)
 
     def steps(self, epoch: int) -> int:
@@ -112,7 +112,7 @@ class SgdTraining:
         self._optimizer.param_groups[0]["lr"] = rate(self._schedule, epoch)
         if not self.network.training:
             self.network.train()
-        if self.captured is not None and isinstance(self._loss, OnTensors):
+        if self.captured is not None and isinstance(self._loss, LossOnTensors):
             images, labels = self._batches(epoch, step)
             drawn = [x for part in pieces(images, self._accumulate) for x in self._loss.draw(epoch, step, part)]
             return self.captured(rate(self._schedule, epoch), images, labels, *drawn)
@@ -135,7 +135,7 @@ class SgdTraining:
 
     def _pieces(self, images: Tensor, labels: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The loss of each piece of a minibatch, twice: to descend and to report."""
-        assert isinstance(self._loss, OnTensors)
+        assert isinstance(self._loss, LossOnTensors)
         parts, targets = pieces(images, self._accumulate), pieces(labels, self._accumulate)
         each = len(drawn) // len(parts)
         for i, part in enumerate(parts):

@@ -7,7 +7,7 @@ from conas.cnn.network import FinalNetwork
 from conas.torch_seeds import torch_generator
 from harness.config.schema import ImageAlone, ImageFinal
 from harness.training.image.task import ImageTask
-from harness.training.sgd import Loss, OnTensors
+from harness.training.sgd import Loss, LossOnTensors
 
 
 def loss_of(task: ImageTask, network: nn.Module, settings: ImageAlone | ImageFinal, name: str) -> Loss:
@@ -27,7 +27,7 @@ def by_progress(task: ImageTask, network: nn.Module, settings: ImageAlone | Imag
     return loss
 
 
-def darts(task: ImageTask, network: FinalNetwork, settings: ImageAlone | ImageFinal, name: str) -> OnTensors:
+def darts(task: ImageTask, network: FinalNetwork, settings: ImageAlone | ImageFinal, name: str) -> LossOnTensors:
     """The loss of a minibatch; drop-path masks, whose share rises linearly with the epoch, are drawn by ``name``."""
 
     def draw(epoch: int, step: int, images: Tensor) -> tuple[Tensor, ...]:
@@ -39,7 +39,7 @@ def darts(task: ImageTask, network: FinalNetwork, settings: ImageAlone | ImageFi
         logits, auxiliary = network.train_forward(images, keep)
         return _total(logits, auxiliary, labels, settings.auxiliary)
 
-    return OnTensors(draw, loss)
+    return LossOnTensors(draw, loss)
 
 
 def _total(logits: Tensor, auxiliary: Tensor | None, labels: Tensor, weight: float) -> Tensor:

@@ -19,7 +19,7 @@ from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.config.schema import TextMeasure
 from harness.training.answers import answers
-from harness.training.bptt import BpttTraining, OnTensors
+from harness.training.bptt import BpttTraining, PassOnTensors
 from harness.training.policies import PolicyTraining
 from harness.training.text.task import TextTask
 from harness.training.work import Work
@@ -56,7 +56,7 @@ class OneShotTraining(PolicyTraining):
         return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
 
 
-def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha]) -> OnTensors:
+def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha]) -> PassOnTensors:
     """The pass of sub-networks that are drawn by (epoch, step), with the same launches for all of them."""
     cuda = import_module("conas.rnn.cuda.cell")
     layout = cuda.every(model.space, model.cell.size)
@@ -70,7 +70,7 @@ def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha
     def forward(tokens: Tensor, hidden: Tensor, weights: Tensor, trained: Tensor, *drops: Tensor) -> Run:
         return cuda.run_chosen(model, tokens, hidden, weights, Drops(*drops))
 
-    return OnTensors(draw, forward, lambda weights, trained, *drops: trained)
+    return PassOnTensors(draw, forward, lambda weights, trained, *drops: trained)
 
 
 def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[str, float]:
