@@ -72,8 +72,8 @@ def test_a_cell_that_does_not_exist_is_refused_with_the_nearest_name(tmp_path) -
 
 
 def test_the_recurrent_cell_has_the_papers_inputs_and_eight_nodes() -> None:
-    cells = space("rnn")
-    roles, links = cells._graph(cells.build(np.full(cells.n, -1)), "recurrent")
+    rnn = space("rnn")
+    roles, links = cells._graph(rnn.build(np.full(rnn.n, -1)), "recurrent")
     assert list(roles.values()) == ["input", "input", *["node"] * 9, "output"]
     assert [link for link in links if link[2]] == [(str(i), str(i + 1), "relu") for i in range(8)]
 

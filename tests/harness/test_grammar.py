@@ -30,7 +30,7 @@ def other_values(value: Any) -> Iterator[Any]:
     elif isinstance(value, int | float):
         yield from (value + 1, value / 2, value - 1, value * 2 + 0.5, 1e-4)
     elif isinstance(value, list):
-        yield from (value[:1], [*value, *value[:1]])
+        yield from (value[:1], [*value, *value[:1]], [0.5])
     yield from (3, 0.5, [3, 2], "digits", "descriptions", "cnn-tiny", "darts_v1", "~/a folder", None)
 
 
