@@ -3,9 +3,13 @@
 import sys
 import time
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 from tqdm import tqdm
+
+# tqdm would make a lock at its first use, where a signal to stop can leave it half made, and share it among processes
+tqdm.set_lock(RLock())
 
 _SECONDS_BETWEEN_LINES = 30.0
 
