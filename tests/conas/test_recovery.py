@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 from threadpoolctl import threadpool_limits
@@ -78,6 +78,7 @@ def test_the_lasso_reaches_the_optimum_where_it_is_not_unique(exclusive: bool) -
 
 @settings(max_examples=10)
 @given(seeds, st.floats(1e-4, 1e-2), st.booleans())
+@example(2973565877, 0.00014026413042046598, False)
 def test_the_lasso_is_exact_where_it_nearly_interpolates(seed: int, lambda_: float, repeated: bool) -> None:
     rng = np.random.default_rng(seed)
     alphas = encoders(rng, 80, 40)
@@ -87,7 +88,7 @@ def test_the_lasso_is_exact_where_it_nearly_interpolates(seed: int, lambda_: flo
     found = lasso(alphas, y, 2, lambda_)
     assert len(found.polynomial) > 60
     assert found.objective == pytest.approx(objective(found, alphas, y, lambda_), rel=1e-6)
-    # as far as double precision goes, |y| being a million times lambda: of 150 random cases the largest is 2.6e-6
+    # it ends where the objective no longer falls: for the example, the largest of 150 random cases, at 2.6e-6
     assert 0 <= found.gap <= 1e-5 * found.objective
 
 
