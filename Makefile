@@ -24,7 +24,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
-        laptop-replication recovery spectrum prediction ranking race gpu-check paper-search paper-search-cpu sync dashboard clean
+        laptop-replication recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -126,6 +126,9 @@ prediction: install ## how well a polynomial predicts sub-networks that it has n
 
 ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop size, CIFAR-10 in DATA)
 	$(BIN)/python -m harness.studies.ranking --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset)
+
+scaling: install ## what a longer training, a larger model and more images change (MINUTES=60; goes on where it stopped; CIFAR-10 in DATA)
+	$(BIN)/python -m harness.studies.scaling --store "$(STORE)" --data-dir "$(DATA)" --alone $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SUBSET),--allow-subset)
 
 race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
 	$(BIN)/python -m harness.studies.race --tables "$(TABLES)"

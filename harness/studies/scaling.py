@@ -1,0 +1,216 @@
+"""`make scaling`: what the search phase does as its one-shot model is trained longer, is larger and sees more images.
+
+At each point a one-shot model is trained from its start, its own cosine over its own epochs, and m sub-networks are
+measured. One line per point says what the polynomial recovers, how its answer does against random sub-networks and
+against the best measured one, and, with ``--alone``, how the one-shot losses rank networks that were trained alone.
+Points that are done are kept in ``--out`` and skipped; the cheapest come first.
+"""
+
+import math
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import kendalltau
+
+from conas.algorithm import Settings
+from conas.oracle import Oracle
+from conas.questions import OneShot, StandAlone
+from conas.recovery.fourier import SparsePolynomial
+from conas.recovery.solve import lasso
+from conas.refusal import Refused
+from conas.report import r2
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, Space
+from harness.config.load import Config
+from harness.console.progress import Reporter
+from harness.deadline import within
+from harness.problems.trained import TrainedProblem
+from harness.records.files import facts, read_json, write_json
+from harness.records.store import Store
+from harness.studies.cli import configuration, study_parser, write_results
+from harness.studies.scaling_picture import draw, summary
+from harness.studies.spectrum import answer
+from harness.training.environment import make_deterministic
+from harness.training.task import load_task
+
+HELD_OUT, RESTRICTED, REFERENCES = 200, 100, 24
+PENALTIES = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A size of the search phase; ``images`` is both halves of the training set together."""
+
+    channels: int
+    cells: int
+    images: int
+    epochs: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people and file names."""
+        return f"c{self.channels}-l{self.cells}-i{self.images}-e{self.epochs}-s{self.seed}"
+
+    @property
+    def updates(self) -> dict[str, Any]:
+        """The settings that differ from the profile's."""
+        sizes = {"oneshot": {"epochs": self.epochs, "channels": self.channels, "layers": self.cells}}
+        return {**sizes, "data": {"train_limit": self.images}, "seed": self.seed}
+
+    @property
+    def work(self) -> int:
+        """What orders the points: multiply-adds, up to a factor, of the training and of the measurements."""
+        return self.channels**2 * self.cells * (self.epochs * self.images // 2 * 3 + 1300 * 128)
+
+
+def family(channels: int, cells: int, images: int, epochs: tuple[int, ...], seeds: int) -> Iterator[Point]:
+    """One size of model and data, trained for ever longer."""
+    yield from (Point(channels, cells, images, e, seed) for e in epochs for seed in range(seeds))
+
+
+POINTS = (
+    *family(8, 3, 6_000, (2, 5, 10, 20, 40), 3),
+    *family(16, 3, 6_000, (2, 5, 10, 20, 40), 1),
+    *family(8, 8, 6_000, (2, 5, 10, 20, 40), 1),
+    *family(16, 8, 6_000, (2, 5, 10, 20, 40), 1),
+    *family(16, 8, 50_000, (2, 5, 10, 20, 40), 1),
+)
+
+
+def judge(oracle: Oracle, n: int, seed: int, settings: Settings) -> dict[str, Any]:
+    """What m measurements on ``oracle`` lead to; ``better`` and ``on helps`` are in percent, losses in nats."""
+    alphas = space_sample(seed, n, settings)
+    losses = oracle.measure(alphas)
+    known, seen = alphas[: settings.m], losses[: settings.m]
+    others, truth = alphas[settings.m :], losses[settings.m :]
+    found = lasso(known, seen, settings.d, settings.lambda_).polynomial
+    kept = _kept(found, settings)
+    reply = answer(kept, n)
+    (loss,) = oracle.measure(reply[None])
+    return {
+        "mean": float(seen.mean()),
+        "sd": float(seen.std(ddof=1)),
+        "on helps": _on_helps(found),
+        "active": int((reply > 0).sum()),
+        "r2": r2(truth, kept(others)),
+        "r2 degree 1": r2(truth, lasso(known, seen, 1, settings.lambda_).polynomial(others)),
+        "better": 100 * float((truth < loss).mean()),
+        "gap": float(loss - seen.min()),
+        "fall": float(seen[:RESTRICTED].mean() - oracle.measure(_restricted(known, kept, reply)).mean()),
+        "apart": _apart(known, seen, settings),
+    }
+
+
+def space_sample(seed: int, n: int, settings: Settings) -> Alpha:
+    """The random sub-networks of a point: m to learn from, and those held out."""
+    drawn = generator(seed, "scaling").random((settings.m + HELD_OUT, n)) < settings.p
+    return np.where(drawn, 1, -1).astype(np.int8)
+
+
+def _kept(found: SparsePolynomial, settings: Settings) -> SparsePolynomial:
+    return found.top(settings.sparsities[0], settings.constant_counts)
+
+
+def _restricted(alphas: Alpha, kept: SparsePolynomial, reply: Alpha) -> Alpha:
+    """The first random sub-networks with the bits that a first stage would fix: Figure 4's second stage."""
+    second, fixed = alphas[:RESTRICTED].copy(), list(kept.variables)
+    second[:, fixed] = reply[fixed]
+    return second
+
+
+def _on_helps(found: SparsePolynomial) -> float | None:
+    """The share of the coefficients of degree 1 by which an edge that is on lowers the loss."""
+    linear = [value for monomial, value in found.terms.items() if len(monomial) == 1]
+    return 100 * float(np.mean(np.array(linear) < 0)) if linear else None
+
+
+def _apart(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> float:
+    """The mean number of bits between the answers of two penalties: Table 4's question, on the same measurements."""
+    found = [lasso(alphas, losses, settings.d, penalty).polynomial for penalty in PENALTIES]
+    answers = [answer(_kept(polynomial, settings), alphas.shape[1]) for polynomial in found]
+    return float(np.mean([(first != second).sum() for first, second in combinations(answers, 2)]))
+
+
+def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
+    """Train the one-shot model of ``point`` and judge it; with the losses of the networks that are trained alone."""
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
+    settings = config.settings
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    steps = problem.cost.one_shot_steps
+    judged = judge(oracle, problem.space.n, point.seed, settings)
+    shared = oracle.measure(references(problem.space))
+    return {**asdict(point), "steps": steps, **judged, "references": shared.tolist()}
+
+
+def references(searched: Space) -> Alpha:
+    """The networks that are trained alone: sparse ones, each edge on with probability 1/4."""
+    return searched.sample(generator(0, "ranking"), REFERENCES, 0.25)
+
+
+def train_alone(config: Config, reporter: Reporter) -> list[float]:
+    """Their losses, each trained alone at the profile's sizes; remembered in the store."""
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
+    alone, epochs = [], config.alone.epochs  # type: ignore[attr-defined]
+    for number, alpha in enumerate(references(problem.space), start=1):
+        alone.append(problem.ask(StandAlone(problem.space.build(alpha), epochs)))
+        reporter.say(f"network {number} of {REFERENCES} trained alone: loss {alone[-1]:.4f}")
+    return alone
+
+
+def run(options: Namespace, reporter: Reporter) -> None:
+    """Every point that is not done yet, then the networks trained alone; what is done is drawn after each."""
+    for point in sorted(POINTS, key=lambda point: point.work):
+        path = options.out / "points" / f"{point.name}.json"
+        if facts(path) is None:
+            reporter.say(f"point {point.name}")
+            write_json(path, study(point, configuration(options, **point.updates), reporter))
+            write(options.out, reporter)
+    if options.alone:
+        write_json(options.out / "alone.json", {"losses": train_alone(configuration(options), reporter)})
+    write(options.out, reporter)
+
+
+def write(out: Path, reporter: Reporter) -> None:
+    """The figure and the tables of the points that are done."""
+    points = [read_json(path) for path in sorted((out / "points").glob("*.json"))]
+    alone = facts(out / "alone.json", losses=list)
+    rows = table(points, None if alone is None else alone["losses"])
+    write_results(out, summary(rows), rows, lambda: draw(rows), reporter)
+
+
+def table(points: list[dict[str, Any]], alone: list[float] | None) -> pd.DataFrame:
+    """One line per point; ``tau`` is Kendall's, of the one-shot losses and those of training ``alone``."""
+    rows = pd.DataFrame(points).sort_values(["channels", "cells", "images", "epochs", "seed"])
+    shared = rows.pop("references")
+    tau = [math.nan if alone is None else float(kendalltau(losses, alone).statistic) for losses in shared]
+    return rows.assign(tau=tau)
+
+
+def main() -> None:
+    """The command line."""
+    parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
+    parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
+    parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
+    options = parser.parse_args()
+    reporter = Reporter()
+    try:
+        make_deterministic(configuration(options).threads)
+        with within(None if options.minutes is None else 60 * options.minutes):
+            run(options, reporter)
+    except Refused as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        reporter.say("stopped; the same command goes on from here")
+
+
+if __name__ == "__main__":
+    main()
