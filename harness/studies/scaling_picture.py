@@ -32,7 +32,9 @@ LEAST = 4
 
 def family(rows: pd.DataFrame) -> pd.Series:
     """The size of the model and of the data, in words, one per line of ``rows``."""
-    return rows.apply(lambda row: f"{row.channels:g} channels, {row.cells:g} cells, {row.images // 2:,} images", axis=1)
+    return rows.apply(
+        lambda row: f"{row.channels:g} channels, {row.cells:g} cells, {int(row.images) // 2:,} images", axis=1
+    )
 
 
 def draw(rows: pd.DataFrame) -> Figure:
