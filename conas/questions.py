@@ -61,6 +61,10 @@ class Question(ABC, Generic[Answer]):
         """Seconds after which training ends whatever is left to do; None if nothing ends it early."""
         return None
 
+    def measures(self) -> bool:
+        """Whether sub-networks are measured while it is trained, so that how they are measured decides the answer."""
+        return False
+
     @abstractmethod
     def made_up(self, oracle: MadeUpOracle) -> Answer:
         """An answer at no cost, of the right shape, for a dry run of a search on ``oracle.space``."""
@@ -108,6 +112,10 @@ class OneShot(Question[OneShotModel]):
     def limit(self) -> float | None:
         """``seconds``."""
         return self.seconds
+
+    def measures(self) -> bool:
+        """Whether the policy learns from measurements."""
+        return self.policy.measurements > 0
 
     def made_up(self, oracle: MadeUpOracle) -> OneShotModel:
         """An untrained policy and made-up losses."""

@@ -39,6 +39,11 @@ class Policy(ABC):
     def start(self, space: Space, seed: int) -> RunningPolicy:
         """The policy at the start of a training; ``seed`` decides all that it draws by itself."""
 
+    @property
+    def measurements(self) -> int:
+        """How many sub-networks it measures after every epoch: 0 for one that does not learn."""
+        return 0
+
     def identity(self) -> dict[str, Any]:
         """Its name and its fields, as JSON data."""
         return {"sampler": type(self).__name__, **deciding(self)}

@@ -29,12 +29,13 @@ def questions(config: Config) -> tuple[dict[str, Asked], Architecture]:
         return {f"as long as {name}": asked for name, asked in theirs.items()}, architecture
     problem = DryProblem(space(config.space), answered(config.task))
     outcome = method(config.method)(problem, 0, config.settings)
-    return {_name(asked): asked for asked in problem.asked}, outcome.architecture
+    return {_name(asked, config): asked for asked in problem.asked}, outcome.architecture
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: Asked, config: Config) -> str:
     first = asked.questions[0]
-    return f"{first.name} {digest(first.identity())}"
+    measured = config.model_dump(mode="json", include={"measure"}) if first.measures() else {}
+    return f"{first.name} {digest(first.identity() | measured)}"
 
 
 def training_seconds(asked: Asked, task: Task, here: Machine) -> float:

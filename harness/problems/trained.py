@@ -61,7 +61,8 @@ class TrainedProblem:
 
     def _trained(self, question: Question[Any]) -> Any:
         how = answering(self._task.name, type(question))
-        chosen = {**question.identity(), how.section: self._section(how.section)}
+        sections = (how.section, "measure") if question.measures() else (how.section,)
+        chosen = question.identity() | {section: self._section(section) for section in sections}
         training: Training = how.training(self._task, question)
         folder, trained = self._train(how.stage, chosen, training, question)
         self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))

@@ -232,13 +232,27 @@ def test_a_measurement_is_the_perplexity_of_the_validation_text(tiny: Configure,
     config = tiny({"measure": {"quantity": quantity, "ceiling": ceiling}})
     task = load_task(config)
     model = task.one_shot_model("oneshot")
-    measurer = TextMeasurer(model, task.cheap, task.whole, config.measure)
+    measurer = TextMeasurer(task, model)
     alpha = task.space.sample(generator(0, "alpha"), 1)[0]
     for whole, words in ((False, 100), (True, 200)):
         (loss,) = RecurrentMeasurer(model, batchify(task.data.valid[:words], 8)).losses(alpha[None])
         value = perplexity(loss) if quantity == "perplexity" else loss
         expected = value if perplexity(loss) <= ceiling else np.inf
         assert measurer.measure(alpha[None], 0, whole)[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_draw_reads_as_many_rows_from_a_place_of_its_own(tiny: Configure) -> None:
+    task = load_task(tiny({"measure": {"quantity": "loss"}}))
+    model = task.one_shot_model("oneshot")
+    alpha = task.space.sample(generator(0, "alpha"), 1)[0]
+    rows = len(task.cheap)
+    places = [task.whole[first : first + rows] for first in range(len(task.whole) - rows + 1)]
+    known = np.array([RecurrentMeasurer(model, text).losses(alpha[None])[0] for text in places])
+    found = [float(TextMeasurer(task, model).measure(alpha[None], draw, False)[0]) for draw in range(1, 30)]
+    assert found == [float(TextMeasurer(task, model).measure(alpha[None], draw, False)[0]) for draw in range(1, 30)]
+    nearest = [int(np.abs(known - loss).argmin()) for loss in found]
+    assert np.allclose(known[nearest], found, rtol=1e-5)
+    assert len(set(nearest)) > len(places) / 2
 
 
 def test_multiply_adds_of_a_word(tiny: Configure) -> None:

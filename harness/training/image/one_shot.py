@@ -46,9 +46,11 @@ class OneShotTraining(PolicyTraining):
 
     @staticmethod
     def work(task: ImageTask, question: OneShot) -> list[Work]:
-        """Epochs of random sub-networks."""
+        """Epochs of random sub-networks, and what the policy measures after each of them."""
         settings = task.config.oneshot
-        return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
+        training = task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)
+        learning = [part.times(question.policy.measurements * settings.epochs) for part in task.measuring(whole=False)]
+        return [training, *(learning if question.measures() else [])]
 
 
 class _Sampled:

@@ -17,7 +17,6 @@ from conas.rnn.measuring import RecurrentMeasurer, perplexity
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
-from harness.config.schema import TextMeasure
 from harness.training.answers import answers
 from harness.training.bptt import BpttTraining, PassOnTensors
 from harness.training.policies import PolicyTraining
@@ -47,13 +46,15 @@ class OneShotTraining(PolicyTraining):
         )
         part, evaluate = derive(seed, "training", "oneshot"), partial(_sampled, task, model, policy)
         training = BpttTraining(model, settings, task.data.train, part, forward, evaluate, epochs=settings.epochs)
-        super().__init__(training, policy, partial(TextMeasurer, model, task.cheap, task.whole, task.config.measure))
+        super().__init__(training, policy, partial(TextMeasurer, task, model))
 
     @staticmethod
     def work(task: TextTask, question: OneShot) -> list[Work]:
-        """Epochs of random sub-networks."""
+        """Epochs of random sub-networks, and what the policy measures after each of them."""
         settings = task.config.oneshot
-        return [task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)]
+        training = task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)
+        learning = [part.times(question.policy.measurements * settings.epochs) for part in task.measuring(whole=False)]
+        return [training, *(learning if question.measures() else [])]
 
 
 def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha]) -> PassOnTensors:
@@ -86,20 +87,32 @@ def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[s
 
 
 class TextMeasurer:
-    """The perplexity, or the loss, of sub-networks of one trained one-shot RNN on validation text."""
+    """The perplexity, or the loss, of sub-networks of one trained one-shot RNN on validation text.
 
-    def __init__(self, model: OneShotRNN, cheap: Tensor, whole: Tensor, settings: TextMeasure) -> None:
-        self._settings = settings
-        self._cheap, self._whole = (RecurrentMeasurer(model, text, settings.bptt) for text in (cheap, whole))
+    Draw 0 is the text that cheap measurements share; any other is as many rows, from anywhere in the validation text.
+    """
+
+    def __init__(self, task: TextTask, model: OneShotRNN) -> None:
+        self._task, self._model = task, model
 
     def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
-        """The perplexities or losses of ``alphas`` on the text of cheap measurements, or on ``whole`` of it.
+        """The perplexities or losses of ``alphas`` on the text number ``draw``, or on the ``whole`` validation text.
 
         Infinite for a sub-network that diverges, which is one whose perplexity is not a number or exceeds the ceiling.
         """
-        return np.array([self._figure(loss) for loss in (self._whole if whole else self._cheap).losses(alphas)])
+        text = self._task.whole if whole else self._text(draw)
+        measurer = RecurrentMeasurer(self._model, text, self._task.config.measure.bptt)
+        return np.array([self._figure(loss) for loss in measurer.losses(alphas)])
+
+    def _text(self, draw: int) -> Tensor:
+        whole, rows = self._task.whole, len(self._task.cheap)
+        if not draw:
+            return self._task.cheap
+        first = int(generator(self._task.config.seed, "measuring", draw).integers(len(whole) - rows + 1))
+        return whole[first : first + rows]
 
     def _figure(self, loss: float) -> float:
-        if not perplexity(loss) <= self._settings.ceiling:
+        settings = self._task.config.measure
+        if not perplexity(loss) <= settings.ceiling:
             return math.inf
-        return perplexity(loss) if self._settings.quantity == "perplexity" else loss
+        return perplexity(loss) if settings.quantity == "perplexity" else loss

@@ -32,6 +32,11 @@ class Reinforced(Policy):
         """All bits are even."""
         return Learning(self, space, seed)
 
+    @property
+    def measurements(self) -> int:
+        """All samples."""
+        return self.samples
+
 
 class Learning:
     """Logits of the bits, shape (n,); of an exclusive space's edges, those of a softmax."""
