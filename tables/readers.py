@@ -6,6 +6,7 @@ from harness.config.load import Config
 from harness.records.schema import Record
 from tables.paper import names
 from tables.runs import Runs
+from tables.tiers import without_search
 
 MILLION = 1e6
 REFERENCE_ROW = names.PENALTIES[1.0]
@@ -67,8 +68,8 @@ def search_days(record: Record, runs: Runs) -> float | None:
 
 
 def searches(config: Config) -> bool:
-    """Whether a run searches at all: a published cell is taken, a random one drawn."""
-    return config.method not in ("fixed", "random_wiring")
+    """Whether a run searches at all: a published cell or network is taken, a random one drawn."""
+    return without_search(config) is None
 
 
 def active_edges(record: Record, runs: Runs) -> float | None:

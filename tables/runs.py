@@ -10,6 +10,7 @@ from harness import results
 from harness.config import sweeps
 from harness.config.load import Config
 from harness.records.schema import Record
+from tables.tiers import Tier, tier, without_search
 
 FULL_SCALE = ("paper", "release")
 ONE_CELL = ", one cell"
@@ -33,18 +34,18 @@ class Sample:
 
     @property
     def is_published(self) -> bool:
-        """Whether the runs train a published cell: no search of it was made here."""
-        return bool(self.planned) and all(config.method == "fixed" for config in self.planned)
+        """Whether the runs train a published cell or network: no search of it was made here."""
+        return bool(self.planned) and all(map(_is_published, self.planned))
 
     @property
     def is_drawn(self) -> bool:
         """Whether the runs train cells drawn at random."""
-        return bool(self.planned) and all(config.method == "random_wiring" for config in self.planned)
+        return bool(self.planned) and all(without_search(config) is Tier.DRAWN for config in self.planned)
 
     @property
     def is_of_one_cell(self) -> bool:
         """Whether all runs train the cell of one search, so that they differ in the training alone."""
-        return all(config.method == "fixed" or config.search_seed is not None for config in self.planned)
+        return all(_is_published(config) or config.search_seed is not None for config in self.planned)
 
     def where(self, applies: Callable[[Config], bool]) -> "Sample":
         """The runs whose configuration ``applies`` accepts."""
@@ -56,6 +57,10 @@ class Sample:
     def __add__(self, other: "Sample") -> "Sample":
         """Both samples' runs."""
         return Sample(self.planned + other.planned, self.done + other.done, {**self.undone, **other.undone})
+
+
+def _is_published(config: Config) -> bool:
+    return without_search(config) in (Tier.CELL, Tier.NETWORK)
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,14 @@ class Runs:
         found = [self.records[config.id] for config in planned if config.id in self.records]
         done = tuple(record for record in found if record.status == "done")
         return Sample(planned, done, {record.id: record.status for record in found if record.status != "done"})
+
+    def tier(self, sweep: str, row: str) -> Tier | None:
+        """What a row of ``sweep``, by its first run, shares with the first of CoNAS; None if no run is planned."""
+        planned = self.planned(sweep)
+        first = next(iter(planned.get(row) or planned.get(row + ONE_CELL, ())), None)
+        conas = (config for configs in planned.values() for config in configs if config.method == "conas")
+        reference = next((one for one in conas if one.variant is None), first)
+        return tier(first, reference) if first and reference else None
 
     @cached_property
     def devices(self) -> list[str]:

@@ -19,6 +19,7 @@ from harness.records.schema import Record
 from tables.published import Figure, published
 from tables.runs import ONE_CELL, Runs, Sample
 from tables.statistics import Estimate, against, one_more, summarise
+from tables.tiers import Tier
 
 Reader = Callable[[Record, Runs], float | None]
 Margin = Callable[[Figure], float]
@@ -174,15 +175,27 @@ class Table:
         return pd.DataFrame([self._row(name, runs) for name in self.names(runs)])
 
     def names(self, runs: Runs) -> list[str]:
-        """The names of the rows: the paper's, then those of further runs."""
-        return list(dict.fromkeys([*published(self.name), *runs.rows(self.name)]))
+        """The names of the rows: the paper's, then those of further runs, the most comparable ones first."""
+        further = [name for name in runs.rows(self.name) if name not in published(self.name)]
+        return [*published(self.name), *(sorted(further, key=_place(self.name, runs)) if self.number else further)]
+
+    def tiers(self, runs: Runs) -> set[Tier]:
+        """What its rows share with CoNAS."""
+        found = (runs.tier(self.name, name) for name in runs.planned(self.name))
+        return {tier for tier in found if tier is not None}
+
+    def has_tiers(self, runs: Runs) -> bool:
+        """Whether its rows stand apart by what they share with CoNAS, cells drawn at random aside."""
+        return len(self.tiers(runs) - {Tier.DRAWN}) > 1
 
     def _row(self, name: str, runs: Runs) -> dict[str, Any]:
         paper = published(self.name).get(name)
         sample = runs.sample(self.name, name) + runs.sample(self.name, name + ONE_CELL)
+        tier = runs.tier(self.name, name)
         row: dict[str, Any] = {
             "name": name,
-            "group": paper.group if paper else OWN_GROUP if published(self.name) else "",
+            "group": paper.group if paper else self._own_group(tier),
+            "tier": tier.word if tier else "",
             "quoted": (paper.quoted or "") if paper else "",
             "planned": len(sample.planned),
             "done": len(sample.done),
@@ -194,6 +207,9 @@ class Table:
             figure = paper.figures.get(column.key) if paper else None
             row |= {f"{column.key}.{field}": value for field, value in self._cell(column, name, figure, runs).items()}
         return row
+
+    def _own_group(self, tier: Tier | None) -> str:
+        return f"{OWN_GROUP}: {tier.word}" if self.number and tier else ""
 
     def _cell(self, column: Metric, name: str, figure: Figure | None, runs: Runs) -> dict[str, Any]:
         sample, measured = column.sample(runs, self.name, name), column.values(runs, self.name, name)
@@ -217,3 +233,11 @@ class Table:
             "by": difference.by if difference else "",
             "excludes_zero": bool(difference.side) if difference else False,
         }
+
+
+def _place(table: str, runs: Runs) -> Callable[[str], int]:
+    def place(name: str) -> int:
+        found = runs.tier(table, name)
+        return found.place if found else 0
+
+    return place

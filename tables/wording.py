@@ -12,8 +12,10 @@ from tables.published import published
 from tables.recovered import left_open
 from tables.runs import Runs
 from tables.table import Metric, Over, Table
+from tables.tiers import Tier
 
 QUOTED, DIFFERS = "†", "*"
+TIER = "Compared"
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,16 @@ class Sheet:
 def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
     """``frame``, the rows of ``table``, in words."""
     groups: dict[str, list[SheetRow]] = {}
+    has_tiers = table.has_tiers(runs)
     for line in frame.to_dict("records"):
         row = {str(name): value for name, value in line.items()}
-        groups.setdefault(row["group"], []).append(_row(table, row))
+        groups.setdefault(row["group"], []).append(_row(table, row, has_tiers))
     return Sheet(
         table.name,
         table.number,
         table.title,
         table.heading,
-        ("", *(column.header for column in table.columns)),
+        ("", *([TIER] if has_tiers else []), *(column.header for column in table.columns)),
         tuple((title, tuple(rows)) for title, rows in groups.items()),
         caption(table, runs),
     )
@@ -79,7 +82,7 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
         *_estimands(table),
         *(_against(table) if runs.is_full_scale else _reduced(table)),
         f"{QUOTED} the paper quotes this figure from other work.",
-        *_published_cells(table, runs),
+        *_tiers(table, runs),
         _counts(runs.statuses(table.name), runs),
         *table.notes,
         *left_open(runs, table.name),
@@ -119,11 +122,11 @@ def _reduced(table: Table) -> Iterator[str]:
         yield "The paper's figures are of networks many times as large; a difference to them would mean nothing."
 
 
-def _published_cells(table: Table, runs: Runs) -> Iterator[str]:
-    """The rows that no search was made for, which are no rivals of equal cost."""
-    cells = [row for row in runs.rows(table.name) if runs.sample(table.name, row).is_published]
-    if cells:
-        yield f"Reference lines, not searches made here: published cells, found at full scale ({', '.join(cells)})."
+def _tiers(table: Table, runs: Runs) -> Iterator[str]:
+    """What the words of the column say that a row shares with CoNAS."""
+    if table.has_tiers(runs):
+        meanings = [f"{tier.word}: {tier.meaning}" for tier in Tier if tier in table.tiers(runs)]
+        yield f'"{TIER}" says what a row shares with CoNAS. {"; ".join(meanings)}. –: not run here.'
 
 
 def _counts(statuses: Counter[str], runs: Runs) -> str:
@@ -136,8 +139,9 @@ def _counts(statuses: Counter[str], runs: Runs) -> str:
     )
 
 
-def _row(table: Table, row: Mapping[str, Any]) -> SheetRow:
-    cells = tuple(_cell(column, row) for column in table.columns)
+def _row(table: Table, row: Mapping[str, Any], has_tiers: bool) -> SheetRow:
+    compared = [Cell((row["tier"] or "–",), None, "empty")] if has_tiers else []
+    cells = (*compared, *(_cell(column, row) for column in table.columns))
     return SheetRow(row["name"], cells, tuple(row["runs"].split()), tuple(filter(None, row["missing"].split("\n"))))
 
 
