@@ -150,16 +150,34 @@ class StandAlone(Question[float]):
 
 
 @dataclass(frozen=True)
-class Relaxed(Question[Mapping[str, NDArray[np.float64]]]):
-    """DARTS: train the continuous relaxation over ``operations``.
+class Rule(ABC):
+    """How a relaxation is trained with its architecture, described: a frozen dataclass, part of its identity."""
 
-    The answer is, for every cell, the softmax weights of its edges, shape (edges, operations). ``order`` is that of the
-    architecture's gradient, 1 or 2.
+    @property
+    @abstractmethod
+    def price(self) -> float:
+        """About what an epoch takes, in epochs of a one-shot model of the same size, which computes half of the
+        operations and reads half of the training set."""
+
+    def identity(self) -> dict[str, Any]:
+        """Its name and its fields, as JSON data."""
+        return {"rule": type(self).__name__, **deciding(self)}
+
+
+@dataclass(frozen=True)
+class Relaxed(Question[Mapping[str, NDArray[np.float64]]]):
+    """Train by ``rule`` the continuous relaxation in which every edge is a mixture of all ``operations``.
+
+    The answer is, for every cell, what its edges' operations weigh in the end, shape (edges, operations).
     """
 
     name: ClassVar[str] = "relaxed"
     operations: tuple[str, ...]
-    order: int
+    rule: Rule
+
+    def identity(self) -> dict[str, Any]:
+        """The operations, and the identity of the rule."""
+        return {"operations": self.operations, **self.rule.identity()}
 
     def made_up(self, oracle: MadeUpOracle) -> Mapping[str, NDArray[np.float64]]:
         """Random weights."""

@@ -59,11 +59,18 @@ def _cell(cell: OneShotCell, before: Node, last: Node, active: Sequence[bool]) -
     return Concatenation(nodes[2:])
 
 
-def mixed_cell(cell: OneShotCell, before: Node, last: Node, shares: Tensor) -> Node:
-    """c_k from c_{k-2} and c_{k-1}, each edge's operation weighted by its entry of ``shares``, shape (edges,)."""
+def mixed_cell(
+    cell: OneShotCell, before: Node, last: Node, shares: Tensor, computed: Sequence[bool] | None = None
+) -> Node:
+    """c_k from c_{k-2} and c_{k-1}, each edge's operation weighted by its entry of ``shares``, shape (edges,).
+
+    Edges that are not ``computed`` add nothing; all are if it is None.
+    """
     nodes = [Node(edge(cell.preprocess[0], before)), Node(edge(cell.preprocess[1], last))]
-    mixed = [part for part in zip(cell.edges, cell.operations, shares, strict=True) if part[0].operation != "none"]
+    wanted = [True] * len(cell.edges) if computed is None else computed
+    rows = zip(cell.edges, cell.operations, shares, wanted, strict=True)
+    mixed = [(e, module, share) for e, module, share, on in rows if on and e.operation != "none"]
     for target in range(2, 2 + cell.nodes):
         parts = [share * edge(module, nodes[e.source]) for e, module, share in mixed if e.target == target]
-        nodes.append(Node(total(parts)))
+        nodes.append(Node(total(parts or [cell.empty(nodes[0].value)])))
     return Concatenation(nodes[2:])

@@ -177,7 +177,7 @@ class TextRelaxed(TextOneShot):
     """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam.
 
     ``second_order``: by the formula of its paper, or with the two faults of the released code
-    (`baselines.darts.bilevel.WeightStep`).
+    (`baselines.relaxations.bilevel.WeightStep`).
     """
 
     lr_alpha: Positive

@@ -5,12 +5,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.darts.bilevel import Loss, Parameters, WeightStep, call, first_order, second_order, split
-from baselines.darts.relaxed import RelaxedCNN, RelaxedRNN
+from baselines.relaxations.bilevel import Loss, Parameters, WeightStep, call, first_order, second_order, split
+from baselines.relaxations.darts import Softmax
+from baselines.relaxations.models import RelaxedCNN, RelaxedRNN
+from baselines.relaxations.rule import Moment
 from conas.rnn.language_model import Dropout
 from conas.space import space
 
 FIGURE2 = space("cnn-figure2")
+LEARNING = Moment(0, 1, learning=True)
 
 
 class Mixture(torch.nn.Module):
@@ -41,25 +44,28 @@ def mixture_losses() -> tuple[torch.nn.Module, Loss, Loss]:
 
 def cnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
     operations = ("none", "avg_pool_3x3", "skip_connect", "sep_conv_3x3")
-    model = RelaxedCNN(FIGURE2, operations, channels=2, layers=3, classes=3, in_channels=1, seed=0).double()
+    model = RelaxedCNN(FIGURE2, operations, Softmax(1), channels=2, layers=3, classes=3, in_channels=1, seed=0).double()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 6, 1, 8, 8, generator=generator, dtype=torch.float64)
     labels = torch.arange(12).reshape(2, 6) % 3
     train, valid = (
-        lambda parameters, k=k: F.cross_entropy(call(model, parameters, images[k]), labels[k]) for k in range(2)
+        lambda parameters, k=k: F.cross_entropy(
+            call(model, parameters, images[k], LEARNING, torch.Generator()), labels[k]
+        )
+        for k in range(2)
     )
     return model, train, valid
 
 
 def rnn_losses() -> tuple[torch.nn.Module, Loss, Loss]:
     small = dataclasses.replace(space("rnn"), nodes=3)
-    model = RelaxedRNN(small, ("none", "tanh", "sigmoid", "identity"), words=7, size=5, seed=0).double()
+    model = RelaxedRNN(small, ("none", "tanh", "sigmoid", "identity"), Softmax(1), words=7, size=5, seed=0).double()
     model.dropout = Dropout(0.2, 0.2, 0.2, 0.2, 0.0)
     tokens = torch.randint(7, (2, 4, 3), generator=torch.Generator().manual_seed(0))
 
     def loss(parameters: Parameters, k: int) -> Tensor:
         masks = torch.Generator().manual_seed(k)
-        run = call(model, parameters, tokens[k], model.initial_hidden(3), masks)
+        run = call(model, parameters, tokens[k], model.initial_hidden(3), masks, LEARNING, torch.Generator())
         logits = run.dropped @ parameters["embedding"].T + parameters["bias"]
         return F.cross_entropy(logits.flatten(0, 1), tokens[k].flatten())
 

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.darts.relaxed import pairs
-from baselines.darts.search import OPERATION_SETS, DARTSSettings, derive, search
+from baselines.relaxations.darts import METHOD, DARTSSettings, Softmax
+from baselines.relaxations.method import OPERATION_SETS, derive
+from baselines.relaxations.models import pairs
 from conas.genotype import Choice
 from conas.problem import Cost
 from conas.questions import Relaxed
@@ -54,8 +55,8 @@ class Relaxing:
 
 def test_the_settings_choose_what_is_relaxed() -> None:
     problem = Relaxing()
-    outcome = search(problem, 0, DARTSSettings(operations="eight", order=1))
-    assert problem.asked == Relaxed(OPERATION_SETS["eight"], 1)
+    outcome = METHOD.search(problem, 0, DARTSSettings(operations="eight", order=1))
+    assert problem.asked == Relaxed(OPERATION_SETS["eight"], Softmax(1))
     assert len(OPERATION_SETS["eight"]) == 8
     assert len(outcome.genotype.operations) == 16
 

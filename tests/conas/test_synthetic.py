@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from baselines.relaxations.darts import Softmax
 from conas.problem import Cost, UnsupportedError
 from conas.questions import OneShot, Relaxed, StandAlone
 from conas.recovery.fourier import SparsePolynomial
@@ -42,4 +43,4 @@ def test_a_random_polynomial_has_what_was_asked_for() -> None:
 def test_it_cannot_be_relaxed() -> None:
     problem = SyntheticProblem(FIGURE2, SparsePolynomial({}))
     with pytest.raises(UnsupportedError, match="asks for relaxed; this problem answers one_shot, stand_alone"):
-        problem.ask(Relaxed(("skip_connect",), 1))
+        problem.ask(Relaxed(("skip_connect",), Softmax(1)))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.relaxations.darts import Softmax
 from baselines.wiring import Wired
 from conas.questions import OneShot, Relaxed, StandAlone
 from conas.sampling import Bernoulli
@@ -26,6 +27,6 @@ def test_trained_answers_keep_the_names_under_which_they_were_stored(tiny: Confi
     empty = problem.space.build(np.full(problem.space.n, -1, dtype=np.int8))
     problem.ask(OneShot(Bernoulli()))
     problem.ask(OneShot(Wired(2), 1e-3))
-    problem.ask(Relaxed(("skip_connect",), 1))
+    problem.ask(Relaxed(("skip_connect",), Softmax(1)))
     problem.ask(StandAlone(empty, 1))
     assert sorted(folder.name for folder in (Path(config.runs_dir) / "stages").iterdir()) == STAGES

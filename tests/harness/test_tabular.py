@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from baselines.relaxations.darts import Softmax
 from conas.genotype import Genotype
 from conas.problem import UnsupportedError
 from conas.questions import OneShot, Relaxed, StandAlone
@@ -70,7 +71,7 @@ def test_questions_are_charged(tables) -> None:
     with pytest.raises(TableError, match="trainings of 12 epochs, not of 100"):
         problem.ask(StandAlone(cell, 100))
     with pytest.raises(UnsupportedError, match="asks for relaxed; this problem answers one_shot, stand_alone"):
-        problem.ask(Relaxed(("none",), 1))
+        problem.ask(Relaxed(("none",), Softmax(1)))
 
 
 def damage(nas_tables, tmp_path, change) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from baselines.genotypes import fixed
+from baselines.relaxations.darts import Softmax
 from conas.questions import OneShot, Relaxed, StandAlone
 from conas.rnn.measuring import RecurrentMeasurer, evaluate, perplexity
 from conas.rnn.text_windows import batchify
@@ -106,8 +107,8 @@ def training(config: Config, name: str) -> Any:
     return {
         "oneshot": lambda: OneShotTraining(task, OneShot(Bernoulli(connect=True))),
         "alone": lambda: AloneTraining(task, StandAlone(CELL, 2)),
-        "relaxed": lambda: RelaxedTraining(task, Relaxed(operations, 1)),
-        "relaxed, second order": lambda: RelaxedTraining(task, Relaxed(operations, 2)),
+        "relaxed": lambda: RelaxedTraining(task, Relaxed(operations, Softmax(1))),
+        "relaxed, second order": lambda: RelaxedTraining(task, Relaxed(operations, Softmax(2))),
         "final": lambda: FinalTraining(task, CELL),
     }[name]()
 

@@ -1,16 +1,19 @@
-"""The continuous relaxation of DARTS (Liu et al., 2018b): every edge is a softmax mixture of all operations.
+"""Continuous relaxations (Liu et al., 2018b): every edge is a mixture of all operations, weighed by a rule.
 
-Both models hold their parameters of the architecture in ``architecture``, one of shape (edges, operations) for each
-cell. Edges are ordered as in the space: by target node, then by source.
+Both models hold the parameters of the architecture in ``architecture``, one row for each edge of a cell. Edges are
+ordered as in the space: by target node, then by source.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from baselines.relaxations.method import NONE
+from baselines.relaxations.rule import CellArchitecture, Edges, Mixture, MixtureRule, Moment
 from conas.cnn.one_shot import mixed_cell
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.cnn.operations import OPERATIONS
@@ -22,10 +25,6 @@ from conas.rnn.language_model import Dropout, LanguageModel, Run
 from conas.space import Space
 from conas.torch_seeds import torch_generator
 
-NONE = "none"
-_SPREAD = 1e-3
-"""Standard deviation of the architecture parameters at the start, as in the released code of DARTS."""
-
 
 def pairs(space: Space) -> list[tuple[int, int]]:
     """The (source, target) of every row of a cell's architecture parameters."""
@@ -33,10 +32,36 @@ def pairs(space: Space) -> list[tuple[int, int]]:
     return [(source, target) for target in targets for source in range(target)]
 
 
-def _architecture(space: Space, operations: tuple[str, ...], seed: int) -> nn.ParameterDict:
-    shape = (len(pairs(space)), len(operations))
-    start = {cell: torch.randn(shape, generator=torch_generator(seed, "architecture", cell)) for cell in space.cells}
-    return nn.ParameterDict({cell: nn.Parameter(_SPREAD * values) for cell, values in start.items()})
+class Architecture(nn.ParameterDict):
+    """The parameters of the architecture by cell; under a rule that prunes, with what it has kept as buffers."""
+
+    def __init__(self, rule: MixtureRule, space: Space, operations: tuple[str, ...], seed: int) -> None:
+        super().__init__()
+        self.rule, self.edges = rule, Edges.of(space, operations)
+        for cell in space.cells:
+            self[cell] = nn.Parameter(rule.start(self.edges, torch_generator(seed, "architecture", cell)))
+            if rule.prunes:
+                self.register_buffer(f"{cell}_kept", torch.ones(self.edges.shape, dtype=torch.bool))
+
+    def cells(self) -> dict[str, CellArchitecture]:
+        """The architecture of every cell, as it is now."""
+        return {cell: CellArchitecture(self.edges, self[cell], getattr(self, f"{cell}_kept", None)) for cell in self}
+
+    def mixtures(self, at: Moment, generator: torch.Generator) -> dict[str, Mixture]:
+        """The mixtures of one pass; drawn once for all cells of a kind."""
+        cells = self.cells()
+        if not at.learning:
+            cells = {name: replace(cell, parameters=cell.parameters.detach()) for name, cell in cells.items()}
+        return {name: self.rule.mixture(cell, at, generator) for name, cell in cells.items()}
+
+    def shares(self) -> dict[str, NDArray[np.float64]]:
+        """What the operations of every cell's edges weigh in the end, shape (edges, operations)."""
+        return {name: self.rule.shares(_exact(cell)).numpy() for name, cell in self.cells().items()}
+
+
+def _exact(cell: CellArchitecture) -> CellArchitecture:
+    kept = None if cell.kept is None else cell.kept.cpu()
+    return replace(cell, parameters=cell.parameters.detach().cpu().double(), kept=kept)
 
 
 def _check(operations: tuple[str, ...], allowed: Mapping[str, object]) -> None:
@@ -53,6 +78,7 @@ class RelaxedCNN(nn.Module):
     Args:
         space: which nodes and cells there are; its operations are not used.
         operations: the operations mixed on every edge.
+        rule: how they are mixed.
         channels, layers, classes, in_channels: see `conas.cnn.one_shot_plain.PlainOneShotCNN`.
         seed: decides the initial weights and architecture.
 
@@ -64,6 +90,7 @@ class RelaxedCNN(nn.Module):
         self,
         space: Space,
         operations: tuple[str, ...],
+        rule: MixtureRule,
         channels: int,
         layers: int,
         classes: int,
@@ -73,16 +100,17 @@ class RelaxedCNN(nn.Module):
     ) -> None:
         super().__init__()
         _check(operations, OPERATIONS)
-        mixed = dataclasses.replace(space, operations=operations)
+        mixed = replace(space, operations=operations)
         self.network = PlainOneShotCNN(mixed, channels, layers, classes, in_channels, seed=seed)
-        self.architecture = _architecture(space, operations, seed)
+        self.architecture = Architecture(rule, space, operations, seed)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, shape (N, classes), for images (N, in_channels, H, W)."""
-        shares = {cell: parameters.softmax(-1).flatten() for cell, parameters in self.architecture.items()}
+    def forward(self, images: Tensor, at: Moment, generator: torch.Generator) -> Tensor:
+        """Logits, shape (N, classes), for images (N, in_channels, H, W); ``generator`` draws the mixture."""
+        mixtures = self.architecture.mixtures(at, generator)
         before = last = entry(self.network.stem, images)
         for cell in self.network.layers:
-            before, last = last, mixed_cell(cell, before, last, shares[cell.kind])
+            mixture = mixtures[cell.kind]
+            before, last = last, mixed_cell(cell, before, last, mixture.weighed.flatten(), mixture.computed)
         return self.network.classifier(last.value.mean(dim=(2, 3)))
 
 
@@ -130,17 +158,19 @@ class RelaxedRNN(LanguageModel):
     Args:
         space: a recurrent space; its operations are not used.
         operations: the activations mixed on every edge; ``none`` takes its share and adds nothing.
+        rule: how they are mixed.
         words, size, dropout: see `conas.rnn.language_model.LanguageModel`.
         seed: decides the initial weights and architecture.
 
     Raises:
-        ValueError: an activation that does not exist, or none at all.
+        ValueError: an activation that does not exist, or none at all; a rule for parts of the channels.
     """
 
     def __init__(
         self,
         space: Space,
         operations: tuple[str, ...],
+        rule: MixtureRule,
         words: int,
         size: int,
         dropout: Dropout | None = None,
@@ -148,15 +178,22 @@ class RelaxedRNN(LanguageModel):
         seed: int,
     ) -> None:
         _check(operations, ACTIVATIONS)
+        if rule.partial > 1:
+            raise ValueError(f"partial is {rule.partial} (allowed: 1 in a recurrent cell, which has no channels)")
         super().__init__(words, size, space.nodes, seed, dropout, batch_norm=True)
         self.cell = MixedRecurrentCell(size, space.nodes, seed, batch_norm=True)  # type: ignore[assignment]
-        self.architecture = _architecture(space, operations, seed)
+        self.architecture = Architecture(rule, space, operations, seed)
         self.operations = operations
         sources = [range(target) for target in range(space.inputs, space.inputs + space.nodes)]
         self._nodes = tuple(tuple(Choice(name, j) for j in before for name in operations) for before in sources)
 
-    def forward(self, tokens: Tensor, hidden: Tensor, generator: torch.Generator | None = None) -> Run:
-        """A pass over one window, tokens (T, B); see `LanguageModel.run`."""
-        shares = self.architecture["recurrent"].softmax(-1)
+    def forward(
+        self, tokens: Tensor, hidden: Tensor, dropping: torch.Generator | None, at: Moment, drawing: torch.Generator
+    ) -> Run:
+        """A pass over one window, tokens (T, B), see `LanguageModel.run`; ``drawing`` draws the mixture.
+
+        All activations are computed: they cost little beside the product that they share.
+        """
+        shares = self.architecture.mixtures(at, drawing)["recurrent"].weighed
         concat = tuple(range(1, len(self._nodes) + 1))
-        return self.run(tokens, hidden, MixedCell(self._nodes, concat, shares, self.operations), generator)
+        return self.run(tokens, hidden, MixedCell(self._nodes, concat, shares, self.operations), dropping)

@@ -1,21 +1,22 @@
-"""DARTS (Liu et al., 2018b): train a softmax mixture of all operations, then keep the strongest ones.
+"""What searches by relaxation have in common: the problem trains the mixture, a cell is derived from its weights.
 
-The problem trains the mixture (`baselines.darts.relaxed`, `baselines.darts.bilevel`); here a cell is derived from its
-weights by the published rule.
+A cell is derived by the rule of DARTS (Liu et al., 2018b), whatever trained the mixture, so that the searches differ in
+nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines import checks
-from baselines.checks import LIU, at_least, one_of
+from baselines.checks import ASSUMPTION, LIU, at_least, one_of
 from baselines.registry import Method, register
 from conas.genotype import Cell, Choice, Genotype
 from conas.problem import Cost, Outcome, Problem
-from conas.questions import Relaxed
+from conas.questions import Relaxed, Rule
 from conas.settings import setting
 from conas.space import ACTIVATIONS, EIGHT_OPERATIONS, FIVE_OPERATIONS, Space
 
@@ -25,29 +26,28 @@ OPERATION_SETS = {
     "eight": EIGHT_OPERATIONS,
     "recurrent": (NONE, *ACTIVATIONS),
 }
+RECURRENT = {"operations": "recurrent", "inputs": 1}
+"""What is mixed in recurrent cells, and how many inputs their nodes have."""
 
 
 @dataclass(frozen=True)
-class DARTSSettings:
+class RelaxationSettings:
     """What is mixed and how a cell is derived.
 
     Attributes:
-        operations: ``five`` (the paper's own run), ``eight`` (the original, with ``none``) or ``recurrent``.
-        order: of the architecture's gradient, 1 or 2.
+        operations: ``five`` (the paper's space), ``eight`` (that of DARTS, with ``none``) or ``recurrent``.
         inputs: inputs per node.
     """
 
-    operations: str = setting("five", "Table 1: DARTS in the search space of five operations")
-    order: int = setting(2, f"{LIU}, the better of its two")
-    inputs: int = setting(2, f"{LIU}: two inputs per node, one in the recurrent cell")
+    operations: str = setting("five", f"{ASSUMPTION}: the paper's space, as every search here; its authors mix eight")
+    inputs: int = setting(2, f"{ASSUMPTION}: derived as in {LIU}, as every relaxation here")
 
     def __post_init__(self) -> None:
         one_of(self, "operations", OPERATION_SETS)
-        one_of(self, "order", (1, 2))
         at_least(1, self, "inputs")
 
 
-def check(space: Space, settings: DARTSSettings) -> None:
+def check(space: Space, settings: Any) -> None:
     """Refuse operations of another kind of cell, and more inputs than the first node can have.
 
     Raises:
@@ -61,12 +61,21 @@ def check(space: Space, settings: DARTSSettings) -> None:
     checks.inputs(space, settings)
 
 
-def search(problem: Problem, seed: int, settings: DARTSSettings) -> Outcome:
-    """The cell derived from the trained relaxation; ``seed`` acts through the problem's training alone."""
-    operations = OPERATION_SETS[settings.operations]
-    shares = problem.ask(Relaxed(operations, settings.order))
-    genotype = derive(problem.space, operations, shares, settings.inputs)
-    return Outcome(genotype, {"shares": {cell: np.round(rows, 4).tolist() for cell, rows in shares.items()}})
+def relaxation(name: str, summary: str, settings: type, rule: Callable[[Any], Rule], **rest: Any) -> Method:
+    """Register the search that trains a relaxation by a ``rule``, made of its settings, and derives a cell.
+
+    ``rest`` are further fields of `baselines.registry.Method`.
+    """
+
+    def search(problem: Problem, seed: int, settings: Any) -> Outcome:
+        """The cell derived from the trained relaxation; ``seed`` acts through the problem's training alone."""
+        operations = OPERATION_SETS[settings.operations]
+        shares = problem.ask(Relaxed(operations, rule(settings)))
+        genotype = derive(problem.space, operations, shares, settings.inputs)
+        return Outcome(genotype, {"shares": {cell: np.round(rows, 4).tolist() for cell, rows in shares.items()}})
+
+    asks = frozenset({Relaxed})
+    return register(Method(name, summary, search, settings, asks, lambda s: Cost(), check=check, **rest))
 
 
 def derive(
@@ -91,17 +100,3 @@ def _cell(space: Space, operations: tuple[str, ...], shares: NDArray[np.float64]
         nodes.append(tuple(Choice(operations[real[into[source].argmax()]], int(source)) for source in sources))
         first += target
     return Cell(tuple(nodes), tuple(targets))
-
-
-METHOD = register(
-    Method(
-        "darts",
-        "differentiable architecture search (Liu et al., 2018b)",
-        search,
-        DARTSSettings,
-        frozenset({Relaxed}),
-        lambda s: Cost(),
-        {"text": {"operations": "recurrent", "inputs": 1}},
-        check=check,
-    )
-)

@@ -1,1 +1,0 @@
-"""DARTS: the continuous relaxation of a space, trained with its architecture."""
