@@ -3,6 +3,7 @@ that other installed packages offer."""
 
 from baselines import asha as asha
 from baselines import best_of_m as best_of_m
+from baselines import comex as comex
 from baselines import conas as conas
 from baselines import fixed as fixed
 from baselines import fourier_search as fourier_search

@@ -25,6 +25,30 @@ def at_least(least: float, settings: Any, *names: str) -> None:
             raise ValueError(f"{name} is {value} (allowed: {least} and more)")
 
 
+def positive(settings: Any, *names: str) -> None:
+    """Refuse 0 and less.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise ValueError(f"{name} is {value} (allowed: any positive number)")
+
+
+def share(settings: Any, *names: str) -> None:
+    """Refuse what does not lie between 0 and 1.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 < value < 1:
+            raise ValueError(f"{name} is {value} (allowed: between 0 and 1, both excluded)")
+
+
 def one_of(settings: Any, name: str, allowed: Any) -> None:
     """Refuse a value that is not among ``allowed``.
 

@@ -68,6 +68,7 @@ CONTENDERS = (
     Contender("CoNAS", "conas", lambda budget, epochs: {"m": budget}),
     Contender("CoNAS + local search", "local_search", _local_search),
     Contender("Harmonica", "harmonica", _harmonica),
+    Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
     Contender("random search", "random_search", lambda budget, epochs: {"samples": budget, "epochs": epochs}),
     Contender("RSWS", "rsws", _rsws),
