@@ -12,6 +12,7 @@ from baselines import local_search as local_search
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import rsws as rsws
+from baselines.language import awd_lstm as awd_lstm
 from baselines.plugins import METHODS_GROUP, load_plugins
 from baselines.relaxations import darts as darts
 

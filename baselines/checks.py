@@ -49,6 +49,18 @@ def share(settings: Any, *names: str) -> None:
             raise ValueError(f"{name} is {value} (allowed: between 0 and 1, both excluded)")
 
 
+def rates(settings: Any, *names: str) -> None:
+    """Refuse rates of dropout below 0, or of 1 and more.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} is {value} (allowed: 0 up to, not including, 1)")
+
+
 def one_of(settings: Any, name: str, allowed: Any) -> None:
     """Refuse a value that is not among ``allowed``.
 

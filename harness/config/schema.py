@@ -189,9 +189,21 @@ class TextFinal(TextOneShot):
     """Training of the final network: the recipe of DARTS.
 
     SGD gives way to averaged SGD when the validation loss is worse than the best one of more than ``patience`` epochs
-    ago. ``valid_batch`` and ``test_batch`` are the columns in which validation and test text are read.
+    ago; never if not ``averaging``. The learning rate is ``lr`` for ``steady`` epochs, and ``decay`` times that of the
+    epoch before from then on. With ``finetuning_lr`` a second pass of at most as many epochs follows, as AWD-LSTM has
+    it: averaged SGD of that learning rate from the best weights on, until the validation loss stops falling.
+    ``valid_batch`` and ``test_batch`` are the columns in which validation and test text are read.
     """
 
     patience: Count
     valid_batch: Count
     test_batch: Count
+    averaging: bool = later(True)
+    steady: Annotated[int, Field(ge=0)] = later(0)
+    decay: Positive = later(1.0)
+    finetuning_lr: Positive | None = later(None)
+
+    @property
+    def passes(self) -> int:
+        """How many times ``epochs`` the training lasts at most."""
+        return 1 if self.finetuning_lr is None else 2

@@ -135,10 +135,14 @@ class BpttTraining:
         """Make hidden state, learning rate and mode those of a step; doing it again changes nothing."""
         if step == 0:
             zero_(self._hidden)
-        self._rate = self._lengths.rate(self._settings.lr, self._windows(epoch)[step][1])
+        self._rate = self._lengths.rate(self._whole_rate(epoch), self._windows(epoch)[step][1])
         self._optimizer.param_groups[0]["lr"] = self._rate
         if not self.model.training:
             self.model.train()
+
+    def _whole_rate(self, epoch: int) -> float:
+        """The learning rate of a window of ``bptt`` rows."""
+        return self._settings.lr
 
     def _dropping(self, epoch: int, step: int) -> torch.Generator:
         return torch_generator(self._seed, "dropout", epoch, step, device=str(self._text.device))

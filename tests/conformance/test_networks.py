@@ -39,8 +39,12 @@ class Killed(BaseException):
 
 
 class Dying(Reporter):
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
     def metric(self, row: dict[str, Any]) -> None:
-        if row["epoch"] == 2:
+        if row["epoch"] == self.epoch:
             raise Killed
 
 
@@ -50,12 +54,13 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(METHODS, toy.METHOD.name, toy.METHOD)
 
 
-def killed_and_resumed(run: dict[str, Any], folder: Path) -> Record:
-    """The record of a run that was killed and resumed, found the same as that of one that was not."""
+def killed_and_resumed(run: dict[str, Any], folder: Path, deaths: tuple[int, ...] = (2,)) -> Record:
+    """The record of a run that was killed after some epochs and resumed, found the same as that of one that was not."""
     whole, parts = (load({**run, "runs_dir": str(folder / name)}) for name in ("whole", "parts"))
     expected = execute(whole, Reporter())
-    with pytest.raises(Killed):
-        execute(parts, Dying())
+    for epoch in deaths:
+        with pytest.raises(Killed):
+            execute(parts, Dying(epoch))
     resumed = execute(parts, Reporter())
     assert (resumed.metrics, resumed.weights, resumed.counts) == (expected.metrics, expected.weights, expected.counts)
     stored = Store(parts.runs_dir).run(resumed.id)
@@ -71,6 +76,20 @@ def test_a_word_model_whose_state_is_a_tree_is_resumed_and_counted(known: None, 
     words = record.data["counts"]["words"]
     assert record.counts.params == words * (6 + 1) + 2 * (2 * 4 * 6 * 6 + 2 * 4 * 6)
     assert record.metrics["last"]["test_perplexity"] < words
+
+
+@pytest.mark.parametrize("name", sorted(name for name, known in METHODS.items() if known.tasks == ("text",)))
+def test_every_language_model_is_resumed_in_both_of_its_passes(name: str, tmp_path: Path) -> None:
+    run = {**TEXT, "method": name}
+    final: Any = load(run).final  # type: ignore[attr-defined]
+    first = final.epochs
+    record = killed_and_resumed(run, tmp_path, (2, first + 1)[: final.passes])
+    rows = [row for row in Store(tmp_path / "whole").run(record.id).metrics if row["stage"] == "final"]
+    assert len(rows) == final.passes * first
+    assert [row["averaged"] for row in rows] == [0.0] * first + [1.0] * (len(rows) - first)
+    best = min(rows, key=lambda row: row["valid_loss"])
+    assert record.metrics["last"]["valid_perplexity"] == best["valid_perplexity"]
+    assert record.metrics["last"]["test_perplexity"] < record.data["counts"]["words"]
 
 
 def test_a_network_for_images_is_resumed_and_counted(known: None, tmp_path: Path) -> None:

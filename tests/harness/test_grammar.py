@@ -18,8 +18,9 @@ from harness.config.layers import task_of
 from harness.config.load import Config, ConfigError, _setting, defaults, flatten, load
 
 SMOKE = {"profile": "smoke"}
+ON = {"image": "digits", "text": "descriptions"}
 EXPERIMENTS = [("digits", "conas"), ("descriptions", "conas")]
-EXPERIMENTS += [("digits", name) for name in METHODS if name != "conas"]
+EXPERIMENTS += [(ON[known.tasks[0]], name) for name, known in METHODS.items() if name != "conas"]
 CHOICES = ("dataset", "method", "profile", "variant")
 
 

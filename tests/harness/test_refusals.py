@@ -23,7 +23,13 @@ def taken(updates: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return {}, str(refused)
 
 
-@pytest.mark.parametrize(("dataset", "method"), [("digits", name) for name in METHODS] + [("descriptions", "conas")])
+ON = {"image": "digits", "text": "descriptions"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method"),
+    [(ON[known.tasks[0]], name) for name, known in METHODS.items()] + [("descriptions", "conas")],
+)
 def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(dataset: str, method: str) -> None:
     chosen = {"dataset": dataset, "method": method, "profile": "smoke"}
     values, _ = defaults(chosen)

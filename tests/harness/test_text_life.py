@@ -284,3 +284,41 @@ def test_a_setting_that_the_text_cannot_serve_is_refused_in_one_line(
 def test_an_estimate_costs_no_training(tiny: Configure) -> None:
     seconds = {name: estimate(tiny({"final": {"epochs": epochs}})) for name, epochs in (("few", 1), ("many", 100))}
     assert 0 < seconds["few"] < seconds["many"]
+
+
+FINETUNED = {**STEADY, "epochs": 2, "finetuning_lr": 0.5}
+
+
+def test_the_second_pass_averages_from_the_best_weights_on_at_its_own_learning_rate(tiny: Configure) -> None:
+    trainee = FinalTraining(load_task(tiny({"final": FINETUNED})), CELL)
+    assert trainee.epochs == 4
+    figures = [advance(trainee, epoch) for epoch in range(2)]
+    best = trainee.state_dict()["best"]
+    assert best["loss"] == min(row["valid_loss"] for row in figures)
+    assert bits(trainee.model.state_dict()) == bits(best["model"])
+    trainee.step(2, 0)
+    assert isinstance(trainee._optimizer, torch.optim.ASGD)
+    length = trainee._windows(2)[0][1]
+    assert trainee._optimizer.param_groups[0]["lr"] == pytest.approx(0.5 * length / SMALL["bptt"])
+
+
+def test_the_second_pass_ends_when_the_validation_loss_stalls_also_after_a_resume(tiny: Configure) -> None:
+    config = tiny({"final": {**FINETUNED, "epochs": 4}})
+    trainee, resumed = (FinalTraining(load_task(config), CELL) for _ in range(2))
+    for epoch in range(6):
+        advance(trainee, epoch)
+    assert trainee.epochs == 8
+    trainee._losses[:] = [0.1, 0.2]  # as if the first epoch of the pass had been far better
+    advance(trainee, 6)
+    assert trainee.epochs == 7
+    resumed.load_state_dict(trainee.state_dict())
+    assert resumed.epochs == 7
+    assert bits(trainee.model.state_dict()) == bits(trainee.state_dict()["best"]["model"])
+
+
+def test_a_decaying_rate_and_no_averaging(tiny: Configure) -> None:
+    trainee = FinalTraining(load_task(tiny({"final": {**STEADY, "steady": 2, "decay": 0.5, "averaging": False}})), CELL)
+    assert [trainee._whole_rate(epoch) for epoch in range(5)] == [1.0, 1.0, 0.5, 0.25, 0.125]
+    for epoch in range(3):
+        stall(trainee, epoch)
+    assert isinstance(trainee._optimizer, torch.optim.SGD)

@@ -24,7 +24,7 @@ class FinalTraining(BpttTraining):
 
     A loss that is not finite takes weights and optimiser back to the best validation epoch; the row of the epoch counts
     such events as ``rolled_back``. While averaging (``averaged`` is 1) the averaged weights are validated. Training
-    ends with the weights of the best validation epoch.
+    ends with the weights of the best validation epoch. Other recipes differ in the settings of `TextFinal`.
     """
 
     def __init__(self, task: TextTask, architecture: Architecture) -> None:
@@ -37,7 +37,7 @@ class FinalTraining(BpttTraining):
             derive(task.config.seed, "training", "final"),
             of_network(network, settings.batch_size),
             dict,
-            epochs=settings.epochs,
+            epochs=settings.passes * settings.epochs,
         )
         device = self._text.device
         self._network, self._final = network, settings
@@ -51,6 +51,12 @@ class FinalTraining(BpttTraining):
     def _averaging(self) -> bool:
         return isinstance(self._optimizer, ASGD)
 
+    def _whole_rate(self, epoch: int) -> float:
+        final = self._final
+        if final.finetuning_lr is not None and epoch >= final.epochs:
+            return final.finetuning_lr
+        return final.lr * final.decay ** max(0, epoch + 1 - final.steady)
+
     def recover(self) -> bool:
         """Go back to the best weights, if there are any yet."""
         if self._best:
@@ -63,16 +69,27 @@ class FinalTraining(BpttTraining):
         Raises:
             DivergedError: the validation loss is not finite, and no earlier one was.
         """
-        averaged = self._averaging
-        loss = self._validate(epoch)
-        if not self._averaging and averaging_starts(self._losses, loss, self._final.patience):
-            self._optimize(averaging=True)
+        averaged, loss = self._averaging, self._validate(epoch)
+        stalls = averaging_starts(self._losses, loss, self._final.patience)
         self._losses.append(loss)
+        if epoch >= self._final.epochs:
+            self.epochs = epoch + 1 if stalls else self.epochs
+        elif stalls and self._final.averaging and not averaged:
+            self._optimize(averaging=True)
+        if epoch + 1 == self._final.epochs < self.epochs:
+            self._finetune()
         events, self._rolled_back = self._rolled_back, 0
         if epoch + 1 == self.epochs:
             self.model.load_state_dict(self._best["model"])
         figures = {"valid_loss": loss, "valid_perplexity": perplexity(loss)}
         return {**figures, "averaged": float(averaged), "rolled_back": float(events)}
+
+    def _finetune(self) -> None:
+        """Begin the second pass, from the best weights on."""
+        self.model.load_state_dict(self._best["model"])
+        self._optimize(averaging=True)
+        self._best = copy.deepcopy({"loss": self._best["loss"], **self._snapshot()})
+        self._losses = []
 
     def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
         """The figures of the best validation epoch, whose weights training ended with, and their test perplexity."""
@@ -117,10 +134,11 @@ class FinalTraining(BpttTraining):
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimiser and hidden state, now and at the best epoch, and all validation losses."""
         memory = {"best": self._best, "losses": self._losses, "rolled_back": self._rolled_back}
-        return {**self._snapshot(), **memory}
+        return {**self._snapshot(), **memory, "epochs": self.epochs}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self._optimize(state["averaging"])
         super().load_state_dict(state)
         self._best, self._losses, self._rolled_back = state["best"], state["losses"], state["rolled_back"]
+        self.epochs = state["epochs"]

@@ -121,7 +121,8 @@ class TextTask:
             word = self._mult_adds(self.network(architecture, final, "speed"))
         validation = _reading(batchify(self.data.valid, final.valid_batch), word)
         test = _reading(batchify(self.data.test, final.test_batch), word)
-        return [self.epoch(final, word).times(final.epochs), validation.times(final.epochs), test]
+        epochs = final.passes * final.epochs
+        return [self.epoch(final, word).times(epochs), validation.times(epochs), test]
 
 
 def _reading(text: Tensor, word: float) -> Work:

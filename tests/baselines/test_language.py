@@ -1,0 +1,135 @@
+"""The language models of Table 3 against plain references with copied weights, and their published sizes."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from baselines.networks import NETWORKS, Named, build
+from baselines.registry import METHODS
+from conas.torch_seeds import torch_generator
+
+WORDS, ROWS, COLUMNS = 11, 6, 3
+SMALL: dict[str, dict[str, Any]] = {"awd_lstm": {"embedding": 4, "units": 5}}
+PARAMETERS = {"awd_lstm": 24_221_600}
+RECORDED = {"awd_lstm": (2.417973935943115, 0.2980025015555218)}
+"""Loss and norm of the gradient in the first window."""
+
+
+def model(name: str, **sizes: Any) -> Any:
+    """A small network in double precision."""
+    return build(Named(name, SMALL[name] | sizes), WORDS, seed=3).double()
+
+
+def window() -> tuple[Tensor, Tensor]:
+    tokens = torch.randint(WORDS, (ROWS + 1, COLUMNS), generator=torch_generator(0, "text"))
+    return tokens[:-1], tokens[1:]
+
+
+class Masks:
+    """Dropout factors, drawn as the models draw theirs."""
+
+    def __init__(self) -> None:
+        self.generator = torch_generator(0, "masks")
+
+    def __call__(self, rate: float, *shape: int) -> Tensor:
+        return torch.empty(shape).bernoulli_(1 - rate, generator=self.generator).double() / (1 - rate)
+
+
+def lstm(x: Tensor, state: tuple[Tensor, Tensor], layer: Any, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A layer word by word, by the formulas of Hochreiter & Schmidhuber (1997) with forget gates."""
+    h, c = state[0][0], state[1][0]
+    outputs = []
+    for word in x:
+        gates = word @ layer.weight_ih_l0.T + layer.bias_ih_l0 + h @ (layer.weight_hh_l0 * mask).T + layer.bias_hh_l0
+        i, f, g, o = gates.chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        outputs.append(h)
+    return torch.stack(outputs), h, c
+
+
+def three_layers(net: Any, tokens: Tensor, hidden: Any, masks: Masks) -> Tensor:
+    """The LSTM layers of a model under the five kinds of dropout."""
+    table, rates = net.embedding, net._rates
+    x = table[tokens] * masks(rates.drop_words, WORDS, 1)[tokens]
+    x = x * masks(rates.drop_input, 1, COLUMNS, table.shape[1])
+    for number, layer in enumerate(net.lstms.layers):
+        if number:
+            x = x * masks(rates.drop_layers, 1, COLUMNS, x.shape[2])
+        x, _, _ = lstm(x, hidden[number], layer, masks(rates.drop_weights, *layer.weight_hh_l0.shape))
+    return x
+
+
+def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    probabilities = logits.softmax(-1).gather(-1, targets[..., None])
+    return -probabilities.log().mean()
+
+
+def awd_lstm(net: Any, tokens: Tensor, targets: Tensor, hidden: Any) -> Tensor:
+    masks = Masks()
+    x = three_layers(net, tokens, hidden, masks)
+    x = x * masks(net._rates.drop_output, 1, COLUMNS, x.shape[2])
+    return mean_loss(x @ net.embedding.T + net.bias, targets)
+
+
+REFERENCES = {"awd_lstm": awd_lstm}
+
+
+def gradients(loss: Tensor, net: Any) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, list(net.parameters())))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_loss_and_gradients_are_those_of_a_plain_reference(name: str) -> None:
+    net = model(name)
+    (tokens, targets), hidden = window(), net.initial_hidden(COLUMNS)
+    for _ in range(2):  # from a hidden state that is not zero, too
+        run = net(tokens, hidden, torch_generator(0, "masks"))
+        loss = net.cross_entropy(run.dropped, targets)
+        expected = REFERENCES[name](net, tokens, targets, hidden)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(gradients(loss, net), gradients(expected, net))
+        hidden = run.hidden
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_loss_and_gradients_are_those_recorded(name: str) -> None:
+    net, (tokens, targets) = model(name), window()
+    run = net(tokens, net.initial_hidden(COLUMNS), torch_generator(0, "masks"))
+    loss = net.cross_entropy(run.dropped, targets)
+    norm = torch.stack([gradient.norm() for gradient in gradients(loss, net)]).norm()
+    assert (loss.item(), norm.item()) == pytest.approx(RECORDED[name], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_windows_that_follow_one_another_are_the_whole_text(name: str) -> None:
+    net = model(name).eval()
+    tokens, _ = window()
+    whole, hidden, parts = net(tokens, net.initial_hidden(COLUMNS)), net.initial_hidden(COLUMNS), []
+    for part in tokens.split(2):
+        run = net(part, hidden)
+        hidden = run.hidden
+        parts.append(run.outputs)
+    torch.testing.assert_close(torch.cat(parts), whole.outputs)
+    assert whole.outputs is whole.dropped or torch.equal(whole.outputs, whole.dropped)
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
+def test_published_sizes_have_the_published_number_of_parameters(name: str, parameters: int) -> None:
+    with torch.device("meta"):
+        net = build(Named(name, METHODS[name].defaults("paper", "text")), 10_000, seed=0)
+    assert sum(parameter.numel() for parameter in net.parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_rates_of_one_and_missing_generators_are_refused(name: str) -> None:
+    settings = NETWORKS[name].settings
+    rates = [field for field in settings.__dataclass_fields__ if field.startswith("drop_")]
+    for rate in rates:
+        with pytest.raises(ValueError, match=rf"{rate} is 1.0 \(allowed: 0 up to, not including, 1\)"):
+            settings(**{rate: 1.0})
+    net = model(name)
+    with pytest.raises(ValueError, match="needs a generator"):
+        net(window()[0], net.initial_hidden(COLUMNS))
