@@ -28,7 +28,7 @@ from conas.refusal import Refused
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import Alpha, Space
+from conas.space import Alpha, Space, space
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import within
@@ -38,6 +38,7 @@ from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, write_results
 from harness.studies.scaling_picture import draw, summary
 from harness.studies.spectrum import answer
+from harness.studies.unfinished import unfinished
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
@@ -88,7 +89,7 @@ POINTS = (
 
 def judge(oracle: Oracle, n: int, seed: int, settings: Settings) -> dict[str, Any]:
     """What m measurements on ``oracle`` lead to; ``better`` and ``on helps`` are in percent, losses in nats."""
-    alphas = space_sample(seed, n, settings)
+    alphas = _drawn(seed, n, settings)
     losses = oracle.measure(alphas)
     known, seen = alphas[: settings.m], losses[: settings.m]
     others, truth = alphas[settings.m :], losses[settings.m :]
@@ -110,7 +111,7 @@ def judge(oracle: Oracle, n: int, seed: int, settings: Settings) -> dict[str, An
     }
 
 
-def space_sample(seed: int, n: int, settings: Settings) -> Alpha:
+def _drawn(seed: int, n: int, settings: Settings) -> Alpha:
     """The random sub-networks of a point: m to learn from, and those held out."""
     drawn = generator(seed, "scaling").random((settings.m + HELD_OUT, n)) < settings.p
     return np.where(drawn, 1, -1).astype(np.int8)
@@ -151,6 +152,18 @@ def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
     return {**asdict(point), "steps": steps, **judged, "references": shared.tolist()}
 
 
+def study_unfinished(options: Namespace, reporter: Reporter) -> dict[str, Any]:
+    """The same for the paper's search as far as it has come; its rate has not come to its end as the others' have."""
+    updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
+    config = configuration(options, **updates)
+    oracle, epochs, steps = unfinished(options.unfinished, config, reporter)
+    one_shot, n = config.oneshot, space(config.space).n  # type: ignore[attr-defined]
+    point = Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed)
+    judged = judge(oracle, n, config.seed, config.settings)
+    shared = oracle.measure(references(space(config.space)))
+    return {**asdict(point), "steps": steps, **judged, "references": shared.tolist()}
+
+
 def references(searched: Space) -> Alpha:
     """The networks that are trained alone: sparse ones, each edge on with probability 1/4."""
     return searched.sample(generator(0, "ranking"), REFERENCES, 0.25)
@@ -174,6 +187,8 @@ def run(options: Namespace, reporter: Reporter) -> None:
             reporter.say(f"point {point.name}")
             write_json(path, study(point, configuration(options, **point.updates), reporter))
             write(options.out, reporter)
+    if options.unfinished is not None:
+        write_json(options.out / "points" / "unfinished.json", study_unfinished(options, reporter))
     if options.alone:
         write_json(options.out / "alone.json", {"losses": train_alone(configuration(options), reporter)})
     write(options.out, reporter)
@@ -199,6 +214,7 @@ def main() -> None:
     """The command line."""
     parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
+    parser.add_argument("--unfinished", type=Path, metavar="PIECES", help="judge a paper search that is not done, too")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()
