@@ -24,7 +24,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
-        laptop-replication recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
+        laptop-replication docs recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ laptop-replication: install ## pack the laptop records into docs/laptop-replicat
 	for what in tables scorecard; do \
 		$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
 	done
+
+docs: install ## the documentation as a site, in results/site
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs results/site
 
 recovery: install ## Theorem 3.2 in practice: the probability of exact recovery against m
 	$(BIN)/python -m harness.studies.recovery

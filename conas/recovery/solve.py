@@ -86,7 +86,7 @@ def lasso(
         tolerance: the duality gap to stop at, relative to the objective.
 
     Raises:
-        ValueError: lambda_ is not positive, or the measurements are not usable (see `check_measurements`).
+        ValueError: the penalty is not positive, or the measurements are not usable (see `check_measurements`).
     """
     if not lambda_ > 0:
         raise ValueError(f"lambda = {lambda_} (allowed: any positive number)")
