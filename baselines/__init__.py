@@ -11,6 +11,7 @@ from baselines import harmonica as harmonica
 from baselines import local_search as local_search
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
+from baselines import regularised_evolution as regularised_evolution
 from baselines import rsws as rsws
 from baselines.language import awd_lstm as awd_lstm
 from baselines.plugins import METHODS_GROUP, load_plugins

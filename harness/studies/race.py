@@ -64,12 +64,17 @@ def _local_search(budget: int, epochs: int) -> Values:
     return {"m": budget // 2, "flips": budget - budget // 2}
 
 
+def _evolution(budget: int, epochs: int) -> Values:
+    return {"m": budget, "population": max(10, budget // 20), "sample": max(3, budget // 100)}
+
+
 CONTENDERS = (
     Contender("CoNAS", "conas", lambda budget, epochs: {"m": budget}),
     Contender("CoNAS + local search", "local_search", _local_search),
     Contender("Harmonica", "harmonica", _harmonica),
     Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
+    Contender("regularised evolution", "regularised_evolution", _evolution),
     Contender("random search", "random_search", lambda budget, epochs: {"samples": budget, "epochs": epochs}),
     Contender("RSWS", "rsws", _rsws),
     Contender("random wiring", "random_wiring", lambda budget, epochs: {}),
