@@ -2,6 +2,7 @@
 that other installed packages offer."""
 
 from baselines import asha as asha
+from baselines import bananas as bananas
 from baselines import best_of_m as best_of_m
 from baselines import comex as comex
 from baselines import conas as conas

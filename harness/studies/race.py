@@ -68,6 +68,11 @@ def _evolution(budget: int, epochs: int) -> Values:
     return {"m": budget, "population": max(10, budget // 20), "sample": max(3, budget // 100)}
 
 
+def _bananas(budget: int, epochs: int) -> Values:
+    tenth = max(10, budget // 10)
+    return {"m": budget, "first": tenth, "together": tenth, "batch": 200}
+
+
 CONTENDERS = (
     Contender("CoNAS", "conas", lambda budget, epochs: {"m": budget}),
     Contender("CoNAS + local search", "local_search", _local_search),
@@ -75,6 +80,7 @@ CONTENDERS = (
     Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
     Contender("regularised evolution", "regularised_evolution", _evolution),
+    Contender("BANANAS", "bananas", _bananas),
     Contender("random search", "random_search", lambda budget, epochs: {"samples": budget, "epochs": epochs}),
     Contender("RSWS", "rsws", _rsws),
     Contender("random wiring", "random_wiring", lambda budget, epochs: {}),

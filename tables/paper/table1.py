@@ -22,7 +22,7 @@ TABLE = Table(
         "The paper's search cost is of an NVIDIA TITAN X; device-days of other devices do not compare with it.",
         "RSWS, ASHA and random search run as their authors published them (eight operations, 1 - top-1 accuracy); "
         "with the same space and measure, in the five operations and by the cross-entropy that CoNAS has.",
-        "Best of m and regularised evolution have CoNAS's one-shot model and as many measurements of it.",
+        "Best of m, regularised evolution and BANANAS have CoNAS's one-shot model and as many measurements of it.",
     ),
     claims=(
         *(Order(ERROR, names.CONAS, other, "section 4.1") for other in (*_RSWS, names.DARTS)),

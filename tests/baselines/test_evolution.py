@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.regularised_evolution import METHOD, EvolutionSettings, search
 from baselines.registry import METHODS
+from baselines.regularised_evolution import METHOD, EvolutionSettings, search
 from conas.oracle import Function
 from conas.problem import Cost
 from conas.questions import OneShot, OneShotModel

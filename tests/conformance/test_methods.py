@@ -39,6 +39,7 @@ SMALL = {
     "local_search": {"m": 14, "flips": 4},
     "comex": {"m": 14},
     "fourier_search": {"m": 14, "together": 3},
+    "bananas": {"m": 14, "first": 6, "together": 4, "epochs": 3},
     "regularised_evolution": {"m": 14, "population": 6, "sample": 2},
 }
 CNN = {

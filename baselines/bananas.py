@@ -1,0 +1,125 @@
+"""BANANAS (White et al., 2021): an ensemble of small networks predicts the loss, Thompson sampling chooses.
+
+After some random strings, in rounds: five perceptrons learn the losses known so far; all strings one change away from
+the best ones are candidates; each candidate draws once from a normal distribution with its predictions' mean and
+spread, and those that draw least are measured. The answer is the best string of all. White et al. train every network
+on its own and encode it by its paths; here the one-shot model answers, and the encoding is the string itself, since
+the paths through fourteen edges of five operations are too many.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.best_of_m import BestOfMSettings
+from baselines.checks import at_least
+from baselines.ensemble import Array, Ensemble, Shape
+from baselines.ranking import best, diverged
+from baselines.registry import Method, register
+from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.settings import setting
+from conas.space import Alpha, Space
+
+NASZILLA = "White et al. (2021), naszilla/naszilla"
+
+
+@dataclass(frozen=True)
+class BananasSettings(BestOfMSettings):
+    """As many measurements as CoNAS's, and the predictors.
+
+    Attributes:
+        first: random strings.
+        together: strings chosen in a round.
+        parents: best strings whose neighbours are candidates.
+        members: networks of the ensemble.
+        layers: hidden layers of each.
+        width: units of each layer.
+        epochs: each learns, in each round anew.
+        batch: measurements of a step.
+        lr: Adam's.
+    """
+
+    first: int = setting(10, NASZILLA)
+    together: int = setting(10, NASZILLA)
+    parents: int = setting(1, f"{NASZILLA}: mutations of the best one; here all of its neighbours, without drawing")
+    members: int = setting(5, NASZILLA)
+    layers: int = setting(10, NASZILLA)
+    width: int = setting(20, NASZILLA)
+    epochs: int = setting(150, NASZILLA)
+    batch: int = setting(32, NASZILLA)
+    lr: float = setting(0.01, NASZILLA)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "first", "together", "parents", "members", "layers", "width", "epochs", "batch")
+        if not self.lr > 0:
+            raise ValueError(f"lr is {self.lr} (allowed: any positive number)")
+
+    @property
+    def shape(self) -> Shape:
+        """The ensemble's; every member learns from all data."""
+        return Shape(self.members, self.layers, self.width, 1.0, self.epochs, self.batch, self.lr)
+
+
+def search(problem: Problem, seed: int, settings: BananasSettings) -> Outcome:
+    """The sub-network with the least measured loss, repaired.
+
+    Raises:
+        NothingFinite: every measurement diverged.
+    """
+    space = problem.space
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    alphas = space.sample(generator(seed, "first strings"), min(settings.m, settings.first), settings.p)
+    losses = np.asarray(oracle.measure(alphas), dtype=np.float64)
+    while len(losses) < settings.m:
+        known = len(losses)
+        new = _chosen(space, alphas, losses, seed, settings)[: settings.m - known]
+        alphas = np.concatenate([alphas, new])
+        losses = np.concatenate([losses, oracle.measure(new)])
+    winner = best(losses)
+    details = {"alpha": space.format(alphas[winner]), "loss": float(losses[winner]), "found_at": winner + 1}
+    return Outcome(space.build(alphas[winner]), details | {"diverged": diverged(losses)})
+
+
+def _chosen(space: Space, alphas: Alpha, losses: Array, seed: int, settings: BananasSettings) -> Alpha:
+    """The strings to measure next, shape (k, n); random ones while no loss is finite."""
+    rng = generator(seed, "bananas", len(losses))
+    if not np.isfinite(losses).any():
+        return space.sample(rng, settings.together, settings.p)
+    candidates = _candidates(space, alphas, losses, settings.parents)
+    predicted = Ensemble(settings.shape, alphas, losses, seed, len(losses)).predict(candidates)
+    drawn = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
+    return candidates[np.argsort(drawn, kind="stable")[: settings.together]]
+
+
+def _candidates(space: Space, alphas: Alpha, losses: Array, parents: int) -> Alpha:
+    """Strings one change from the best ``parents``, not measured yet, shape (k, n); if need be, from further ones."""
+    measured = {alpha.tobytes() for alpha in alphas}
+    found: dict[bytes, Alpha] = {}
+    for rank, number in enumerate(np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")):
+        if rank >= parents and found:
+            break
+        near = space.neighbours(alphas[number])
+        found |= {alpha.tobytes(): alpha for alpha in near if alpha.tobytes() not in measured}
+    return np.stack(list(found.values())) if found else alphas
+
+
+METHOD = register(
+    Method(
+        "bananas",
+        "an ensemble of predictors and Thompson sampling on one-shot measurements (White et al., 2021)",
+        search,
+        BananasSettings,
+        frozenset({OneShot}),
+        lambda s: Cost(measurements=s.m),
+        {
+            "text": {"connect": True},
+            "smoke": {"m": 30, "epochs": 50},
+            "laptop": {"together": 50, "first": 50, "batch": 200},
+            "laptop/text": {"m": 300, "together": 15, "first": 15},
+        },
+    )
+)

@@ -1,0 +1,98 @@
+"""Small networks that predict losses from bits, several at once: what PNAS and BANANAS choose by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conas.seeds import generator
+from conas.space import Alpha
+from conas.torch_seeds import torch_generator
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Multilayer perceptrons with rectifiers, and how they learn: Adam on the mean absolute error.
+
+    Attributes:
+        members: networks, each with weights and an order of the data of its own.
+        layers: hidden ones.
+        width: units of each.
+        share: of the data, what each member learns from.
+    """
+
+    members: int
+    layers: int
+    width: int
+    share: float
+    epochs: int
+    batch: int
+    lr: float
+
+
+class Ensemble:
+    """Networks of one `Shape`, fitted to the finite ones of ``losses``, shape (k,), of ``alphas``, shape (k, n).
+
+    Args:
+        names: with ``seed``, they decide all that is random.
+
+    Raises:
+        ValueError: no finite loss.
+    """
+
+    def __init__(self, shape: Shape, alphas: Alpha, losses: Array, seed: int, *names: str | int) -> None:
+        finite = np.isfinite(losses)
+        if not finite.any():
+            raise ValueError(f"none of {len(losses)} losses is finite: nothing to learn from")
+        known = losses[finite]
+        self._centre = float(np.median(known))
+        self._scale = float(np.abs(known - self._centre).mean()) or 1.0
+        self._layers = _initial(shape, alphas.shape[1], torch_generator(seed, "ensemble", *names))
+        bits, targets = _tensor(alphas[finite]), _tensor((known - self._centre) / self._scale)
+        self._fit(shape, bits, targets, generator(seed, "ensemble data", *names))
+
+    def predict(self, alphas: Alpha) -> Array:
+        """Losses, shape (members, k), of the encoders ``alphas``, shape (k, n)."""
+        with torch.no_grad():
+            outputs = self._forward(_tensor(alphas).expand(len(self._layers[0][0]), -1, -1))
+        return self._centre + self._scale * outputs.numpy()
+
+    def _fit(self, shape: Shape, bits: Tensor, targets: Tensor, rng: np.random.Generator) -> None:
+        size = max(1, round(shape.share * len(targets)))
+        own = np.stack([rng.permutation(len(targets))[:size] for _ in range(shape.members)])
+        adam = torch.optim.Adam([x for layer in self._layers for x in layer], shape.lr, betas=(0.9, 0.99))
+        for _ in range(shape.epochs):
+            order = torch.from_numpy(rng.permuted(own, axis=1))
+            for rows in order.split(shape.batch, dim=1):
+                adam.zero_grad()
+                (self._forward(bits[rows]) - targets[rows]).abs().mean(dim=1).sum().backward()
+                adam.step()
+
+    def _forward(self, x: Tensor) -> Tensor:
+        """The outputs, shape (members, k), for each member's ``x``, shape (members, k, n)."""
+        *hidden, last = self._layers
+        for weight, bias in hidden:
+            x = torch.baddbmm(bias, x, weight).relu()
+        return torch.baddbmm(last[1], x, last[0]).squeeze(2)
+
+
+def _initial(shape: Shape, inputs: int, rng: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+    """Weights by Glorot and Bengio's uniform rule, shape (members, in, out), and biases of zero."""
+    sizes: Sequence[int] = (inputs, *[shape.width] * shape.layers, 1)
+    layers = []
+    for fan_in, fan_out in pairwise(sizes):
+        bound = (6 / (fan_in + fan_out)) ** 0.5
+        drawn = torch.rand(shape.members, fan_in, fan_out, dtype=torch.float64, generator=rng)
+        weight = (bound * (2 * drawn - 1)).requires_grad_()
+        layers.append((weight, torch.zeros(shape.members, 1, fan_out, dtype=torch.float64, requires_grad=True)))
+    return layers
+
+
+def _tensor(array: NDArray) -> Tensor:
+    return torch.from_numpy(np.asarray(array, dtype=np.float64))
