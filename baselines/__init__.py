@@ -10,6 +10,8 @@ from baselines import fixed as fixed
 from baselines import fourier_search as fourier_search
 from baselines import harmonica as harmonica
 from baselines import local_search as local_search
+from baselines import proxylessnas_net as proxylessnas_net
+from baselines import pyramidnet as pyramidnet
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import regularised_evolution as regularised_evolution

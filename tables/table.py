@@ -172,7 +172,11 @@ class Table:
 
     def rows(self, runs: Runs) -> pd.DataFrame:
         """The table as numbers, the paper's rows first and in its order."""
-        return pd.DataFrame([self._row(name, runs) for name in self.names(runs)])
+        frame = pd.DataFrame([self._row(name, runs) for name in self.names(runs)])
+        if self.number and self.has_tiers(runs):
+            own = frame["group"] == OWN_GROUP
+            frame.loc[own, "group"] = OWN_GROUP + ": " + frame.loc[own, "tier"]
+        return frame
 
     def names(self, runs: Runs) -> list[str]:
         """The names of the rows: the paper's, then those of further runs, the most comparable ones first."""
@@ -194,7 +198,7 @@ class Table:
         tier = runs.tier(self.name, name)
         row: dict[str, Any] = {
             "name": name,
-            "group": paper.group if paper else self._own_group(tier),
+            "group": paper.group if paper else OWN_GROUP if self.number else "",
             "tier": tier.word if tier else "",
             "quoted": (paper.quoted or "") if paper else "",
             "planned": len(sample.planned),
@@ -207,9 +211,6 @@ class Table:
             figure = paper.figures.get(column.key) if paper else None
             row |= {f"{column.key}.{field}": value for field, value in self._cell(column, name, figure, runs).items()}
         return row
-
-    def _own_group(self, tier: Tier | None) -> str:
-        return f"{OWN_GROUP}: {tier.word}" if self.number and tier else ""
 
     def _cell(self, column: Metric, name: str, figure: Figure | None, runs: Runs) -> dict[str, Any]:
         sample, measured = column.sample(runs, self.name, name), column.values(runs, self.name, name)

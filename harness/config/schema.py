@@ -88,9 +88,9 @@ class ImageFinal(Section):
     """Training of the final network: the recipe of DARTS.
 
     ``accumulate`` splits each batch into that many pieces; ``auxiliary`` is the auxiliary head's weight (0: none);
-    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none). The learning rate follows ``schedule``
-    (`harness.training.schedules`): with ``steps`` it is multiplied by ``decay`` at each of the ``milestones``, shares
-    of the epochs.
+    ``drop_path`` its final probability; ``cutout`` a side in pixels (0: none); ``clip`` the largest norm of the
+    gradients (None: any). The learning rate follows ``schedule`` (`harness.training.schedules`): with ``steps`` it is
+    multiplied by ``decay`` at each of the ``milestones``, shares of the epochs.
     """
 
     epochs: Count
@@ -102,7 +102,7 @@ class ImageFinal(Section):
     momentum: Fraction
     nesterov: bool
     weight_decay: NonNegative
-    clip: Positive
+    clip: Positive | None
     auxiliary: NonNegative
     drop_path: Fraction
     cutout: Annotated[int, Field(ge=0)]

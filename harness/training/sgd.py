@@ -17,13 +17,16 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Schedule(Protocol):
-    """The settings of a training: learning rates, momentum, weight decay and the largest gradient norm (L2)."""
+    """The settings of a training: learning rates, momentum, weight decay and when gradients are clipped."""
 
     epochs: int
     lr: float
     momentum: float
     weight_decay: float
-    clip: float
+
+    @property
+    def clip(self) -> float | None:
+        """The largest norm of the gradients (L2); None if any will do."""
 
 
 class Batches(Protocol):
@@ -61,6 +64,11 @@ def pieces(batch: Tensor, most: int) -> tuple[Tensor, ...]:
     return batch.tensor_split(max(1, min(most, len(batch) // 2)))
 
 
+def largest_norm(schedule: Schedule) -> float:
+    """The largest norm that gradients may have, infinite if they are not clipped."""
+    return math.inf if schedule.clip is None else schedule.clip
+
+
 class SgdTraining:
     """A trainee: ``network`` under SGD with a schedule by epoch.
 
@@ -91,6 +99,7 @@ class SgdTraining:
         self.epochs = schedule.epochs if epochs is None else epochs
         self._schedule, self._batches, self._loss, self._evaluate = schedule, batches, loss, evaluate
         self._accumulate, self._precision = accumulate, precision
+        self._clip = largest_norm(schedule)
         self._parameters = list(network.parameters()) if parameters is None else parameters
         self._optimizer = torch.optim.SGD(
             self._parameters,
@@ -101,7 +110,7 @@ class SgdTraining:
         )
         self.captured: CapturedStep | None = None
         if isinstance(loss, LossOnTensors) and self._parameters[0].is_cuda and means.graphs():
-            self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, schedule.clip)
+            self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, self._clip)
 
     def steps(self, epoch: int) -> int:
         """The number of minibatches of an epoch."""
@@ -119,7 +128,7 @@ class SgdTraining:
         self.network.zero_grad(set_to_none=True)
         loss = self._backward(epoch, step)
         if math.isfinite(loss):
-            nn.utils.clip_grad_norm_(self._parameters, self._schedule.clip)
+            nn.utils.clip_grad_norm_(self._parameters, self._clip)
             self._optimizer.step()
         return loss
 

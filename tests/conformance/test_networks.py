@@ -99,6 +99,15 @@ def test_a_network_for_images_is_resumed_and_counted(known: None, tmp_path: Path
     assert resumed.counts.mult_adds == resumed.counts.mult_adds_flopcounter == 64 * 4 * 9 * (1 + 2 * 4) + 4 * 10
 
 
+@pytest.mark.parametrize("method", ["pyramidnet_autoaugment", "proxylessnas_net"])
+def test_a_published_network_is_resumed_and_counted(method: str, tmp_path: Path) -> None:
+    resumed = killed_and_resumed({**RUN, "method": method, "data": {**RUN["data"], "train_limit": 64}}, tmp_path)
+    assert resumed.genotype is not None
+    assert resumed.genotype["network"] == method
+    assert resumed.counts is not None
+    assert resumed.counts.mult_adds == resumed.counts.mult_adds_flopcounter > 0
+
+
 def test_its_recipe_lies_over_the_data_sets_and_under_what_is_typed(known: None) -> None:
     final: Any = load(RUN).final  # type: ignore[attr-defined]
     assert (final.lr, final.schedule, final.milestones, final.nesterov) == (0.1, "steps", (0.5, 0.75), True)

@@ -13,7 +13,7 @@ from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.space import Alpha
 from harness.training.schedules import rate
-from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining
+from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, largest_norm
 
 if TYPE_CHECKING:  # Triton is not everywhere
     from conas.cnn.cuda.measuring import FusedMeasurer
@@ -81,7 +81,8 @@ class OneShotSgd(SgdTraining):
 def _step(model: OneShotCNN, schedule: Schedule) -> "OneShotStep":
     from conas.cnn.cuda.one_shot import OneShotStep
 
-    return OneShotStep(model, momentum=schedule.momentum, weight_decay=schedule.weight_decay, clip=schedule.clip)
+    decay, clip = schedule.weight_decay, largest_norm(schedule)
+    return OneShotStep(model, momentum=schedule.momentum, weight_decay=decay, clip=clip)
 
 
 def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str) -> Losses:
