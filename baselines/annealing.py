@@ -38,6 +38,12 @@ class Quadratic:
         pairs[np.triu_indices(n, 1)] = coefficients[1 + n :]
         return cls(coefficients[1 : 1 + n], pairs + pairs.T)
 
+    @classmethod
+    def of_active(cls, n: int, coefficients: Array) -> "Quadratic":
+        """The same where the monomials are of 1 for +1 and 0 for -1."""
+        whole = cls.of(n, coefficients)
+        return cls(whole.linear / 2 + whole.pairs.sum(axis=1) / 4, whole.pairs / 4)
+
     def __call__(self, alphas: Alpha) -> Array:
         """The values, shape (k,), at ``alphas``, shape (k, n)."""
         signs = alphas.astype(np.float64)
