@@ -20,5 +20,7 @@ from baselines import rsws as rsws
 from baselines.language import awd_lstm as awd_lstm
 from baselines.plugins import METHODS_GROUP, load_plugins
 from baselines.relaxations import darts as darts
+from baselines.relaxations import gdas as gdas
+from baselines.relaxations import snas as snas
 
 load_plugins(METHODS_GROUP)

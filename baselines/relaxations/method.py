@@ -28,6 +28,7 @@ OPERATION_SETS = {
 }
 RECURRENT = {"operations": "recurrent", "inputs": 1}
 """What is mixed in recurrent cells, and how many inputs their nodes have."""
+RECURRENT_SOURCES = dict.fromkeys(RECURRENT, f"{ASSUMPTION}: as in {LIU}")
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,11 @@ class ImageMeasure(Section):
 
 
 class ImageRelaxed(ImageOneShot):
-    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam."""
+    """A search by relaxation: weights as the one-shot model's, architecture parameters by Adam."""
 
     lr_alpha: Positive
     weight_decay_alpha: NonNegative
+    nesterov: bool = later(False)
 
 
 class ImageFinal(Section):
@@ -174,7 +175,7 @@ class TextMeasure(Section):
 
 
 class TextRelaxed(TextOneShot):
-    """The search of DARTS: weights as the one-shot model's, architecture parameters by Adam.
+    """A search by relaxation: weights as the one-shot model's, architecture parameters by Adam.
 
     ``second_order``: by the formula of its paper, or with the two faults of the released code
     (`baselines.relaxations.bilevel.WeightStep`).

@@ -278,7 +278,7 @@ class Dying(Reporter):
     ("name", "settings"),
     [
         *(("conas", settings) for settings in (CNN, RNN)),
-        *(("darts", settings) for settings in (CNN, RNN)),
+        *((name, settings) for name in ("darts", "snas", "gdas") for settings in (CNN, RNN)),
         *(("toy_policy", settings) for settings in (CNN, RNN)),
         ("toy_question", CNN),
     ],
