@@ -18,24 +18,28 @@ from tables.paper import names
 from tables.published import published
 from tables.readers import MILLION
 
-LAYERS, CHANNELS, SHAPE, CLASSES = 20, 36, (3, 32, 32), 10
+SHAPE, CLASSES = (3, 32, 32), 10
 WORDS = 10_000
 TITLES = {"params": "Params (M)", "mult_adds": "Mult-adds (M)"}
 COMMAND = "make scorecard"
 IMAGE_CELLS = (
-    ("nasnet_a", "table1", names.NASNET, 32),
-    ("amoebanet_b", "table1", names.AMOEBANET, CHANNELS),
-    ("amoebanet_a", "table2", names.AMOEBANET_TRANSFER, CHANNELS),
-    ("darts_v2", "table1", names.DARTS, CHANNELS),
-    ("darts_v2", "table2", names.DARTS, CHANNELS),
-    ("asha", "table1", names.ASHA, CHANNELS),
-    ("conas", "table1", names.CONAS, CHANNELS),
+    ("nasnet_a", "table1", names.NASNET, (32, 20)),
+    ("amoebanet_b", "table1", names.AMOEBANET, (36, 20)),
+    ("amoebanet_a", "table2", names.AMOEBANET_TRANSFER, (36, 20)),
+    ("snas_moderate", "table1", names.SNAS, (36, 20)),
+    ("enas_micro_script", "table1", names.ENAS, (36, 17)),
+    ("pnasnet_5", "table2", names.PNAS, (48, 9)),
+    ("asap", "table2", names.ASAP, (36, 20)),
+    ("darts_v2", "table1", names.DARTS, (36, 20)),
+    ("darts_v2", "table2", names.DARTS, (36, 20)),
+    ("asha", "table1", names.ASHA, (36, 20)),
+    ("conas", "table1", names.CONAS, (36, 20)),
 )
 TEXT_CELLS = (
     ("enas_rnn", names.ENAS, 748),
     ("darts_v2_rnn", names.DARTS_SECOND_ORDER, 850),
 )
-"""Genotype, table, row, channels or units: the published cells and rows that print their sizes, equal figures once."""
+"""Genotype, table, row, channels and cells or units: the published cells whose rows print sizes, equal ones once."""
 _NOT_ITS_OWN = {
     "conas": "the released README's cell; Table 1's own cells exist as pictures only",
 }
@@ -49,13 +53,13 @@ def verdicts() -> tuple[Verdict, ...]:
 
 
 def _image_verdicts() -> Iterator[Verdict]:
-    for genotype, table, row, channels in IMAGE_CELLS:
-        plain = _parameters(_network(genotype, channels, pool_bn=False))
+    for genotype, table, row, sizes in IMAGE_CELLS:
+        plain = _parameters(_network(genotype, sizes, pool_bn=False))
         why = f"the published genotype {genotype!r}; {plain:.3f} without the pools' batch norms"
-        yield _verdict(genotype, table, row, "params", _parameters(_network(genotype, channels)), why)
+        yield _verdict(genotype, table, row, "params", _parameters(_network(genotype, sizes)), why)
         if "mult_adds" in published(table)[row].figures:
             why = f"the published genotype {genotype!r}"
-            yield _verdict(genotype, table, row, "mult_adds", _mult_adds(genotype, channels), why)
+            yield _verdict(genotype, table, row, "mult_adds", _mult_adds(genotype, sizes), why)
 
 
 def _text_verdicts() -> Iterator[Verdict]:
@@ -66,8 +70,8 @@ def _text_verdicts() -> Iterator[Verdict]:
 
 
 @cache
-def _network(genotype: str, channels: int, pool_bn: bool = True) -> FinalNetwork:
-    return FinalNetwork(fixed(genotype), channels, LAYERS, CLASSES, pool_bn=pool_bn)
+def _network(genotype: str, sizes: tuple[int, int], pool_bn: bool = True) -> FinalNetwork:
+    return FinalNetwork(fixed(genotype), *sizes, CLASSES, pool_bn=pool_bn)
 
 
 def _parameters(network: nn.Module) -> float:
@@ -75,8 +79,8 @@ def _parameters(network: nn.Module) -> float:
 
 
 @cache
-def _mult_adds(genotype: str, channels: int) -> float:
-    return count(_network(genotype, channels), SHAPE).mult_adds_ptflops_like / MILLION
+def _mult_adds(genotype: str, sizes: tuple[int, int]) -> float:
+    return count(_network(genotype, sizes), SHAPE).mult_adds_ptflops_like / MILLION
 
 
 def _verdict(genotype: str, table: str, row: str, key: str, counted: float, why: str) -> Verdict:

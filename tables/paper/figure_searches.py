@@ -23,7 +23,7 @@ REFERENCE_LINES = ("--", ":", "-.")
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a finished run; ``published`` says that its cell was not searched for here."""
+    """One line a finished run; ``published`` says that nothing was searched for here."""
     lines = [
         (sweep, record.dataset, name, record.seed, value, sample.is_published)
         for sweep, (_, read) in PANELS.items()
@@ -36,7 +36,7 @@ def rows(runs: Runs) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """One panel per data set, the best mean on top; CoNAS in colour, published cells as lines."""
+    """One panel per data set, the best mean on top; CoNAS in colour, published cells and networks as lines."""
     shown = [sweep for sweep in PANELS if sweep in set(frame["table"])]
     most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
     figure, axes = panels(len(shown), width=5.0, height=1.4 + 0.27 * most)
@@ -67,7 +67,7 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
 def _draw_references(axis: Axes, frame: pd.DataFrame) -> None:
     for i, (name, mean) in enumerate(frame.groupby("name")["value"].mean().items()):
         style = REFERENCE_LINES[i % len(REFERENCE_LINES)]
-        axis.axvline(mean, color="#d55e00", linewidth=1.2, linestyle=style, label=f"published cell: {name}")
+        axis.axvline(mean, color="#d55e00", linewidth=1.2, linestyle=style, label=f"published: {name}")
     if len(frame):
         legend_below(axis)
 
@@ -80,6 +80,6 @@ PLOT = Plot(
     draw,
     (
         "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame.",
-        "The best mean is on top. A published cell was found at full scale: its mean is a reference line.",
+        "The best mean is on top. A published cell or network was found at full scale: its mean is a reference line.",
     ),
 )

@@ -27,7 +27,7 @@ def rows(runs: Runs) -> pd.DataFrame:
 
 
 def _over_searches(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with the errors over searches, for it is searches that are compared; a published cell has one cell."""
+    """The table with the errors over searches, for it is searches that are compared; what is published has one."""
     several = frame["error_searches.n"] > 0
     fields = {name: f"error_searches.{name}" for name in ("n", "mean", "sd", "planned")}
     errors = {f"error.{name}": frame[f"error.{name}"].mask(several, frame[other]) for name, other in fields.items()}
@@ -67,9 +67,7 @@ def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())
     handles = {
-        name: axes[0].plot(
-            [], [], linestyle="", label=f"{name} (published cell)" if published else name, **styles[name]
-        )[0]
+        name: axes[0].plot([], [], linestyle="", label=f"{name} (published)" if published else name, **styles[name])[0]
         for name, published in zip(frame["name"], frame["published"], strict=True)
     }
     figure.legend(handles=list(handles.values()), loc="outside right center", frameon=False)
@@ -85,8 +83,8 @@ def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
 
 
 _NOTES = (
-    "Mean ± SD over searches; a black cross is a published cell, found at full scale. With the published settings, "
-    "hollow markers are the paper's figures.",
+    "Mean ± SD over searches; a black cross is a published cell or network, found at full scale. With the published "
+    "settings, hollow markers are the paper's figures.",
 )
 SIZE = Plot("tradeoff_size", "Error against the size of the network", (("table1", None),), rows, draw_size, _NOTES)
 COST = Plot(

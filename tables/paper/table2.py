@@ -18,7 +18,8 @@ SEARCH = Metric(
     applies=searches,
     comparable=False,
 )
-_CELLS = (names.DARTS, names.NASNET_TRANSFER, names.AMOEBANET_TRANSFER)
+_BETTER = (names.DARTS, names.NASNET_TRANSFER, names.ASAP)
+_CELLS = (*_BETTER, names.AMOEBANET_TRANSFER, names.SNAS, names.PNAS)
 
 TABLE = Table(
     "table2",
@@ -27,11 +28,14 @@ TABLE = Table(
     (
         "The paper states neither seeds nor spread for this table; its figures are taken as exact.",
         "Parameters of the network for F-MNIST (10 classes).",
+        "The other cells are published ones in networks of the published width and length, trained by the recipe of "
+        "CoNAS's cells. Of SNAS's three cells the one with the moderate constraint has the printed size.",
         "In the profile smoke, scikit-learn's digits stand for all three data sets.",
     ),
     claims=(
         *(Order(PARAMS, names.CONAS, cell, "section 4.2: smallest") for cell in _CELLS),
-        *(Order(CIFAR100, cell, names.CONAS, "Table 2") for cell in (names.DARTS, names.NASNET_TRANSFER)),
+        *(Order(CIFAR100, cell, names.CONAS, "Table 2") for cell in _BETTER),
+        Order(CIFAR100, names.CONAS, names.SNAS, "Table 2"),
         *(Order(SVHN, names.CONAS, cell, "Table 2") for cell in _CELLS),
         *(Order(FASHION, cell, names.CONAS, "Table 2") for cell in _CELLS),
         *(Order(metric, names.CONAS, names.RSWS + names.SAME, None) for metric in (CIFAR100, SVHN, FASHION)),

@@ -1,11 +1,16 @@
 """The sweeps of the paper's tables: complete, valid in every profile, and each run once."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from baselines import genotypes
 from harness.config import sweeps
 from harness.config.load import ConfigError
+from tables.paper import table1, table2
+from tables.published import published
+from tables.table import Table
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
@@ -15,6 +20,26 @@ def test_every_sweep_plans_valid_distinct_runs(profile: str) -> None:
         runs = sweeps.runs(sweep, profile)
         assert len({config.id for config in runs}) == len(runs) > 0
         assert {config.profile for config in runs} == {profile}
+
+
+@pytest.mark.parametrize("table", [table1.TABLE, table2.TABLE], ids=lambda table: table.name)
+def test_every_row_of_the_paper_is_run_or_a_note_says_why_not(table: Table) -> None:
+    planned = sweeps.rows(table.name, "paper")
+    notes = " ".join(table.notes)
+    assert [row for row in published(table.name) if row not in planned and f"{row} published no" not in notes] == []
+
+
+def test_published_cells_have_the_published_width_and_length() -> None:
+    sizes = {
+        config.search["genotype"]: (config.final.channels, config.final.layers)  # type: ignore[attr-defined]
+        for table in ("table1", "table2")
+        for config in sweeps.runs(table, "paper")
+        if config.method == "fixed"
+    }
+    for genotype, size in sizes.items():
+        said = re.search(r"C = (\d+), (\d+) cells", genotypes.source(genotype))
+        assert said is None or size == tuple(map(int, said.groups())), genotype
+    assert sum("cells" in genotypes.source(genotype) for genotype in sizes) == 10
 
 
 def test_a_row_is_the_product_of_its_axes_and_the_seeds() -> None:
