@@ -12,11 +12,14 @@ from baselines import fourier_search as fourier_search
 from baselines import harmonica as harmonica
 from baselines import local_search as local_search
 from baselines import proxylessnas_net as proxylessnas_net
+from baselines import proxylessnas_r as proxylessnas_r
 from baselines import pyramidnet as pyramidnet
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import regularised_evolution as regularised_evolution
 from baselines import rsws as rsws
+from baselines.enas import coupled as coupled
+from baselines.enas import frozen as frozen
 from baselines.language import awd_lstm as awd_lstm
 from baselines.plugins import METHODS_GROUP, load_plugins
 from baselines.relaxations import darts as darts

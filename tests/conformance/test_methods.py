@@ -42,6 +42,7 @@ SMALL = {
     "fourier_search": {"m": 14, "together": 3},
     "bananas": {"m": 14, "first": 6, "together": 4, "epochs": 3},
     "regularised_evolution": {"m": 14, "population": 6, "sample": 2},
+    "enas_frozen": {"m": 7, "samples": 4},
 }
 CNN = {
     "dataset": "digits",
@@ -280,6 +281,8 @@ class Dying(Reporter):
         *(("conas", settings) for settings in (CNN, RNN)),
         *((name, settings) for name in ("darts", "snas", "gdas") for settings in (CNN, RNN)),
         *(("toy_policy", settings) for settings in (CNN, RNN)),
+        *(("darts", settings) for settings in (CNN, RNN)),
+        *((name, settings) for name in ("toy_policy", "enas", "proxylessnas_r") for settings in (CNN, RNN)),
         ("toy_question", CNN),
     ],
     ids=lambda value: value if isinstance(value, str) else value["dataset"],
