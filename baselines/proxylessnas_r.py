@@ -216,5 +216,6 @@ METHOD = register(
         },
         {"text": {"inputs": f"{ASSUMPTION}: as DARTS", "reward": f"{ASSUMPTION}: as ENAS"}},
         check=checks.inputs,
+        learns=True,
     )
 )

@@ -31,6 +31,7 @@ class Method:
         recipe: settings of the harness that its network was published with, nested, each with its ``value`` and
             ``source``; a profile, a variant and the user may change them.
         tasks: on which it can be run.
+        learns: the policy under which its one-shot model is trained learns meanwhile, so the model is its own.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Method:
     check: Callable[[Space, Any], None] = lambda space, settings: None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("image", "text")
+    learns: bool = False
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.

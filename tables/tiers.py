@@ -51,7 +51,8 @@ def without_search(config: Config) -> Tier | None:
 
 def _asks_no_more(config: Config, conas: Config) -> bool:
     """Whether a search trains the one-shot model of ``conas`` to its end and measures it no more often."""
-    if method(config.method).asks(config.settings) != {OneShot} or config.search.get("seconds") is not None:
+    searching = method(config.method)
+    if searching.learns or searching.asks(config.settings) != {OneShot} or config.search.get("seconds") is not None:
         return False
     measurements, most = (_measurements(search) for search in (config, conas))
     return _shared(config) == _shared(conas) and measurements <= most

@@ -90,5 +90,6 @@ METHOD = register(
         },
         {"text": dict.fromkeys((*RECURRENT, "updates"), LM)},
         check=checks.inputs,
+        learns=True,
     )
 )

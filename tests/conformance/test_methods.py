@@ -333,10 +333,11 @@ def test_the_settings_of_every_profile_are_possible(name: str, profile: str, tas
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_no_network_is_trained_alone_for_longer_than_the_method_says(name: str) -> None:
+def test_trainings_are_as_long_and_one_shot_models_as_shared_as_the_method_says(name: str) -> None:
     method = METHODS[name]
     settings = method.settings(**{**method.defaults("smoke", "image"), **SMALL.get(name, {})})
     problem = DryProblem(space("cnn"), frozenset({OneShot, StandAlone, Relaxed}))
     method(problem, 0, settings)
     asked = [question for network in problem.asked for question in network.questions]
     assert max((q.epochs for q in asked if isinstance(q, StandAlone)), default=0) == method.longest(settings)
+    assert any(question.measures() for question in asked) == method.learns

@@ -103,4 +103,12 @@ def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
     return Outcome(problem.space.build(alphas[best(losses)]), {"policy": model.policy.state_dict()})
 
 
-METHOD = Method("toy_policy", "a toy", search, Settings, frozenset({OneShot}), lambda s: Cost(measurements=s.samples))
+METHOD = Method(
+    "toy_policy",
+    "a toy",
+    search,
+    Settings,
+    frozenset({OneShot}),
+    lambda s: Cost(measurements=s.samples),
+    learns=True,
+)
