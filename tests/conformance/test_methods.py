@@ -280,8 +280,6 @@ class Dying(Reporter):
     [
         *(("conas", settings) for settings in (CNN, RNN)),
         *((name, settings) for name in ("darts", "snas", "gdas") for settings in (CNN, RNN)),
-        *(("toy_policy", settings) for settings in (CNN, RNN)),
-        *(("darts", settings) for settings in (CNN, RNN)),
         *((name, settings) for name in ("toy_policy", "enas", "proxylessnas_r") for settings in (CNN, RNN)),
         ("toy_question", CNN),
     ],
