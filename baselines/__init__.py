@@ -5,6 +5,7 @@ from baselines import asha as asha
 from baselines import bananas as bananas
 from baselines import best_of_m as best_of_m
 from baselines import bocs as bocs
+from baselines import combo as combo
 from baselines import comex as comex
 from baselines import conas as conas
 from baselines import fixed as fixed

@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from baselines.checks import at_least
@@ -22,6 +22,7 @@ from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier_process import FourierProcess
+from conas.recovery.gaussian_process import expected_improvement
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
@@ -83,7 +84,7 @@ def search(problem: Problem, seed: int, settings: FourierSearchSettings) -> Outc
         scores = _scores(losses)
         candidates = _candidates(space, alphas, losses, rng, settings)
         size = min(settings.together, max(1, len(losses) // _KNOWN_PER_CHOICE), settings.m - len(losses))
-        merit = partial(_expected_improvement, scores.min())
+        merit = partial(expected_improvement, scores.min())
         picked = model.given(alphas, scores).choose(candidates, min(size, len(candidates)), merit)
         alphas = np.concatenate([alphas, candidates[picked]])
         losses = np.concatenate([losses, oracle.measure(candidates[picked])])
@@ -111,11 +112,6 @@ def _scores(losses: Array) -> Array:
     """Normal scores of the ranks: a loss's outliers and its scale do not matter; what diverged is worst."""
     ranks = rankdata(np.where(np.isfinite(losses), losses, np.inf))
     return ndtri((ranks - 0.5) / len(ranks))
-
-
-def _expected_improvement(least: float, mean: Array, deviation: Array) -> Array:
-    z = (least - mean) / deviation
-    return deviation * (z * ndtr(z) + np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
 
 
 def _candidates(

@@ -78,6 +78,7 @@ CONTENDERS = (
     Contender("CoNAS + local search", "local_search", _local_search),
     Contender("Harmonica", "harmonica", _harmonica),
     Contender("BOCS", "bocs", lambda budget, epochs: {"m": budget}),
+    Contender("COMBO", "combo", lambda budget, epochs: {"m": budget}),
     Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
     Contender("regularised evolution", "regularised_evolution", _evolution),

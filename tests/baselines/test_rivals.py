@@ -29,7 +29,11 @@ def random_quadratic(n: int) -> tuple[Quadratic, SparsePolynomial]:
     return Quadratic.of(n, coefficients), SparsePolynomial(dict(zip(terms, coefficients.tolist(), strict=True)))
 
 
-PLANTED: dict[str, dict[str, Any]] = {"bocs": {"m": 150, "gibbs": 3}, "comex": {"m": 200}}
+PLANTED: dict[str, dict[str, Any]] = {
+    "bocs": {"m": 150, "gibbs": 3},
+    "combo": {"m": 150, "together": 20, "draws": 1},
+    "comex": {"m": 200},
+}
 
 
 @pytest.mark.parametrize("name", PLANTED)

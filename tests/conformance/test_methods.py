@@ -38,6 +38,7 @@ SMALL = {
     "harmonica": {"samples": 5, "final": 3, "d": 2},
     "local_search": {"m": 14, "flips": 4},
     "bocs": {"m": 14, "start": 8, "together": 4},
+    "combo": {"m": 14, "start": 8, "together": 4, "draws": 1, "fresh": 20},
     "comex": {"m": 14},
     "fourier_search": {"m": 14, "together": 3},
     "bananas": {"m": 14, "first": 6, "together": 4, "epochs": 3},
