@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from conas.recovery.solve import omp as omp
     from conas.rnn.language_model import FinalRNN as FinalRNN
     from conas.rnn.language_model import OneShotRNN as OneShotRNN
+    from conas.saved import load as load
     from conas.space import Bits as Bits
     from conas.space import Space as Space
     from conas.synthetic import SyntheticProblem as SyntheticProblem
@@ -44,6 +45,7 @@ _HOMES = {
     "recovery.regressor": ("SparseFourierRegressor",),
     "recovery.solve": ("iht", "lasso", "omp"),
     "rnn.language_model": ("FinalRNN", "OneShotRNN"),
+    "saved": ("load",),
     "space": ("Bits", "Space"),
     "synthetic": ("SyntheticProblem",),
 }

@@ -5,7 +5,7 @@ Every stage can be killed at any instant; the same command continues it to the s
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import getpid
 from platform import node
@@ -13,6 +13,7 @@ from typing import Any
 
 from baselines.registry import method
 from conas.genotype import Genotype
+from conas.saved import FILE, encode
 from harness.config.equal_time import rival
 from harness.config.identity import digest
 from harness.config.load import Config
@@ -20,7 +21,7 @@ from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
-from harness.records.checkpoint import Checkpoints, encode, weights_sha256
+from harness.records.checkpoint import Checkpoints, weights_sha256
 from harness.records.files import write_atomic, write_json
 from harness.records.heartbeat import beating
 from harness.records.output import copied
@@ -125,7 +126,8 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     record.data, record.counts = task.provenance, CountsRecord(**task.count(found.architecture))
     folder.save(record)
     reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
-    _train_final(config, folder, record, final_training(task, found.architecture), reporter)
+    description = {**task.described(found.architecture), "dataset": config.dataset}
+    _train_final(config, folder, record, final_training(task, found.architecture), description, reporter)
 
 
 def _record_search(folder: RunFolder, rows: list[Row], reporter: Reporter) -> None:
@@ -137,16 +139,23 @@ def _record_search(folder: RunFolder, rows: list[Row], reporter: Reporter) -> No
     folder.metrics.become([*first.values(), *(row for row in folder.metrics if row["stage"] == _STAGE)])
 
 
-def _train_final(config: Config, folder: RunFolder, record: Record, trainee: FinalTrainee, reporter: Reporter) -> None:
+def _train_final(
+    config: Config,
+    folder: RunFolder,
+    record: Record,
+    trainee: FinalTrainee,
+    description: Mapping[str, Any],
+    reporter: Reporter,
+) -> None:
     checkpoints = Checkpoints(folder.path, config.key, reporter.say)
     progress = fit(trainee, _STAGE, checkpoints, folder.metrics, reporter)
     figures = trainee.results(progress.history)
     refuse_divergence(_STAGE, figures["last"])
     weights = trainee.weights()
-    write_atomic(folder.path / "weights.pt", encode(weights, config.key))
+    write_atomic(folder.path / FILE, encode(weights, {**description, "run": config.id}))
     record.metrics = figures
     record.training_seconds = progress.seconds
-    record.weights = {"path": "weights.pt", "sha256": weights_sha256(weights)}
+    record.weights = {"path": FILE, "sha256": weights_sha256(weights)}
     folder.save(record)
     checkpoints.clear()
 

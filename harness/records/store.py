@@ -4,7 +4,8 @@
 
     ROOT/runs/DATASET-METHOD-sSEED-KEY/   record.json    the typed record of the run, replaced as a whole
                                           metrics.jsonl  one line per epoch, append-only
-                                          output.log, genotype.json, cell_*.svg and .png, checkpoint-*, weights.pt
+                                          output.log, genotype.json, cell_*.svg and .png, checkpoint-*,
+                                          weights.safetensors
     ROOT/stages/KIND-KEY/                 what runs share: trained one-shot models, measurements, searches
 
 Tables, sweeps, the database mirror and dashboards read records and metrics, and nothing else.
@@ -28,6 +29,8 @@ from harness.records.metrics import Metrics
 from harness.records.schema import DamagedRecord, Record, believe
 
 _OWNER = ".owner"
+_WEIGHTS = ("weights.safetensors", "weights.pt")
+"""What a network that is trained leaves behind; the second until November 2026."""
 
 
 class AlreadyRunning(Refused):
@@ -76,7 +79,7 @@ class RunFolder:
 
     def is_unfinished(self) -> bool:
         """Whether the run can go on: there is a checkpoint, or no result yet."""
-        return (self.path / "checkpoint.pt").exists() or not (self.path / "weights.pt").exists()
+        return (self.path / "checkpoint.pt").exists() or not any((self.path / name).exists() for name in _WEIGHTS)
 
     def check_held(self) -> None:
         """Look whether the folder is still the one that this process claimed.

@@ -17,6 +17,12 @@ class FinalTrainee(Trainee, Protocol):
     def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
         """The figures ``last`` and ``best`` of a finished training."""
 
+    def tested(self) -> dict[str, float]:
+        """The figures of the present weights on the test set."""
+
+    def load_weights(self, weights: dict[str, Any]) -> None:
+        """The inverse of `weights`."""
+
 
 class Task(Protocol):
     """One configuration's data, and what is computed on them.
@@ -38,6 +44,9 @@ class Task(Protocol):
 
     def count(self, architecture: Architecture) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.schema.CountsRecord`."""
+
+    def described(self, architecture: Architecture) -> dict[str, Any]:
+        """What builds the final network again, see `conas.saved`; of images also how they are normalised."""
 
     def measuring(self, whole: bool) -> Sequence[Work]:
         """The work of measuring one sub-network of a one-shot model."""

@@ -31,6 +31,10 @@ class FinalTraining(SgdTraining):
             precision=_precision(task.device, settings.bf16),
         )
 
+    def tested(self) -> dict[str, float]:
+        """Mean cross-entropy (nats) and error (percent) on the test set at the present weights."""
+        return self._evaluate()
+
     def results(self, history: list[Row]) -> dict[str, dict[str, float]]:
         """The figures of the last epoch, which count, and of the epoch with the lowest test error and a finite loss."""
         figures = [{name: value for name, value in row.items() if name != "stage"} for row in history]

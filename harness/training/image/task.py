@@ -156,6 +156,17 @@ class ImageTask:
         )
         return self.placed(network)
 
+    def described(self, architecture: Architecture) -> dict[str, Any]:
+        """What builds the final network again, see `conas.saved`, and how its images are normalised."""
+        final, classes = self.config.final, self.data.classes
+        known = {"architecture": architecture.to_json(), "shape": self.shape, "classes": classes}
+        known |= {"mean": self.data.mean, "std": self.data.std}
+        if isinstance(architecture, Named):
+            return {"kind": "named", **known}
+        sizes = {"channels": final.channels, "layers": final.layers, "classes": classes}
+        sizes |= {"in_channels": self.data.channels, "auxiliary": final.auxiliary > 0, "pool_bn": final.pool_bn}
+        return {"kind": "cnn", **known, "sizes": sizes}
+
     def placed(self, network: Network) -> Network:
         """``network`` on the device, with the arithmetic of the setting ``numerics``."""
         if self.config.numerics == "torch":

@@ -95,10 +95,14 @@ class FinalTraining(BpttTraining):
         """The figures of the best validation epoch, whose weights training ended with, and their test perplexity."""
         best = min(history, key=lambda row: row["valid_loss"])
         figures = {name: best[name] for name in ("epoch", "train_loss", "valid_loss", "valid_perplexity")}
-        loss = evaluate(self._network, self._test, self._final.bptt)
-        figures |= {"test_loss": loss, "test_perplexity": perplexity(loss)}
+        figures |= self.tested()
         figures["rolled_back"] = sum(row["rolled_back"] for row in history)
         return {"last": figures, "best": figures}
+
+    def tested(self) -> dict[str, float]:
+        """Mean cross-entropy (nats) and perplexity on the test text at the present weights."""
+        loss = evaluate(self._network, self._test, self._final.bptt)
+        return {"test_loss": loss, "test_perplexity": perplexity(loss)}
 
     def _validate(self, epoch: int) -> float:
         """The validation loss. Weights that are the best yet are kept, those without a finite loss are given up."""

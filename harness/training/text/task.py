@@ -79,6 +79,13 @@ class TextTask:
         seed = derive(self.config.seed, "weights", part)
         return FinalRNN(genotype, self.words, settings.units, seed, self.dropout(settings)).to(self.device)
 
+    def described(self, architecture: Architecture) -> dict[str, Any]:
+        """What builds the final model again, see `conas.saved`."""
+        known = {"architecture": architecture.to_json(), "words": self.words}
+        if isinstance(architecture, Named):
+            return {"kind": "named", **known}
+        return {"kind": "rnn", **known, "sizes": {"words": self.words, "size": self.config.final.units, "seed": 0}}
+
     @staticmethod
     def dropout(settings: TextTraining) -> Dropout:
         """The dropout rates of a training."""

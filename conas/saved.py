@@ -1,0 +1,85 @@
+"""A trained network in one file: its weights and what builds it, as safetensors, which cannot run code.
+
+The file's header has one entry, ``conas``: JSON with ``kind`` (``cnn``, ``rnn`` or ``named``), ``architecture``,
+``sizes`` (the arguments of the network's class) and whatever else its writer found worth knowing, such as how images
+are normalised.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from conas.cnn.network import FinalNetwork
+from conas.genotype import Genotype
+from conas.refusal import Refused
+from conas.rnn.language_model import FinalRNN
+
+FILE = "weights.safetensors"
+_ENTRY = "conas"
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {"cnn": FinalNetwork, "rnn": FinalRNN}
+
+
+class NotSaved(Refused, ValueError):
+    """A file that holds no network of this kind."""
+
+
+def encode(weights: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
+    """The content of a file with the ``weights``, a state dict, of the network that ``description`` builds."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    return save(tensors, {_ENTRY: json.dumps(description, sort_keys=True)})
+
+
+def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights and the description in the file ``path``, or in the file `FILE` of the folder ``path``.
+
+    Raises:
+        NotSaved: there is no such file, it is damaged, or something else wrote it.
+    """
+    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise NotSaved(f"{file}: no such file")
+    try:
+        with safe_open(file, "pt") as opened:
+            said = (opened.metadata() or {}).get(_ENTRY)
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise NotSaved(f"{file}: not a whole safetensors file ({error})") from error
+    if said is None:
+        raise NotSaved(f"{file}: weights that do not say of which network")
+    return weights, json.loads(said)
+
+
+def build(description: Mapping[str, Any]) -> nn.Module:
+    """The untrained network of a description, of cells.
+
+    Raises:
+        NotSaved: it is not made of cells.
+    """
+    kind = description.get("kind")
+    if kind not in _BUILDERS:
+        raise NotSaved(f"a network of kind {kind!r} (allowed: {', '.join(_BUILDERS)}; the harness builds others)")
+    return _BUILDERS[kind](Genotype.from_json(description["architecture"]), **description["sizes"])
+
+
+def load(path: Path | str) -> nn.Module:
+    """The trained network of a run, for evaluation: a `FinalNetwork` or a `FinalRNN`.
+
+    Its attribute ``description`` says how it was made and, for images, the ``mean`` and ``std`` per channel by which
+    pixels between 0 and 1 are normalised.
+
+    Args:
+        path: the run's folder, or the file.
+
+    Raises:
+        NotSaved: there is none, or it is not made of cells.
+    """
+    weights, description = read(path)
+    network = build(description)
+    network.load_state_dict(weights)
+    network.description = description  # type: ignore[assignment]
+    return network.eval()
