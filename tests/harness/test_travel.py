@@ -68,7 +68,7 @@ def test_a_run_is_exported_as_onnx(trained: Config, tmp_path: Path) -> None:
     images = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 1, 8, 8), np.float32))
     with torch.no_grad():
         logits = conas.load(folder(trained))(images)[0]
-    (found,) = reference.ReferenceEvaluator(tmp_path / "network.onnx").run(None, {"images": images.numpy()})
+    (found,) = reference.ReferenceEvaluator(str(tmp_path / "network.onnx")).run(None, {"images": images.numpy()})
     torch.testing.assert_close(torch.from_numpy(np.asarray(found)), logits, rtol=1e-4, atol=1e-4)
 
 
