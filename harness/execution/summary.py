@@ -38,7 +38,8 @@ def summarise(config: Config, record: Record, reporter: Reporter) -> None:
     for name, value in _row(record):
         reporter.say(f"  {name:<28}{value}")
     pictures = ", ".join(sorted(path.name for path in Path(folder).glob("*.svg")))
-    reporter.say(f"  {'cell pictures':<28}{folder}/ ({pictures}, also as .png)")
+    if pictures:  # a network that is not made of cells has none
+        reporter.say(f"  {'cell pictures':<28}{folder}/ ({pictures}, also as .png)")
     reporter.say(f"  {'record':<28}{folder / 'record.json'}")
 
 
