@@ -2,49 +2,47 @@
 
 CoNAS spends all measurements on random strings, keeps a few monomials and turns off every bit that they do not name, so
 that its answer lies where nothing was measured. Here the loss is a random polynomial of every degree whose monomials
-weigh the less the more bits they have (`conas.recovery.fourier_process`). A share of the measurements is random; each
-later one goes to the string near the best ones, or drawn anew, that the posterior expects to improve most on the best.
-The answer is the best string that was measured.
+weigh the less the more bits they have (`conas.recovery.fourier_process`). A few measurements are random; each later one
+goes to the string, near the best ones or drawn anew, that the posterior expects to improve most on the best. The answer
+is the best string that was measured, so it is never worse than any of them.
 """
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
-from baselines.checks import at_least
-from baselines.ranking import best, diverged
+from baselines.checks import at_least, share
+from baselines.history import History
 from baselines.registry import Method, register
+from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
-from conas.recovery.fourier_process import FourierProcess
-from conas.recovery.gaussian_process import expected_improvement
+from conas.recovery.fourier_process import FourierProcess, likeliest
+from conas.recovery.gaussian_process import Array, expected_improvement
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
+from conas.targets import TARGETS
 
-OWN = "this project's"
-_DECAYS = (0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.6)
-_NOISES = (0.001, 0.01, 0.05, 0.15, 0.4)
-Array = NDArray[np.float64]
-_KNOWN_PER_CHOICE = 25
-_GROWTH = 1.15
-"""Decay and noise are fitted anew, on a grid by likelihood, whenever the measurements have grown by this factor."""
+DESIGN = "this project's: trials on the tabular benchmarks, seeds 0 to 99"
 
 
 @dataclass(frozen=True)
 class FourierSearchSettings:
-    """Measurements and candidates.
+    """Measurements, the process and its candidates.
 
     Attributes:
         m: measurements in all.
-        start: share of them on random strings.
-        together: measurements chosen at a time, at most; the fewer, the better each is chosen.
+        start: of them on random strings.
+        alone: measurements that are chosen one at a time, each with all before it known.
+        together: later ones, chosen at a time, each as if those before it turned out as expected.
+        known: best measurements from which the process predicts.
+        target: what it predicts, see `conas.targets.TARGETS`.
+        spread: how far bits may differ in how much they matter, see `conas.recovery.fourier_process.likeliest`.
+        growth: the process is fitted anew when the measurements have grown by this factor.
         parents: best strings whose neighbourhoods are searched.
         doubles: random pairs of changes of each parent.
         fresh: random strings among the candidates.
@@ -53,19 +51,29 @@ class FourierSearchSettings:
     """
 
     m: int = setting(1000, "as CoNAS, theorem 3.2")
-    start: float = setting(0.2, f"{OWN}: first trials on the tabular benchmarks, seeds 0 to 19")
-    together: int = setting(8, f"{OWN}: as many as are measured in one call")
-    parents: int = setting(3, f"{OWN}: first trials on the tabular benchmarks, seeds 0 to 19")
-    doubles: int = setting(300, f"{OWN}: about all pairs of the tabular benchmarks")
-    fresh: int = setting(100, f"{OWN}: so that no string is out of reach")
+    start: int = setting(10, DESIGN)
+    alone: int = setting(100, DESIGN)
+    together: int = setting(8, "this project's: as many as are measured in one call")
+    known: int = setting(150, DESIGN)
+    target: str = setting("normal_score", DESIGN)
+    spread: float = setting(1.0, DESIGN)
+    growth: float = setting(1.3, "this project's: a fit costs as much as a few choices")
+    parents: int = setting(5, DESIGN)
+    doubles: int = setting(100, DESIGN)
+    fresh: int = setting(200, "this project's: so that no string is out of reach")
     p: float = setting(0.5, "as CoNAS, section 3")
     connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
     def __post_init__(self) -> None:
-        at_least(1, self, "m", "together", "parents", "doubles", "fresh")
-        for name in ("start", "p"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)} (allowed: between 0 and 1, both excluded)")
+        at_least(1, self, "m", "alone", "together", "parents", "doubles", "fresh")
+        at_least(2, self, "start", "known")
+        share(self, "p")
+        if self.target not in TARGETS:
+            raise ValueError(unknown("target", self.target, TARGETS))
+        if not self.spread >= 0:
+            raise ValueError(f"spread is {self.spread} (allowed: 0 and more)")
+        if not self.growth > 1:
+            raise ValueError(f"growth is {self.growth} (allowed: above 1)")
 
 
 def search(problem: Problem, seed: int, settings: FourierSearchSettings) -> Outcome:
@@ -75,60 +83,57 @@ def search(problem: Problem, seed: int, settings: FourierSearchSettings) -> Outc
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
     rng = generator(seed, "fourier search")
-    alphas = space.sample(rng, max(2, round(settings.start * settings.m)), settings.p)[: settings.m]
-    losses = oracle.measure(alphas)
-    model = _Model()
-    while len(losses) < settings.m:
-        scores = _scores(losses)
-        candidates = _candidates(space, alphas, losses, rng, settings)
-        size = min(settings.together, max(1, len(losses) // _KNOWN_PER_CHOICE), settings.m - len(losses))
-        merit = partial(expected_improvement, scores.min())
-        picked = model.given(alphas, scores).choose(candidates, min(size, len(candidates)), merit)
-        alphas = np.concatenate([alphas, candidates[picked]])
-        losses = np.concatenate([losses, oracle.measure(candidates[picked])])
-    winner = best(losses)
-    details = {"alpha": space.format(alphas[winner]), "loss": float(losses[winner]), "found_at": winner + 1}
-    return Outcome(space.build(alphas[winner]), details | {"diverged": diverged(losses), "fits": model.fits})
+    history.ask(space.sample(rng, min(settings.start, settings.m), settings.p))
+    model = _Model(settings)
+    while len(history) < settings.m:
+        order = np.argsort(history.finite, kind="stable")
+        candidates = _candidates(history, space, history.alphas[order[: settings.parents]], rng, settings)
+        history.ask(candidates[model.choose(history, order[: settings.known], candidates)])
+    return history.outcome({"fits": model.fits})
 
 
 class _Model:
-    """The process, its decay and noise fitted anew whenever there are enough new measurements."""
+    """The process, fitted anew whenever there are enough new measurements."""
 
-    def __init__(self) -> None:
-        self.fits: list[dict[str, float]] = []
+    def __init__(self, settings: FourierSearchSettings) -> None:
+        self._settings, self._rates, self.fits = settings, np.empty(0), list[dict[str, float]]()
 
-    def given(self, alphas: Alpha, scores: Array) -> FourierProcess:
-        if self.fits and len(scores) < _GROWTH * self.fits[-1]["measurements"]:
-            return FourierProcess(alphas, scores, self.fits[-1]["rho"], self.fits[-1]["noise"])
-        every = (FourierProcess(alphas, scores, rho, noise) for rho, noise in product(_DECAYS, _NOISES))
-        likeliest = max(every, key=lambda process: process.log_likelihood)
-        self.fits.append({"measurements": len(scores), "rho": likeliest.rho, "noise": likeliest.noise})
-        return likeliest
+    def choose(self, history: History, known: NDArray[np.int64], candidates: Alpha) -> list[int]:
+        """The candidates to measure next, after what the measurements ``known`` say."""
+        m, settings = len(history), self._settings
+        scores = TARGETS[settings.target](history.finite[known])
+        size = 1 if m < settings.alone else min(settings.together, settings.m - m, len(candidates))
+        merit = partial(expected_improvement, float(scores.min()))
+        return self._given(m, history.alphas[known], scores).choose(candidates, size, merit)
 
-
-def _scores(losses: Array) -> Array:
-    """Normal scores of the ranks: a loss's outliers and its scale do not matter; what diverged is worst."""
-    ranks = rankdata(np.where(np.isfinite(losses), losses, np.inf))
-    return ndtri((ranks - 0.5) / len(ranks))
+    def _given(self, m: int, alphas: Alpha, scores: Array) -> FourierProcess:
+        if self.fits and m < self._settings.growth * self.fits[-1]["measurements"]:
+            return FourierProcess(alphas, scores, self._rates, self.fits[-1]["noise"])
+        process = likeliest(alphas, scores, self._settings.spread)
+        self._rates = process.rates
+        self.fits.append({"measurements": m, "mean_rate": float(process.rates.mean()), "noise": process.noise})
+        return process
 
 
 def _candidates(
-    space: Space, alphas: Alpha, losses: Array, rng: np.random.Generator, settings: FourierSearchSettings
+    history: History,
+    space: Space,
+    parents: NDArray[np.int64],
+    rng: np.random.Generator,
+    settings: FourierSearchSettings,
 ) -> Alpha:
-    """Strings that were not measured, shape (k, n): one and two changes from the best, and random ones."""
+    """Strings that were not measured, shape (k, n): one and two changes from the ``parents``, and random ones."""
     near = [space.sample(rng, settings.fresh, settings.p)]
-    order = np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")
-    for parent in alphas[order[: settings.parents]]:
+    for parent in parents:
         twice = np.tile(parent, (settings.doubles, 1))
         for _ in range(2):
             twice = space.changed(twice, rng.integers(space.changes, size=settings.doubles))
         near += [space.neighbours(parent), twice]
-    every = rng.permutation(np.unique(np.concatenate(near), axis=0))  # of equals the first is taken: not by bit order
-    measured = {alpha.tobytes() for alpha in alphas}
-    new = [alpha for alpha in every if alpha.tobytes() not in measured]
-    return np.stack(new) if new else every
+    every = rng.permutation(np.concatenate(near))  # of equally good ones the first is taken: not by bit order
+    new = history.new(every)
+    return new if len(new) else every[:1]
 
 
 METHOD = register(

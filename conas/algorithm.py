@@ -9,12 +9,13 @@ an edge is decided as soon as the polynomial depends on one of its bits, and edg
 the operations of the best network measured in the last stage.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from conas import completion
 from conas.measurements import Measurements, TrainedAlone, measure
 from conas.names import unknown
 from conas.oracle import Oracle
@@ -22,6 +23,7 @@ from conas.problem import Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import TIE_RULES, minimise
+from conas.recovery.penalties import PENALTIES, cross_validated, from_noise
 from conas.recovery.solve import Recovery, debias, iht, lasso, omp
 from conas.refusal import Refused
 from conas.report import describe, held_out_r2, notes
@@ -29,10 +31,21 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Encoding, Space
+from conas.targets import TARGETS
 
 SOLVERS = ("lasso", "iht", "omp")
 ORACLES = ("one_shot", "stand_alone")
 SOLUTIONS = ("least_norm", "any")
+CHOICES: Mapping[str, Iterable[str]] = {
+    "solver": SOLVERS,
+    "oracle": ORACLES,
+    "solution": SOLUTIONS,
+    "ties": TIE_RULES,
+    "completion": completion.COMPLETIONS,
+    "target": TARGETS,
+    "penalty": PENALTIES,
+}
+"""What the settings of these names may be."""
 
 
 class TooFewLosses(Refused, ValueError):
@@ -60,6 +73,10 @@ class Settings:
         reuse: earlier measurements that agree with the bits fixed since then replace new ones.
         oracle: ``one_shot``, or ``stand_alone`` to train every measured network on its own (appendix A.1).
         epochs: how long ``stand_alone`` trains each of them.
+        completion: what becomes of undecided bits, see `conas.completion.COMPLETIONS`.
+        target: what is fitted, see `conas.targets.TARGETS`.
+        penalty: ``given`` as lambda_, or from the measurements, see `conas.recovery.penalties`.
+        heredity: a monomial is kept only if the recovery has found one that is the same less a bit, down to degree 1.
 
     Raises:
         ValueError: an impossible value.
@@ -89,13 +106,16 @@ class Settings:
         "assumption: the paper does not say which of several minimisers",
         absent="first_bit_slowest",
     )
+    completion: Literal["off", "agreeing", "verified"] = setting("off", "Algorithm 1", absent="off")
+    target: Literal["loss", "log", "normal_score"] = setting("loss", "equation 3.2", absent="loss")
+    penalty: Literal["given", "cross_validated", "noise"] = setting("given", "section 4.1", absent="given")
+    heredity: bool = setting(False, "Algorithm 1, line 12: the s largest of all coefficients", absent=False)
 
     def __post_init__(self) -> None:
         for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
             if value < least:
                 raise ValueError(f"{name} = {value} (allowed: at least {least})")
-        named = (("solver", SOLVERS), ("oracle", ORACLES), ("solution", SOLUTIONS), ("ties", TIE_RULES))
-        for kind, allowed in named:
+        for kind, allowed in CHOICES.items():
             if getattr(self, kind) not in allowed:
                 raise ValueError(unknown(kind, getattr(self, kind), allowed))
         if not self.lambda_ > 0:
@@ -111,12 +131,18 @@ class Settings:
             raise ValueError(f"s = {self.s} (allowed: at least 1)")
         most = max(self.sparsities)
         least = self.terms(most)
-        if self.m < least:
-            raise ValueError(f"m = {self.m} measurements for s = {most} monomials (allowed: {least} and more)")
+        if self.m - self.verified < least:
+            apart = f" less {self.verified} completions" if self.verified else ""
+            raise ValueError(f"m = {self.m} measurements{apart} for s = {most} monomials (allowed: {least} and more)")
 
     def terms(self, s: int) -> int:
         """The measurements that a stage of ``s`` monomials needs: least squares want one for each term."""
         return s + int(self.debias and not self.constant_counts)
+
+    @property
+    def verified(self) -> int:
+        """How many of the last stage's m measurements are completions of its answer."""
+        return self.m // completion.SHARE if self.completion == "verified" else 0
 
     @property
     def sparsities(self) -> tuple[int, ...]:
@@ -157,19 +183,19 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
     for stage, s in enumerate(settings.sparsities, start=1):
         earlier = measured.agreeing(fixed) if settings.reuse else Measurements.none(space.n)
         rng = generator(seed, "measure", stage)
-        measured = measure(oracle, space, rng, settings.m, settings.p, fixed, earlier, settings.threshold)
+        size = settings.m - (settings.verified if stage == settings.t else 0)
+        measured = measure(oracle, space, rng, size, settings.p, fixed, earlier, settings.threshold)
         _check_enough(measured, stage, s, settings)
-        found = _recover(measured, settings, s)
-        g = _largest(found, measured, settings, s)
+        fitted = replace(measured, losses=TARGETS[settings.target](measured.losses))
+        found = _recover(fitted, settings, s)
+        g = _largest(found, fitted, settings, s)
         z = minimise(g, space.groups, settings.ties)
         fixed |= z.assignment
         equal = found.polynomial.equal_at_the_cut(s, settings.constant_counts)
-        stages.append(
-            describe(space, measured, found, equal, g, z) | {"held_out_r2": _held_out_r2(measured, settings, s)}
-        )
+        stages.append(describe(space, fitted, found, equal, g, z) | {"held_out_r2": _held_out_r2(fitted, settings, s)})
         if not z.assignment or len(fixed) == space.n:
             break
-    alpha = _activate(space, fixed, measured)
+    alpha = _complete(oracle, space, seed, settings, fixed, measured)
     details = {"alpha": space.format(alpha), "tie_rule": TIE_RULES[settings.ties], "stages": stages}
     return alpha, details | {"notes": notes(stages)}
 
@@ -197,11 +223,24 @@ def _check_enough(measured: Measurements, stage: int, s: int, settings: Settings
 
 
 def _recover(measured: Measurements, settings: Settings, s: int) -> Recovery:
+    found = _recover_all(measured, settings, s)
+    return replace(found, polynomial=found.polynomial.hereditary()) if settings.heredity else found
+
+
+def _recover_all(measured: Measurements, settings: Settings, s: int) -> Recovery:
     if settings.solver == "lasso":
-        return lasso(measured.alphas, measured.losses, settings.d, settings.lambda_, settings.solution)
+        penalty = _penalty(measured, settings)
+        return lasso(measured.alphas, measured.losses, settings.d, penalty, settings.solution)
     greedy = {"iht": iht, "omp": omp}[settings.solver]
     size = s if settings.constant_counts else s + 1
     return greedy(measured.alphas, measured.losses, settings.d, min(size, len(measured.losses)))
+
+
+def _penalty(measured: Measurements, settings: Settings) -> float:
+    if settings.penalty == "given":
+        return settings.lambda_
+    choose = cross_validated if settings.penalty == "cross_validated" else from_noise
+    return choose(measured.alphas, measured.losses, settings.d)
 
 
 def _largest(found: Recovery, measured: Measurements, settings: Settings, s: int) -> SparsePolynomial:
@@ -214,6 +253,20 @@ def _held_out_r2(measured: Measurements, settings: Settings, s: int) -> float | 
         return _largest(_recover(part, settings, s), part, settings, s)
 
     return held_out_r2(measured, fit, least=settings.terms(s) if settings.debias else 2)
+
+
+def _complete(
+    oracle: Oracle, space: Encoding, seed: int, settings: Settings, fixed: Mapping[int, int], measured: Measurements
+) -> Alpha:
+    if settings.completion == "agreeing":
+        return completion.agreeing(measured, fixed)
+    if settings.completion == "off":
+        return _activate(space, fixed, measured)
+    size = settings.verified if len(fixed) < space.n else 1
+    verified = measure(oracle, space, generator(seed, "complete"), size, settings.p, fixed, Measurements.none(space.n))
+    return Measurements(
+        np.concatenate([measured.alphas, verified.alphas]), np.concatenate([measured.losses, verified.losses])
+    ).best
 
 
 def _activate(space: Encoding, fixed: Mapping[int, int], measured: Measurements) -> Alpha:

@@ -112,6 +112,15 @@ class SparsePolynomial:
         places = s - len(certain)
         return SparsePolynomial({m: terms[m] for m in (*certain, *equal[:places])} | beside)
 
+    def hereditary(self) -> "SparsePolynomial":
+        """The monomials that leave, without one of their bits, a monomial that is kept as well, down to degree 1."""
+        kept: dict[Monomial, float] = {}
+        for monomial, value in self.terms.items():
+            parents = (monomial[:place] + monomial[place + 1 :] for place in range(len(monomial)))
+            if len(monomial) < 2 or any(parent in kept for parent in parents):
+                kept[monomial] = value
+        return SparsePolynomial(kept)
+
     def equal_at_the_cut(self, s: int, constant_counts: bool = True) -> int:
         """How many monomials compete for the last of the ``s`` places with equal coefficients; 0 if each has one."""
         certain, equal = _split_at(s, self._competing(constant_counts)[0])

@@ -1,34 +1,80 @@
 """A Gaussian process over bits whose prior is a random Fourier polynomial of every degree.
 
 f(x) = sum over all sets S of bits of c_S * prod_{i in S} x_i, with independent c_S of mean 0 and of a variance
-proportional to rho^|S|: the polynomials of section 3 as a prior, in which a monomial weighs the less the more bits it
-has. The sum over all 2^n sets has a closed form, k(x, x') = prod_i (1 + rho x_i x'_i); scaled to k(x, x) = 1 it is
-((1 - rho) / (1 + rho))^h, where h is the Hamming distance.
+proportional to prod_{i in S} rho_i, where 0 < rho_i < 1: the polynomials of section 3 as a prior, in which a monomial
+weighs the less the more bits it has, and the less the less its bits matter. The sum over all 2^n sets has a closed
+form, k(x, x') = prod_i (1 + rho_i x_i x'_i). Scaled to k(x, x) = 1 it is the product of exp(-rate_i) over the bits in
+which x and x' differ, where rho_i = tanh(rate_i / 2).
 """
 
 from functools import partial
 
 import numpy as np
+from scipy.linalg import cho_solve
+from scipy.optimize import minimize
 
 from conas.recovery.gaussian_process import Array, GaussianProcess
 from conas.space import Alpha
 
+_RATES = (0.04, 0.08, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 1.4)
+_NOISES = (0.001, 0.01, 0.05, 0.15, 0.4)
+_ITERATIONS = 15
+_FARTHEST = 4.0
+"""No rate and no noise is fitted farther than exp(_FARTHEST) times from the best common one."""
 
-def correlations(left: Alpha, right: Alpha, rho: float) -> Array:
+
+def correlations(left: Alpha, right: Alpha, rates: Array) -> Array:
     """Correlations of f, shape (k, l), between the strings ``left``, shape (k, n), and ``right``, shape (l, n)."""
-    agreements = left.astype(np.float32) @ right.T.astype(np.float32)
-    distances = (left.shape[-1] - agreements.astype(np.float64)) / 2
-    return ((1 - rho) / (1 + rho)) ** distances
+    agreements = (left * rates) @ right.T.astype(np.float64)
+    return np.exp((agreements - rates.sum()) / 2)
 
 
 class FourierProcess(GaussianProcess):
     """f given ``values``, shape (m,), measured at the strings ``alphas``, shape (m, n).
 
     Args:
-        rho: variance of a monomial's coefficient, for each bit that it has; between 0 and 1, both excluded.
+        rates: how much each bit matters, shape (n,), above 0.
         noise: variance of a measurement's error as a share of the variance of f, above 0.
     """
 
-    def __init__(self, alphas: Alpha, values: Array, rho: float, noise: float) -> None:
-        super().__init__(alphas, values, partial(correlations, rho=rho), noise)
-        self.rho = rho
+    def __init__(self, alphas: Alpha, values: Array, rates: Array, noise: float) -> None:
+        super().__init__(alphas, values, partial(correlations, rates=rates), noise)
+        self.rates = rates
+
+    def slopes(self) -> tuple[Array, float]:
+        """The derivatives of `log_likelihood` by the logarithms of the rates, shape (n,), and of the noise."""
+        inverse = cho_solve((self._factor, True), np.eye(len(self._weights)))
+        outer = (np.outer(self._weights, self._weights) / self._scale - inverse) / 2
+        weighed = outer * self.correlations(self.alphas, self.alphas)
+        agreeing = ((weighed @ self.alphas) * self.alphas).sum(axis=0)
+        return self.rates * (agreeing - weighed.sum()) / 2, self.noise * float(np.trace(outer))
+
+
+def likeliest(alphas: Alpha, values: Array, spread: float) -> FourierProcess:
+    """The process whose rates and noise are likeliest: the best of a grid of common rates, then each bit its own.
+
+    Args:
+        alphas, values: as for `FourierProcess`.
+        spread: standard deviation, a priori, of a rate's logarithm from the common one; 0 for common rates.
+    """
+    n = alphas.shape[1]
+    grid = (FourierProcess(alphas, values, np.full(n, rate), noise) for rate in _RATES for noise in _NOISES)
+    common = max(grid, key=lambda process: process.log_likelihood)
+    if not spread:
+        return common
+
+    def process(steps: Array) -> FourierProcess:
+        factors = np.exp(steps[:n] + steps[n])
+        return FourierProcess(alphas, values, common.rates * factors, common.noise * float(np.exp(steps[-1])))
+
+    widths = np.append(np.full(n, spread), [1.0, 1.0])
+
+    def loss(steps: Array) -> tuple[float, Array]:
+        at = process(steps)
+        rates, noise = at.slopes()
+        slope = np.concatenate([rates, [rates.sum(), noise]])
+        return float(np.square(steps / widths).sum()) / 2 - at.log_likelihood, steps / widths**2 - slope
+
+    limits, start = [(-_FARTHEST, _FARTHEST)] * (n + 2), np.zeros(n + 2)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": _ITERATIONS})
+    return process(found.x)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from conas.recovery.fourier_process import FourierProcess, correlations
+from conas.recovery.fourier_process import FourierProcess, correlations, likeliest
 from conas.space import space
 
 
@@ -18,19 +18,51 @@ def monomials(alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([alphas[:, s].prod(axis=1) for s in sets], axis=1), np.array(list(map(len, sets)))
 
 
-@pytest.mark.parametrize("rho", [0.05, 0.3, 0.9])
-def test_the_kernel_is_the_sum_over_all_monomials(rho):
-    alphas = strings(np.random.default_rng(0), 9, 7)
-    columns, degrees = monomials(alphas)
-    whole = (columns * rho**degrees) @ columns.T / (1 + rho) ** 7
-    np.testing.assert_allclose(correlations(alphas, alphas, rho), whole, rtol=0, atol=1e-13)
+RATES = np.array([0.2, 0.9, 0.05, 0.3, 1.5, 0.6])
+
+
+def variances(rates: np.ndarray) -> np.ndarray:
+    """Of the coefficients of all 2^n monomials; they add to 1."""
+    rho = np.tanh(rates / 2)
+    sets = [list(s) for degree in range(len(rho) + 1) for s in itertools.combinations(range(len(rho)), degree)]
+    return np.array([rho[s].prod() for s in sets]) / (1 + rho).prod()
+
+
+@pytest.mark.parametrize("rates", [RATES, np.full(6, 0.1)])
+def test_the_kernel_is_the_sum_over_all_monomials(rates):
+    alphas = strings(np.random.default_rng(0), 9, 6)
+    columns = monomials(alphas)[0]
+    whole = (columns * variances(rates)) @ columns.T
+    np.testing.assert_allclose(correlations(alphas, alphas, rates), whole, rtol=0, atol=1e-13)
+
+
+def test_the_slopes_are_those_of_the_likelihood():
+    rng = np.random.default_rng(4)
+    alphas, values, step = strings(rng, 20, 6), rng.normal(size=20), 1e-6
+    by_rate, by_noise = FourierProcess(alphas, values, RATES, 0.1).slopes()
+
+    def moved(bit: int, sign: int) -> float:
+        factors = np.exp(sign * step * np.eye(7)[bit])
+        return FourierProcess(alphas, values, RATES * factors[:6], 0.1 * factors[6]).log_likelihood
+
+    numeric = [(moved(bit, 1) - moved(bit, -1)) / (2 * step) for bit in range(7)]
+    np.testing.assert_allclose([*by_rate, by_noise], numeric, rtol=1e-5, atol=1e-6)
+
+
+def test_bits_that_matter_are_told_from_those_that_do_not():
+    rng = np.random.default_rng(5)
+    alphas = strings(rng, 80, 10)
+    values = alphas[:, 0] + 0.8 * alphas[:, 1] * alphas[:, 2] + 0.05 * rng.normal(size=80)
+    rates = likeliest(alphas, values, 1.0).rates
+    assert rates[:3].min() > 3 * rates[3:].max()
+    assert len(set(likeliest(alphas, values, 0.0).rates)) == 1
 
 
 def test_the_posterior_is_that_of_regression_on_all_monomials():
     rng = np.random.default_rng(1)
     alphas, others, values = strings(rng, 20, 6), strings(rng, 8, 6), rng.normal(size=20)
-    process = FourierProcess(alphas, values, 0.3, 0.1)
-    prior = 0.3 ** monomials(alphas)[1] / 1.3**6
+    process = FourierProcess(alphas, values, RATES, 0.1)
+    prior = variances(RATES)
     a, b = monomials(alphas)[0], monomials(others)[0]
     precision = a.T @ a / 0.1 + np.diag(1 / prior)
     ones = np.ones(20)
@@ -46,10 +78,11 @@ def test_the_posterior_is_that_of_regression_on_all_monomials():
 def test_choices_are_made_as_if_those_before_had_been_measured():
     rng = np.random.default_rng(2)
     alphas, candidates, values = strings(rng, 15, 8), np.unique(strings(rng, 12, 8), axis=0), rng.normal(size=15)
-    process = FourierProcess(alphas, values, 0.2, 0.05)
+    rates = np.full(8, 0.4)
+    process = FourierProcess(alphas, values, rates, 0.05)
     first, second = process.choose(candidates, 2, lambda mean, deviation: deviation.copy())
     expected = process.predict(candidates[[first]])[0]
-    informed = FourierProcess(np.vstack([alphas, candidates[[first]]]), np.append(values, expected), 0.2, 0.05)
+    informed = FourierProcess(np.vstack([alphas, candidates[[first]]]), np.append(values, expected), rates, 0.05)
     deviations = informed.predict(candidates)[1]
     deviations[first] = -np.inf
     assert second == int(np.argmax(deviations))
