@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.checks import at_least, share
+from baselines.checks import at_least, positive, share
 from baselines.history import History
 from baselines.registry import Method, register
 from conas.names import unknown
@@ -67,11 +67,10 @@ class FourierSearchSettings:
     def __post_init__(self) -> None:
         at_least(1, self, "m", "alone", "together", "parents", "doubles", "fresh")
         at_least(2, self, "start", "known")
+        positive(self, "spread")
         share(self, "p")
         if self.target not in TARGETS:
             raise ValueError(unknown("target", self.target, TARGETS))
-        if not self.spread >= 0:
-            raise ValueError(f"spread is {self.spread} (allowed: 0 and more)")
         if not self.growth > 1:
             raise ValueError(f"growth is {self.growth} (allowed: above 1)")
 
@@ -120,7 +119,7 @@ class _Model:
 def _candidates(
     history: History,
     space: Space,
-    parents: NDArray[np.int64],
+    parents: Alpha,
     rng: np.random.Generator,
     settings: FourierSearchSettings,
 ) -> Alpha:

@@ -108,7 +108,7 @@ class Settings:
     )
     completion: Literal["off", "agreeing", "verified"] = setting("off", "Algorithm 1", absent="off")
     target: Literal["loss", "log", "normal_score"] = setting("loss", "equation 3.2", absent="loss")
-    penalty: Literal["given", "cross_validated", "noise"] = setting("given", "section 4.1", absent="given")
+    penalty: Literal["given", "cross_validated", "noise"] = setting("given", "equation 3.2", absent="given")
     heredity: bool = setting(False, "Algorithm 1, line 12: the s largest of all coefficients", absent=False)
 
     def __post_init__(self) -> None:

@@ -55,13 +55,11 @@ def likeliest(alphas: Alpha, values: Array, spread: float) -> FourierProcess:
 
     Args:
         alphas, values: as for `FourierProcess`.
-        spread: standard deviation, a priori, of a rate's logarithm from the common one; 0 for common rates.
+        spread: standard deviation, a priori, of a rate's logarithm from the common one.
     """
     n = alphas.shape[1]
     grid = (FourierProcess(alphas, values, np.full(n, rate), noise) for rate in _RATES for noise in _NOISES)
     common = max(grid, key=lambda process: process.log_likelihood)
-    if not spread:
-        return common
 
     def process(steps: Array) -> FourierProcess:
         factors = np.exp(steps[:n] + steps[n])

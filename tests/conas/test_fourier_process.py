@@ -55,7 +55,8 @@ def test_bits_that_matter_are_told_from_those_that_do_not():
     values = alphas[:, 0] + 0.8 * alphas[:, 1] * alphas[:, 2] + 0.05 * rng.normal(size=80)
     rates = likeliest(alphas, values, 1.0).rates
     assert rates[:3].min() > 3 * rates[3:].max()
-    assert len(set(likeliest(alphas, values, 0.0).rates)) == 1
+    alike = likeliest(alphas, values, 1e-3).rates
+    assert alike.max() < 1.01 * alike.min()
 
 
 def test_the_posterior_is_that_of_regression_on_all_monomials():
