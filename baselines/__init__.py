@@ -23,8 +23,12 @@ from baselines.enas import coupled as coupled
 from baselines.enas import frozen as frozen
 from baselines.language import awd_lstm as awd_lstm
 from baselines.plugins import METHODS_GROUP, load_plugins
+from baselines.relaxations import asap as asap
 from baselines.relaxations import darts as darts
+from baselines.relaxations import drnas as drnas
 from baselines.relaxations import gdas as gdas
+from baselines.relaxations import pc_darts as pc_darts
+from baselines.relaxations import proxylessnas as proxylessnas
 from baselines.relaxations import snas as snas
 
 load_plugins(METHODS_GROUP)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from baselines.relaxations.method import NONE
+from baselines.relaxations.partial import PartialCell, PartialCNN, partial_cell
 from baselines.relaxations.rule import CellArchitecture, Edges, Mixture, MixtureRule, Moment
 from conas.cnn.one_shot import mixed_cell
-from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.cnn.one_shot_plain import OneShotCell, PlainOneShotCNN
 from conas.cnn.operations import OPERATIONS
-from conas.cnn.sharing import entry
+from conas.cnn.sharing import Node, entry
 from conas.genotype import Cell, Choice
 from conas.names import unknown
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, highway
@@ -83,7 +84,7 @@ class RelaxedCNN(nn.Module):
         seed: decides the initial weights and architecture.
 
     Raises:
-        ValueError: an operation that does not exist, or none at all.
+        ValueError: an operation that does not exist, or none at all; too few channels for a rule that mixes a part.
     """
 
     def __init__(
@@ -101,7 +102,11 @@ class RelaxedCNN(nn.Module):
         super().__init__()
         _check(operations, OPERATIONS)
         mixed = replace(space, operations=operations)
-        self.network = PlainOneShotCNN(mixed, channels, layers, classes, in_channels, seed=seed)
+        self.network: PlainOneShotCNN = (
+            PlainOneShotCNN(mixed, channels, layers, classes, in_channels, seed=seed)
+            if rule.partial == 1
+            else PartialCNN(rule.partial, mixed, channels, layers, classes, in_channels, seed=seed)
+        )
         self.architecture = Architecture(rule, space, operations, seed)
 
     def forward(self, images: Tensor, at: Moment, generator: torch.Generator) -> Tensor:
@@ -109,9 +114,14 @@ class RelaxedCNN(nn.Module):
         mixtures = self.architecture.mixtures(at, generator)
         before = last = entry(self.network.stem, images)
         for cell in self.network.layers:
-            mixture = mixtures[cell.kind]
-            before, last = last, mixed_cell(cell, before, last, mixture.weighed.flatten(), mixture.computed)
+            before, last = last, _mixed(cell, before, last, mixtures[cell.kind])
         return self.network.classifier(last.value.mean(dim=(2, 3)))
+
+
+def _mixed(cell: OneShotCell, before: Node, last: Node, mixture: Mixture) -> Node:
+    if isinstance(cell, PartialCell):
+        return partial_cell(cell, before, last, mixture)
+    return mixed_cell(cell, before, last, mixture.weighed.flatten(), mixture.computed)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ class OneShotCell(nn.Module):
                 preprocess(widths[1], channels, False, affine=False),
             ]
         )
-        self.operations = nn.ModuleList(
+        self.operations = self._operations(channels)
+
+    def _operations(self, channels: int) -> nn.ModuleList:
+        return nn.ModuleList(
             operation(edge.operation, channels, self.stride(edge.source), affine=False, pool_bn=True)
             for edge in self.edges
         )
@@ -89,9 +92,12 @@ class PlainOneShotCNN(nn.Module):
         for layer in range(layers):
             reduce = layer in reductions(layers)
             channels = 2 * channels if reduce else channels
-            self.cells.append(OneShotCell(self.space, widths, channels, reduce, halve))
+            self.cells.append(self._cell(widths, channels, reduce, halve))
             widths, halve = (widths[1], self.space.nodes * channels), reduce
         self.classifier = nn.Linear(widths[1], classes)
+
+    def _cell(self, widths: tuple[int, int], channels: int, reduce: bool, halve: bool) -> OneShotCell:
+        return OneShotCell(self.space, widths, channels, reduce, halve)
 
     @property
     def layers(self) -> list[OneShotCell]:
