@@ -22,6 +22,9 @@ from baselines import rsws as rsws
 from baselines.enas import coupled as coupled
 from baselines.enas import frozen as frozen
 from baselines.language import awd_lstm as awd_lstm
+from baselines.language import mixture_of_softmaxes as mixture_of_softmaxes
+from baselines.language import nas_cell as nas_cell
+from baselines.language import variational_rhn as variational_rhn
 from baselines.plugins import METHODS_GROUP, load_plugins
 from baselines.relaxations import asap as asap
 from baselines.relaxations import darts as darts

@@ -42,8 +42,8 @@ class WordModel(Protocol):
     def __call__(self, tokens: Tensor, hidden: State, generator: torch.Generator | None = None) -> Run:
         """A pass over a window, tokens (T, B); all randomness is that of ``generator``, there while training."""
 
-    def cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under a pass's outputs."""
+    def cross_entropy(self, outputs: Any, targets: Tensor) -> Tensor:
+        """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under what a pass has ``scored``."""
 
 
 @dataclass(frozen=True)

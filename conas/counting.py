@@ -136,7 +136,7 @@ def any_word_mult_adds(model: nn.Module) -> int:
     any_model: Any = copy.deepcopy(model).to("meta").eval()
     word = torch.zeros(1, 1, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        any_model.cross_entropy(any_model(word, any_model.initial_hidden(1)).outputs, word)
+        any_model.cross_entropy(any_model(word, any_model.initial_hidden(1)).scored, word)
     return counter.get_total_flops() // 2
 
 

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.checks import at_least, rates
 from baselines.language.dropping import Dropping
 from baselines.language.lstm import Hidden, LSTMs
+from baselines.language.tied import Tied
 from baselines.networks import network
 from conas.cnn.operations import default_initialisation
-from conas.rnn.cross_entropy import cross_entropy
 from conas.rnn.language_model import Run
 from conas.settings import setting
 
 _CODE = "Merity et al. (2018), released code, its command for Penn Treebank"
-_INITIAL_RANGE = 0.1
+SPREAD = 0.1
+"""Of the initial embedding."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ LAPTOP = {"drop_words": 0.0, "drop_input": 0.1, "drop_layers": 0.1, "drop_weight
     sizes={"smoke": {"embedding": 16, "units": 24}, "laptop": {"embedding": 100, "units": 150, **LAPTOP}},
     recipe=recipe(),
 )
-class AwdLstm(nn.Module):
+class AwdLstm(Tied):
     """A tied embedding around layers of LSTM.
 
     Args:
@@ -76,12 +77,10 @@ class AwdLstm(nn.Module):
     """
 
     def __init__(self, sizes: AwdLstmSettings, words: int, *, seed: int) -> None:
-        super().__init__()
-        self._rates = sizes
         with default_initialisation(seed):
-            self.embedding = nn.Parameter(torch.empty(words, sizes.embedding).uniform_(-_INITIAL_RANGE, _INITIAL_RANGE))
-            self.bias = nn.Parameter(torch.zeros(words))
+            super().__init__(words, sizes.embedding, SPREAD)
             self.lstms = LSTMs(sizes.embedding, *[sizes.units] * (sizes.layers - 1), sizes.embedding)
+        self._rates = sizes
 
     def initial_hidden(self, batch: int) -> Hidden:
         """Zeros."""
@@ -93,7 +92,3 @@ class AwdLstm(nn.Module):
         x = drop.locked(drop.words(self.embedding, tokens, rates.drop_words), rates.drop_input)
         outputs, after = self.lstms(x, hidden, drop, rates.drop_layers, rates.drop_weights)
         return Run(outputs, drop.locked(outputs, rates.drop_output), after)
-
-    def cross_entropy(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean cross-entropy in nats of the words ``targets``, shape (T, B), under outputs (T, B, embedding)."""
-        return cross_entropy(outputs.flatten(0, 1), self.embedding, self.bias, targets.flatten())

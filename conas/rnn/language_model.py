@@ -6,7 +6,7 @@ tied to the embedding, variational dropout, every weight uniform in +-0.04. Toke
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -67,12 +67,19 @@ class Run(NamedTuple):
 
     ``outputs`` (T, B, size) are the cell's, ``dropped`` the same after the output dropout; ``hidden``
     (B, size) is the last output, detached, from which the next window goes on (truncated back-propagation). Models
-    of other cells carry a `conas.rnn.state.State`, detached too.
+    of other cells carry a `conas.rnn.state.State`, detached too. ``features`` is what their softmax reads where that is
+    not ``dropped``.
     """
 
     outputs: Tensor
     dropped: Tensor
     hidden: State
+    features: Any = None
+
+    @property
+    def scored(self) -> Any:
+        """What the model's ``cross_entropy`` reads."""
+        return self.dropped if self.features is None else self.features
 
 
 class LanguageModel(nn.Module):

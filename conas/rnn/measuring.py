@@ -43,7 +43,7 @@ def _evaluate_any(model: Any, text: Tensor, bptt: int) -> float:
     for tokens, targets in windows(text, bptt):
         run = model(tokens, state)
         state = run.hidden
-        total += float(model.cross_entropy(run.outputs, targets)) * targets.numel()
+        total += float(model.cross_entropy(run.scored, targets)) * targets.numel()
         words += targets.numel()
     return total / words
 

@@ -106,7 +106,7 @@ class BpttTraining:
             return self.captured(self._rate, tokens, targets, *self._forward.draw(epoch, step, dropping))
         self.model.zero_grad(set_to_none=True)
         run = self._forward(epoch, step, tokens, self._hidden, dropping)
-        loss: Tensor = self.model.cross_entropy(run.dropped, targets)
+        loss: Tensor = self.model.cross_entropy(run.scored, targets)
         value = loss.item()
         if math.isfinite(value):
             (loss + self._penalty(run)).backward()
@@ -120,7 +120,7 @@ class BpttTraining:
         assert isinstance(self._forward, PassOnTensors)
         run = self._forward.forward(tokens, self._hidden.clone(), *drawn)
         copy_(self._hidden, run.hidden)
-        loss: Tensor = self.model.cross_entropy(run.dropped, targets)
+        loss: Tensor = self.model.cross_entropy(run.scored, targets)
         yield loss + self._penalty(run), loss
 
     def _trained(self, tokens: Tensor, targets: Tensor, *drawn: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ def test_the_answer_can_be_built(searches, name: str, kind: str) -> None:
     if isinstance(found, Named) and "RNN" in kind:
         words: Any = build(found, 5, seed=0)
         run = words(torch.zeros(2, 3, dtype=torch.long), words.initial_hidden(3), torch.Generator().manual_seed(0))
-        assert words.cross_entropy(run.dropped, torch.zeros(2, 3, dtype=torch.long)).isfinite()
+        assert words.cross_entropy(run.scored, torch.zeros(2, 3, dtype=torch.long)).isfinite()
     elif isinstance(found, Named):
         logits, _ = build(found, (1, 8, 8), 4, seed=0)(torch.randn(2, 1, 8, 8), 0.5, torch.Generator())
         assert logits.shape == (2, 4)
