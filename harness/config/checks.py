@@ -7,7 +7,7 @@ from conas.names import unknown
 from conas.space import SPACES, Space
 from harness.config.grammar import ConfigError
 from harness.config.layers import task_of
-from harness.data import ImageSet, dataset, dataset_names
+from harness.data import ImageSet, dataset, dataset_names, is_own
 
 if TYPE_CHECKING:
     from harness.config.load import Config, ImageConfig
@@ -24,6 +24,8 @@ def check(config: "Config") -> None:
     """
     _space(config)
     _search_dataset(config)
+    if config.name is not None and not any(map(is_own, filter(None, (config.dataset, config.search_dataset)))):
+        raise ConfigError(f"name={config.name} is for texts of your own (dataset=text), not for {config.dataset}")
     try:
         method(config.method).check(SPACES[config.space], config.settings)
     except ValueError as error:

@@ -36,6 +36,7 @@ from harness.config.schema import (
     TextRelaxed,
     TextTraining,
 )
+from harness.data import is_own
 
 __all__ = [
     "Config",
@@ -61,7 +62,8 @@ Folder = Annotated[str, AfterValidator(os.path.expanduser)]
 class Config(Section):
     """The whole configuration of a run.
 
-    ``search`` holds the settings of the method; ``typed`` what a person said, as words ``NAME=VALUE``.
+    ``search`` holds the settings of the method; ``typed`` what a person said, as words ``NAME=VALUE``. ``name`` tells
+    texts of one's own from one another.
     """
 
     dataset: str
@@ -71,6 +73,7 @@ class Config(Section):
     variant: str | None
     search_dataset: str | None
     search_seed: Annotated[int, Field(ge=0, lt=2**31)] | None
+    name: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] | None = later(None)
     space: str
     device: str
     threads: Count
@@ -150,6 +153,8 @@ class Config(Section):
         updates: Values = {name: value for name, value in self.updates.items() if not name.startswith(theirs)}
         updates["seed"] = self.seed if self.search_seed is None else self.search_seed
         dataset = self.search_dataset or self.dataset
+        if not is_own(dataset):
+            updates.pop("name", None)
         return load({**updates, **self._choices(), "dataset": dataset, "search_dataset": None}, has_final=False)
 
     def _choices(self) -> Values:

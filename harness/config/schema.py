@@ -116,11 +116,16 @@ class ImageFinal(Section):
 
 
 class TextInput(Section):
-    """How many words of each split are used, from its start (None: all)."""
+    """How many words of each split are used, from its start (None: all).
+
+    ``vocabulary``: so many words, the most frequent ones of the whole training split; all others are ``<unk>``. None:
+    every word.
+    """
 
     train_limit: Count | None
     validation_limit: Count | None
     test_limit: Count | None
+    vocabulary: Annotated[int, Field(ge=2)] | None = later(None)
 
 
 class TextDropout(Section):

@@ -3,7 +3,7 @@
 from harness.data.augment import POLICIES, Augmenter, normalise
 from harness.data.files import DataError, FileRecord, Provenance
 from harness.data.images import ImageData, Images, load_images, search_split, take
-from harness.data.registry import DATASETS, ImageSet, TextSet, dataset, dataset_names
+from harness.data.registry import DATASETS, ImageSet, TextSet, dataset, dataset_names, is_own
 from harness.data.text import TextData, load_text
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "TextSet",
     "dataset",
     "dataset_names",
+    "is_own",
     "load_images",
     "load_text",
     "normalise",

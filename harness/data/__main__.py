@@ -6,13 +6,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
 from conas.refusal import Refused
 from harness.config.load import load
 from harness.console.places import add_data_dir
-from harness.data import DataError, ImageSet, Provenance, dataset, dataset_names, load_images, load_text
+from harness.data import DataError, ImageSet, Provenance, dataset, dataset_names, is_own, load_images, load_text
 from harness.data.packed import pack
 from harness.records.files import write_atomic
 from harness.training.image.one_shot import searched
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fetch(chosen: argparse.Namespace) -> int:
     """Fetch data sets, one line each."""
     failed = False
-    for name in chosen.dataset or dataset_names():
+    for name in chosen.dataset or filterfalse(is_own, dataset_names()):
         try:
             found = _load(name, chosen)
         except DataError as error:

@@ -28,8 +28,8 @@ class Layout:
 
     Attributes:
         folder: the usual sub-folder of ``data_dir``; downloads go there.
-        files: the digest (``algorithm:hexadecimal``) of each file's content by its name. A file may also lie there as
-            ``name.gz``, compressed in any way: the digest is that of the unpacked content.
+        files: the digest (``algorithm:hexadecimal``) of each file's content by its name, empty if none is published. A
+            file may also lie there as ``name.gz``, compressed in any way: the digest is that of the unpacked content.
         remotes: the downloads that bring these files.
         elsewhere: folders outside ``data_dir`` that are tried last.
     """
@@ -123,8 +123,8 @@ class Files:
 
     def _check(self, path: Path, name: str, content: bytes) -> None:
         expected = self.digests[name]
-        found = digest(content, expected.partition(":")[0])
-        if found != expected and not self.allow_subset:
+        found = digest(content, expected.partition(":")[0] or "sha256")
+        if expected and found != expected and not self.allow_subset:
             leave = "" if self.allow_subset is None else ", or use it as it is with allow_subset=true"
             raise DataError(
                 f"{self.dataset}: {path} is not the published file ({found} instead of {expected}): it is damaged, cut "
@@ -165,6 +165,8 @@ def open_files(
     if archives:
         _unpack(dataset, archives, folder)
     missing = _missing(folder, layout)
+    if missing and not layout.remotes:
+        raise DataError(f"{dataset}: {folder} has no {' and no '.join(missing)} (set data_dir to where they are)")
     if missing and offline:
         raise DataError(_where_to_put(dataset, layout, folder, missing))
     if missing:

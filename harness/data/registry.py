@@ -50,12 +50,14 @@ class TextSet:
         read: returns the words of the splits ``train``, ``valid`` and ``test``, with ``<eos>`` at the end of each line.
         counts: the published number of tokens of each split, and of ``words`` in the vocabulary; empty if it may vary.
         layout: the files; None for a text that ships with an installed package.
+        own: it is the user's: nothing is published about it, and what the training split lacks is ``<unk>``.
     """
 
     name: str
     read: TextReader
     counts: Mapping[str, int] = field(default_factory=dict)
     layout: Layout | None = None
+    own: bool = False
 
 
 DataSet = ImageSet | TextSet
@@ -82,12 +84,12 @@ def image_set(
 
 
 def text_set(
-    name: str, *, counts: Mapping[str, int] | None = None, layout: Layout | None = None
+    name: str, *, counts: Mapping[str, int] | None = None, layout: Layout | None = None, own: bool = False
 ) -> Callable[[TextReader], TextReader]:
     """Register the decorated reader as the text ``name``."""
 
     def register(read: TextReader) -> TextReader:
-        DATASETS[name] = TextSet(name, read, counts or {}, layout)
+        DATASETS[name] = TextSet(name, read, counts or {}, layout, own)
         return read
 
     return register
@@ -102,6 +104,11 @@ def dataset(name: str) -> DataSet:
     if name not in dataset_names():
         raise DataError(unknown("data set", name, DATASETS))
     return DATASETS[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether a data set is the user's own text."""
+    return getattr(dataset(name), "own", False)
 
 
 def dataset_names() -> list[str]:

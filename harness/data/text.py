@@ -12,6 +12,7 @@ from harness.data.files import DataError, Files, Provenance, Say, open_files
 from harness.data.registry import TextSet, dataset
 
 _SPLITS = ("train", "valid", "test")
+UNKNOWN, END = "<unk>", "<eos>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,23 @@ class TextData:
                 raise ValueError(f"a limit of {limit} tokens leaves none of the {split} split")
         return replace(self, **{split: getattr(self, split)[:limit] for split, limit in limits.items()})
 
+    def frequent(self, words: int | None) -> "TextData":
+        """The text with only the words that its training split has most often, ``words`` of them (None: all).
+
+        All others become ``<unk>``, which is one of them, as ``<eos>`` is; of words as frequent, the first ones stay.
+        """
+        if words is None or words >= len(self.vocabulary):
+            return self
+        counts = torch.bincount(self.train, minlength=len(self.vocabulary))
+        unknown = self.vocabulary.index(UNKNOWN)
+        counts[[unknown, self.vocabulary.index(END)]] = len(self.train) + 1
+        kept = counts.argsort(descending=True, stable=True)[:words].sort().values
+        numbers = torch.full((len(self.vocabulary),), int((kept == unknown).nonzero()))
+        numbers[kept] = torch.arange(words)
+        train, valid, test = (numbers[getattr(self, split)] for split in _SPLITS)
+        names = tuple(self.vocabulary[word] for word in kept.tolist())
+        return replace(self, train=train, valid=valid, test=test, vocabulary=names)
+
 
 def load_text(name: str, data_dir: str | Path | None, offline: bool = False, say: Say = print) -> TextData:
     """The text ``name``, from ``data_dir`` or its usual sub-folder, downloaded if missing. Words are numbered in the
@@ -53,6 +71,9 @@ def load_text(name: str, data_dir: str | Path | None, offline: bool = False, say
     files = open_files(name, entry.layout, data_dir, allow_subset=None, offline=offline, say=say)
     words = _read(entry, files)
     numbers = {word: number for number, word in enumerate(dict.fromkeys(words["train"]))}
+    if entry.own:
+        numbers.setdefault(UNKNOWN, len(numbers))
+        words = {split: [word if word in numbers else UNKNOWN for word in words[split]] for split in _SPLITS}
     splits = {split: _encode(name, words[split], numbers) for split in _SPLITS}
     counts = {split: len(tokens) for split, tokens in splits.items()} | {"words": len(numbers)}
     _compare(entry, files, counts)

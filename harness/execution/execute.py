@@ -19,6 +19,7 @@ from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
+from harness.data import is_own
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, weights_sha256
@@ -33,8 +34,8 @@ from harness.training.faults import told
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
-_DECIDES_SEARCH = {"dataset", "method", "seed", "space", "threads", "numerics", "allow_subset", "data", "search"}
-_DECIDES_SEARCH |= {"oneshot", "measure", "alone", "relaxed"}
+_DECIDES_SEARCH = {"dataset", "name", "method", "seed", "space", "threads", "numerics", "allow_subset", "data"}
+_DECIDES_SEARCH |= {"search", "oneshot", "measure", "alone", "relaxed"}
 
 _STAGE = "final"
 
@@ -51,6 +52,8 @@ def execute(config: Config, reporter: Reporter) -> Record:
     with folder.claim():
         earlier = _earlier(folder, reporter)
         if earlier is not None and earlier.status == "done":
+            if is_own(config.dataset):
+                load_task(config)  # refuses another text of the same name
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
         make_deterministic(config.threads)

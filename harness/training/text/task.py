@@ -1,6 +1,7 @@
 """Text: data and language models; the trainings lie beside this module."""
 
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ from conas.seeds import derive, generator
 from conas.space import space
 from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
-from harness.data import TextData, load_text
+from harness.data import TextData, is_own, load_text
+from harness.records.own_texts import refuse_another
 from harness.training.environment import device
 from harness.training.work import Work
 
@@ -30,6 +32,7 @@ class TextTask:
 
     Raises:
         ConfigError: the space is not recurrent, or a split is too short for its columns.
+        AnotherText: the name of a text of one's own stood for another one before.
     """
 
     name = "text"
@@ -39,8 +42,11 @@ class TextTask:
         self.space = space(config.space)
         self.device = device(config.device)
         self.source = data or _load(config.dataset, config.data_dir, config.offline)
+        if is_own(config.dataset):
+            refuse_another(Path(config.runs_dir), config.name, self.content)
         limits = config.data
-        self.data = self.source.head(limits.train_limit, limits.validation_limit, limits.test_limit)
+        frequent = self.source.frequent(limits.vocabulary)
+        self.data = frequent.head(limits.train_limit, limits.validation_limit, limits.test_limit)
         self.words = len(self.data.vocabulary)
         _check(config, self.data)
         measure = config.measure
