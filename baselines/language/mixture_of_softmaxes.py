@@ -57,7 +57,7 @@ class MixtureSettings:
     settings=MixtureSettings,
     sizes={
         "smoke": {"embedding": 12, "units": 24, "last": 16, "experts": 3},
-        "laptop": {"embedding": 70, "units": 140, "last": 90, "experts": 5, "drop_latent": 0.1, **LAPTOP},
+        "laptop": {"embedding": 50, "units": 140, "last": 90, "experts": 3, "drop_latent": 0.1, **LAPTOP},
     },
     recipe=recipe(
         epochs={"value": 1000, "source": _CODE},

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from conas import means
 from conas.rnn.language_model import Drops, FinalRNN, Run
+from conas.rnn.measuring import perplexity
 from conas.rnn.state import State, copy_, zero_
 from conas.rnn.text_windows import Lengths, batchify, regularisation, window
 from conas.torch_seeds import torch_generator
@@ -146,6 +147,10 @@ class BpttTraining:
 
     def _dropping(self, epoch: int, step: int) -> torch.Generator:
         return torch_generator(self._seed, "dropout", epoch, step, device=str(self._text.device))
+
+    def tell(self, loss: float) -> str:
+        """A mean loss as it is known for texts."""
+        return f"perplexity {perplexity(loss):.1f}"
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """The figures to record after an epoch."""

@@ -28,7 +28,10 @@ class DivergedError(RuntimeError):
 
 
 class Trainee(Protocol):
-    """Something to train for ``epochs`` epochs of ``steps(epoch)`` steps."""
+    """Something to train for ``epochs`` epochs of ``steps(epoch)`` steps.
+
+    One whose loss is better known by another name has a method ``tell(loss) -> str`` for the progress bar.
+    """
 
     epochs: int
 
@@ -101,7 +104,7 @@ def fit(
     with reporter.bar(stage, total, done) as bar:
         while (to_the_limit or progress.epoch < trainee.epochs) and (seconds is None or clock.spent() < seconds):
             steps.make()
-            bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}")
+            bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}{steps.told()}")
             if steps.ended():
                 row = _finish_epoch(trainee, stage, progress)
                 metrics.append(row)
@@ -153,6 +156,12 @@ class _Steps:
             self._unread.append(loss)
         if len(self._unread) == _UNREAD:
             self.read()
+
+    def told(self) -> str:
+        """The mean loss of the epoch so far, as the trainee tells it; nothing as long as none is read."""
+        read = self._progress.step - len(self._unread)
+        tell = getattr(self._trainee, "tell", "loss {:.3f}".format)
+        return f", {tell(self._progress.loss_sum / read)}" if read > 0 else ""
 
     def read(self) -> None:
         """Wait for the losses of all steps.

@@ -16,7 +16,7 @@ from conas.rnn.text_windows import batchify
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from harness.config.load import Config, ConfigError, load, merge, nest
-from harness.console.progress import Reporter
+from harness.console.progress import Bar, Reporter
 from harness.estimates.run import estimate
 from harness.execution.execute import execute
 from harness.records.checkpoint import Checkpoints
@@ -322,3 +322,24 @@ def test_a_decaying_rate_and_no_averaging(tiny: Configure) -> None:
     for epoch in range(3):
         stall(trainee, epoch)
     assert isinstance(trainee._optimizer, torch.optim.SGD)
+
+
+class Noting(Reporter):
+    """Keeps the notes beside a bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def bar(self, title: str, total: int, done: int = 0) -> Bar:
+        bar = super().bar(title, total, done)
+        step = bar.step
+        bar.step = lambda steps=1, note="": (self.notes.append(note), step(steps, note))[1]  # type: ignore[method-assign]
+        return bar
+
+
+def test_progress_tells_the_perplexity_of_the_epoch_so_far(tiny: Configure, tmp_path: Path) -> None:
+    trainee, reporter = FinalTraining(load_task(tiny({"final": {"epochs": 1}})), CELL), Noting()
+    progress = fit(trainee, "final", Checkpoints(tmp_path, "test", print), Metrics(tmp_path / "m.jsonl"), reporter)
+    assert len(reporter.notes) == trainee.steps(0)
+    assert reporter.notes[-1] == f"epoch 1/1, perplexity {perplexity(progress.history[0]['train_loss']):.1f}"
