@@ -1,6 +1,7 @@
 """Dropout of a language model, all of it drawn from one generator in the order of the calls."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -32,12 +33,13 @@ class Dropping:
         """A window (T, B, size) under one mask (B, size) for all its words."""
         return self(x, rate, 1, *x.shape[1:])
 
-    def words(self, table: Tensor, tokens: Tensor, rate: float) -> Tensor:
-        """The rows of ``table`` (words, size) for ``tokens`` (T, B), whole words dropped wherever they stand."""
-        ones = table.new_ones(len(table), 1)
-        return table[tokens] * self(ones, rate)[tokens]
+    def words(self, table: Tensor, tokens: Tensor, rate: float, apart: bool = False) -> Tensor:
+        """The rows of ``table`` (words, size) for ``tokens`` (T, B), whole words dropped wherever they stand.
 
-    def words_of_columns(self, table: Tensor, tokens: Tensor, rate: float) -> Tensor:
-        """As `words`, but every column of text drops words of its own."""
-        ones = table.new_ones(len(table), tokens.shape[1])
-        return table[tokens] * self(ones, rate)[tokens, torch.arange(tokens.shape[1], device=tokens.device), None]
+        ``apart``: every column of text drops words of its own.
+        """
+        embedded, columns = F.embedding(tokens, table), tokens.shape[1]
+        if self._generator is None or not rate:
+            return embedded
+        factors = self(table.new_ones(len(table), columns if apart else 1), rate).expand(-1, columns)
+        return embedded * factors[tokens, torch.arange(columns, device=tokens.device), None]

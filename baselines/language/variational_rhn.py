@@ -101,7 +101,7 @@ class VariationalRhn(Tied):
     def forward(self, tokens: Tensor, hidden: Tensor, generator: torch.Generator | None = None) -> Run:
         """A pass over a window, tokens (T, B)."""
         rates, drop = self._rates, Dropping.of(self.training, generator)
-        x = drop.locked(drop.words_of_columns(self.embedding, tokens, rates.drop_words), rates.drop_input)
+        x = drop.locked(drop.words(self.embedding, tokens, rates.drop_words, apart=True), rates.drop_input)
         keep, state, states = drop(torch.ones_like(hidden), rates.drop_state), hidden, []
         for word in x @ self.input:
             state = self._step(word, state, keep)

@@ -19,10 +19,10 @@ TABLE = Table(
         "The paper states means over five seeds but no spread; its figures are taken as exact.",
         "The paper searched on TITAN X (its own rows), GTX 1080Ti (ENAS, random search, DARTS) and Tesla P100 (ASHA, "
         "RSWS); device-days of other devices do not compare.",
-        "What is published of the NAS cell's training does not suffice to repeat it: two layers, as wide as makes 25 million "
-        "parameters, are trained by the recipe of DARTS.",
+        "What is published of the NAS cell's training does not suffice to repeat it: two layers, as wide as makes 25 "
+        "million parameters, are trained by the recipe of DARTS.",
         "ENAS's released code has 22.0 million parameters at its width of 748 units, where the paper prints 24.",
-        "Rows with the recipe of AWD-LSTM train the same networks and cells as AWD-LSTM was trained, with its finetuning. "
+        "Rows with the recipe of AWD-LSTM train the same networks and cells as AWD-LSTM was trained, finetuning included. "
         "Searched cells keep DARTS' dropout of states, for they lack the weights that AWD-LSTM drops.",
         "DARTS by its formula repairs two faults of the released code, which the authors' rerun has.",
     ),
