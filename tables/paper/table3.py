@@ -22,7 +22,7 @@ TABLE = Table(
         "What is published of the NAS cell's training does not suffice to repeat it: two layers, as wide as makes 25 "
         "million parameters, are trained by the recipe of DARTS.",
         "ENAS's released code has 22.0 million parameters at its width of 748 units, where the paper prints 24.",
-        "Rows with the recipe of AWD-LSTM train the same networks and cells as AWD-LSTM was trained, finetuning included. "
+        "Rows with the recipe of AWD-LSTM train the same networks and cells as AWD-LSTM was trained, with finetuning. "
         "Searched cells keep DARTS' dropout of states, for they lack the weights that AWD-LSTM drops.",
         "DARTS by its formula repairs two faults of the released code, which the authors' rerun has.",
     ),
