@@ -94,5 +94,5 @@ def test_a_run_on_ones_own_text_and_another_text_under_its_name(folder: Path, tm
     shutil.copytree(folder, tmp_path / "other")
     (tmp_path / "other" / "test.txt").write_text("1 2 3 " * 50)
     assert other.key == config.key
-    with pytest.raises(Refused, match=r"name=sevens is another text in .* give this one a name of its own"):
+    with pytest.raises(Refused, match=r"name=sevens is another text in .* \(give this one a name of its own"):
         execute(other, Reporter())
