@@ -1,4 +1,9 @@
-"""AWD-LSTM (Merity et al., 2018), the row "LSTM + DropConnect" of Table 3."""
+"""AWD-LSTM (Merity et al., 2018), the row "LSTM + DropConnect" of Table 3.
+
+Three layers of LSTM whose recurrent weights are dropped, with a tied embedding, trained by SGD until the validation
+loss stalls, by averaged SGD from then on, and once more from the best weights on. Departures from the released code: a
+window is at most 20 rows longer than it should be, and an epoch ends with the text's last row.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

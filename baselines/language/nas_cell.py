@@ -1,4 +1,8 @@
-"""The recurrent cell that Zoph & Le (2017) found, the row "NAS" of Table 3: it has two states and eight gates."""
+"""The recurrent cell that Zoph & Le (2017) found, the row "NAS" of Table 3: it has two states and eight gates.
+
+The cell is that of the authors' code (TensorFlow's NASCell). How many layers their language model has, how wide it is
+and how it was trained is not known here for certain: all that is marked as an assumption.
+"""
 
 from dataclasses import dataclass
 

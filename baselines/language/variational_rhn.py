@@ -1,4 +1,9 @@
-"""The variational recurrent highway network (Zilly et al., 2017), a row of Table 3."""
+"""The variational recurrent highway network (Zilly et al., 2017), a row of Table 3.
+
+One recurrent layer that moves its state ten times for every word, by weights of their own, under masks that stay for a
+window. Departures from the released code, which adds up the losses of a window's words: learning rate, clipping and
+weight decay are those of their mean; the weight decay is not clipped; the text's last window is shorter, not left out.
+"""
 
 from dataclasses import dataclass
 

@@ -57,7 +57,9 @@ def accepted(chosen: dict[str, str], name: str, default: Any) -> Any:
                 return value
         except ConfigError:
             continue
-    assert name in {"space", "name", "search.t", "search.oracle", "search.operations"}, "the others may have another value"
+    assert name in {"space", "name", "search.t", "search.oracle", "search.operations"}, (
+        "the others may have another value"
+    )
     return default
 
 
