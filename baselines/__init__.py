@@ -10,8 +10,10 @@ from baselines import comex as comex
 from baselines import conas as conas
 from baselines import fixed as fixed
 from baselines import fourier_search as fourier_search
+from baselines import ghn as ghn
 from baselines import harmonica as harmonica
 from baselines import local_search as local_search
+from baselines import pnas as pnas
 from baselines import proxylessnas_net as proxylessnas_net
 from baselines import proxylessnas_r as proxylessnas_r
 from baselines import pyramidnet as pyramidnet
@@ -19,6 +21,7 @@ from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import regularised_evolution as regularised_evolution
 from baselines import rsws as rsws
+from baselines import zero_cost as zero_cost
 from baselines.enas import coupled as coupled
 from baselines.enas import frozen as frozen
 from baselines.language import awd_lstm as awd_lstm

@@ -1,8 +1,9 @@
-"""Small networks that predict losses from bits, several at once: what PNAS and BANANAS choose by."""
+"""Small networks that predict losses, several at once: what PNAS and BANANAS choose by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conas.seeds import generator
-from conas.space import Alpha
 from conas.torch_seeds import torch_generator
 
 Array = NDArray[np.float64]
+_TOGETHER = 4096
+"""Strings predicted at a time, to save memory."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Shape:
 
 
 class Ensemble:
-    """Networks of one `Shape`, fitted to the finite ones of ``losses``, shape (k,), of ``alphas``, shape (k, n).
+    """Networks of one `Shape`, fitted to the finite ones of ``losses``, shape (k,), of the rows of ``inputs``,
+    shape (k, n): bits, or what is made of them.
 
     Args:
         names: with ``seed``, they decide all that is random.
@@ -46,24 +49,25 @@ class Ensemble:
         ValueError: no finite loss.
     """
 
-    def __init__(self, shape: Shape, alphas: Alpha, losses: Array, seed: int, *names: str | int) -> None:
+    def __init__(self, shape: Shape, inputs: NDArray[Any], losses: Array, seed: int, *names: str | int) -> None:
         finite = np.isfinite(losses)
         if not finite.any():
             raise ValueError(f"none of {len(losses)} losses is finite: nothing to learn from")
         known = losses[finite]
         self._centre = float(np.median(known))
         self._scale = float(np.abs(known - self._centre).mean()) or 1.0
-        self._layers = _initial(shape, alphas.shape[1], torch_generator(seed, "ensemble", *names))
-        bits, targets = _tensor(alphas[finite]), _tensor((known - self._centre) / self._scale)
-        self._fit(shape, bits, targets, generator(seed, "ensemble data", *names))
+        self._layers = _initial(shape, inputs.shape[1], torch_generator(seed, "ensemble", *names))
+        known_inputs, targets = _tensor(inputs[finite]), _tensor((known - self._centre) / self._scale)
+        self._fit(shape, known_inputs, targets, generator(seed, "ensemble data", *names))
 
-    def predict(self, alphas: Alpha) -> Array:
-        """Losses, shape (members, k), of the encoders ``alphas``, shape (k, n)."""
+    def predict(self, inputs: NDArray[Any]) -> Array:
+        """Losses, shape (members, k), of the rows of ``inputs``, shape (k, n)."""
+        members = len(self._layers[0][0])
         with torch.no_grad():
-            outputs = self._forward(_tensor(alphas).expand(len(self._layers[0][0]), -1, -1))
-        return self._centre + self._scale * outputs.numpy()
+            parts = [self._forward(part.expand(members, -1, -1)) for part in _tensor(inputs).split(_TOGETHER)]
+        return self._centre + self._scale * torch.cat(parts, dim=1).numpy()
 
-    def _fit(self, shape: Shape, bits: Tensor, targets: Tensor, rng: np.random.Generator) -> None:
+    def _fit(self, shape: Shape, inputs: Tensor, targets: Tensor, rng: np.random.Generator) -> None:
         size = max(1, round(shape.share * len(targets)))
         own = np.stack([rng.permutation(len(targets))[:size] for _ in range(shape.members)])
         adam = torch.optim.Adam([x for layer in self._layers for x in layer], shape.lr, betas=(0.9, 0.99))
@@ -71,7 +75,7 @@ class Ensemble:
             order = torch.from_numpy(rng.permuted(own, axis=1))
             for rows in order.split(shape.batch, dim=1):
                 adam.zero_grad()
-                (self._forward(bits[rows]) - targets[rows]).abs().mean(dim=1).sum().backward()
+                (self._forward(inputs[rows]) - targets[rows]).abs().mean(dim=1).sum().backward()
                 adam.step()
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -94,5 +98,5 @@ def _initial(shape: Shape, inputs: int, rng: torch.Generator) -> list[tuple[Tens
     return layers
 
 
-def _tensor(array: NDArray) -> Tensor:
+def _tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.asarray(array, dtype=np.float64))

@@ -150,6 +150,50 @@ class StandAlone(Question[float]):
 
 
 @dataclass(frozen=True)
+class Untrained(Question[Oracle]):
+    """Minus the ``score`` of every sub-network's network as it is before any training.
+
+    Attributes:
+        score: its name, such as those of `baselines.scores`.
+        images: that the networks see.
+    """
+
+    name: ClassVar[str] = "untrained"
+    score: str
+    images: int
+
+    def made_up(self, oracle: MadeUpOracle) -> Oracle:
+        """Made-up losses."""
+        return oracle
+
+
+@dataclass(frozen=True)
+class Hypernet(Question[Oracle]):
+    """Train a graph hypernetwork; the losses of sub-networks with the weights that it predicts are the oracle.
+
+    Attributes:
+        policy: draws the sub-network of every minibatch; it does not learn.
+        units: of each vertex.
+        rounds: of messages between the vertices, each forth and back.
+        lr: learning rate of Adam at the start.
+    """
+
+    name: ClassVar[str] = "hypernet"
+    policy: Policy
+    units: int
+    rounds: int
+    lr: float
+
+    def identity(self) -> dict[str, Any]:
+        """The policy's identity, and the hypernetwork."""
+        return {**self.policy.identity(), "units": self.units, "rounds": self.rounds, "lr": self.lr}
+
+    def made_up(self, oracle: MadeUpOracle) -> Oracle:
+        """Made-up losses."""
+        return oracle
+
+
+@dataclass(frozen=True)
 class Rule(ABC):
     """How a relaxation is trained with its architecture, described: a frozen dataclass, part of its identity."""
 

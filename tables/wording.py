@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.config.assumptions import assumptions
+from tables.predicted import rankings
 from tables.published import published
 from tables.recovered import left_open
 from tables.runs import Runs
@@ -86,6 +87,7 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
         _counts(runs.statuses(table.name), runs),
         *table.notes,
         *left_open(runs, table.name),
+        *rankings(runs, table.name),
         *_assumed(table, runs),
     )
 

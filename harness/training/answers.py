@@ -48,6 +48,8 @@ class Answering:
         training: makes the training from the task and the question: a `Training`, or a plain `Trainee` where the
             problem reads the answer among its metrics.
         work: what the training computes, from the task and the question.
+        measuring: what measuring one sub-network computes, from the task, the question and whether it is on all of the
+            validation set.
         stage: the name of its folder and of its rows among the metrics. That of a one-shot model is ``supernet``, since
             the first records call it so.
         section: the group of settings that it reads, which is part of its identity.
@@ -55,6 +57,7 @@ class Answering:
 
     training: Callable[[Any, Any], Any]
     work: Callable[[Any, Any], Sequence[Work]]
+    measuring: Callable[[Any, Any, bool], Sequence[Work]]
     stage: str
     section: str
 
@@ -65,7 +68,8 @@ Class = TypeVar("Class", bound=type[Any])
 
 
 def answers(question: type[Question[Any]], task: str, stage: str, section: str) -> Callable[[Class], Class]:
-    """Register a class of trainings, ``Class(task, question)`` with a static method ``work(task, question)``.
+    """Register a class of trainings, ``Class(task, question)`` with a static method ``work(task, question)``, and with
+    ``measuring(task, question, whole)`` where its sub-networks are not measured as those of a one-shot model are.
 
     Args:
         question: the kind of question that it answers.
@@ -79,10 +83,15 @@ def answers(question: type[Question[Any]], task: str, stage: str, section: str) 
     def register(training: Class) -> Class:
         if (task, question) in _ANSWERS:
             raise ValueError(f"{task} answers {question.name} already")
-        _ANSWERS[task, question] = Answering(training, training.work, stage, section)
+        measuring = getattr(training, "measuring", _as_one_shot)
+        _ANSWERS[task, question] = Answering(training, training.work, measuring, stage, section)
         return training
 
     return register
+
+
+def _as_one_shot(task: Any, question: Question[Any], whole: bool) -> Sequence[Work]:
+    return task.measuring(whole)
 
 
 def answering(task: str, question: type[Question[Any]]) -> Answering:

@@ -28,7 +28,6 @@ TABLE = Table(
         f"{names.GHN} published no architecture that could be trained.",
         "RSWS, ASHA and random search run as their authors published them (eight operations, 1 - top-1 accuracy); "
         "with the same space and measure, in the five operations and by the cross-entropy that CoNAS has.",
-        "Best of m, regularised evolution and BANANAS have CoNAS's one-shot model and as many measurements of it.",
     ),
     claims=(
         *(Order(ERROR, names.CONAS, other, "section 4.1") for other in (*_RSWS, names.DARTS)),

@@ -19,7 +19,18 @@ from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
 
 FIGURE2 = space("cnn-figure2")
-DIVERGING = ["best_of_m", "rsws", "random_search", "asha", "regularised_evolution", "bananas", "bocs", "combo", "comex"]
+DIVERGING = [
+    "best_of_m",
+    "rsws",
+    "random_search",
+    "asha",
+    "regularised_evolution",
+    "bananas",
+    "pnas",
+    "bocs",
+    "combo",
+    "comex",
+]
 
 
 def problem(name: str = "cnn-figure2", s: int = 6, seed: int = 0, noise: float = 0.0) -> SyntheticProblem:

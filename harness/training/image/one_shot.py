@@ -94,9 +94,12 @@ class ImageMeasurer:
         number = None if whole else draw
         if number not in self._measurers:
             self._measurers = {kept: old for kept, old in self._measurers.items() if kept in (None, 0)}
-            how = self._task.config.measure
-            self._measurers[number] = measurer(self._model, self._batches(number), how.bn, how.quantity)
+            self._measurers[number] = self._losses(self._batches(number))
         return self._measurers[number].losses(alphas)
+
+    def _losses(self, batches: list[Batch]) -> Losses:
+        how = self._task.config.measure
+        return measurer(self._model, batches, how.bn, how.quantity)
 
     def _batches(self, draw: int | None) -> list[Batch]:
         task, measure = self._task, self._task.config.measure

@@ -1,0 +1,195 @@
+"""PNAS's search (Liu et al., 2018a): cells grow node by node, and a surrogate picks which grown cells are measured.
+
+The cells of one node are measured; then, again and again, the best ones are grown by a node in every way, an ensemble
+of small networks that learned all losses so far predicts those of the grown ones, and the most promising are measured.
+The answer is the best whole cell. What is otherwise here: the one-shot model answers, and nothing is trained alone. The
+nodes of all cells are filled in turn, since a normal and a reduction cell are searched, not one cell for both. A node
+reads ``inputs`` distinct nodes, through one operation each; where every edge has exactly one operation, edges are
+decided one after the other. A network that is not whole yet is measured as it would be built: with the repair operation
+in what is left. The surrogates are perceptrons on what is counted, instead of on learned embeddings that are averaged.
+A level gets an equal share of the measurements that are left, where Liu et al. take 256.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from baselines import checks
+from baselines.best_of_m import BestOfMSettings
+from baselines.checks import ASSUMPTION, LIU, at_least
+from baselines.ensemble import Array, Ensemble, Shape
+from baselines.ranking import best, diverged, ranked
+from baselines.registry import Method, register
+from conas.problem import Cost, Outcome, Problem
+from conas.questions import OneShot
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.settings import setting
+from conas.space import Alpha, Space
+
+PNAS = f"{ASSUMPTION}: as remembered of Liu et al. (2018a)"
+Bits = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A node to be filled, or an edge to be decided.
+
+    Attributes:
+        ways: the bits that are on, for each way to do it.
+        left: the bits that are on if it is left to the repair rule.
+    """
+
+    ways: list[Bits]
+    left: Bits
+
+
+@dataclass(frozen=True)
+class PnasSettings(BestOfMSettings):
+    """As many measurements as CoNAS's, over all levels, and the surrogate.
+
+    Attributes:
+        inputs: inputs per node.
+        grown: cells that are grown in every way, at most, on a level; of more, those with the least losses.
+        members: networks of the ensemble.
+        share: of the measurements, what each of them learns from.
+        width: units of their hidden layer.
+        epochs: each learns, on each level anew.
+        batch: measurements of a step.
+        lr: Adam's.
+    """
+
+    inputs: int = setting(2, f"{LIU}: two inputs per node, one in the recurrent cell; also of Liu et al. (2018a)")
+    grown: int = setting(256, PNAS)
+    members: int = setting(5, PNAS)
+    share: float = setting(0.8, PNAS)
+    width: int = setting(100, PNAS)
+    epochs: int = setting(150, f"{ASSUMPTION}: as BANANAS; the paper trains an LSTM or a perceptron")
+    batch: int = setting(32, f"{ASSUMPTION}: as BANANAS")
+    lr: float = setting(0.01, f"{ASSUMPTION}: as BANANAS")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, self, "inputs", "grown", "members", "width", "epochs", "batch")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share} (allowed: more than 0, up to 1)")
+        if not self.lr > 0:
+            raise ValueError(f"lr is {self.lr} (allowed: any positive number)")
+
+    @property
+    def shape(self) -> Shape:
+        """The ensemble's."""
+        return Shape(self.members, 1, self.width, self.share, self.epochs, self.batch, self.lr)
+
+
+def search(problem: Problem, seed: int, settings: PnasSettings) -> Outcome:
+    """The whole cell with the least measured loss.
+
+    Raises:
+        NothingFinite: every whole cell diverged, or every cell of a level before.
+    """
+    space = problem.space
+    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    every = levels(space, settings.inputs)
+    known, losses = np.empty((0, space.n), dtype=np.int8), np.empty(0)
+    cells: list[Bits] = [()]
+    found: list[dict[str, Any]] = []
+    for number, level in enumerate(every):
+        size = (settings.m - len(losses)) // (len(every) - number)
+        grown = [cell + way for cell, way in product(cells, level.ways)]
+        alphas = _built(space, grown, every[number + 1 :])
+        predicted = _predicted(space, known, losses, alphas, seed, settings)
+        picked = np.argsort(predicted, kind="stable")[:size]
+        measured = oracle.measure(alphas[picked])
+        known, losses = np.concatenate([known, alphas[picked]]), np.concatenate([losses, measured])
+        cells = [grown[picked[place]] for place in ranked(measured)[: settings.grown]]
+        found.append(_facts(len(grown), predicted[picked], measured))
+    winner = len(losses) - len(measured) + best(measured)
+    details = {"alpha": space.format(known[winner]), "loss": float(losses[winner]), "levels": found}
+    return Outcome(space.build(known[winner]), details | {"diverged": diverged(losses)})
+
+
+def levels(space: Space, inputs: int) -> list[Level]:
+    """By what cells grow: a node of every cell, then the next one of every cell; in an exclusive space edge by edge."""
+    if space.exclusive:
+        repair = space.operations.index(space.repair_operation)
+        return [Level([(bit,) for bit in group], (group[repair],)) for group in space.groups]
+    nodes = product(range(space.inputs, space.inputs + space.nodes), space.cells)
+    return [_level(space, cell, target, inputs) for target, cell in nodes]
+
+
+def _level(space: Space, cell: str, target: int, inputs: int) -> Level:
+    """A node that reads ``inputs`` distinct nodes through one operation each, in every way."""
+    repaired = space.encode(space.build(np.full(space.n, -1)))
+    bits = [bit for bit, edge in enumerate(space.edges) if (edge.cell, edge.target) == (cell, target)]
+    sources = combinations(np.array(bits).reshape(target, -1).tolist(), inputs)  # one list of operations each
+    ways = [tuple(way) for read in sources for way in product(*read)]
+    return Level(ways, tuple(bit for bit in bits if repaired[bit] > 0))
+
+
+def _built(space: Space, cells: list[Bits], later: list[Level]) -> Alpha:
+    """The encoders, shape (k, n), of ``cells`` as they would be built, ``later`` levels being left."""
+    alphas = np.full((len(cells), space.n), -1, dtype=np.int8)
+    alphas[np.arange(len(cells))[:, None], np.array(cells)] = 1
+    alphas[:, [bit for level in later for bit in level.left]] = 1
+    return alphas
+
+
+def _predicted(space: Space, known: Alpha, losses: Array, alphas: Alpha, seed: int, settings: PnasSettings) -> Array:
+    """The ensemble's mean, shape (k,); on the first level, in random order."""
+    if not len(losses):
+        return generator(seed, "first level").permutation(len(alphas)).astype(np.float64)
+    learned, asked = counted(space, known), counted(space, alphas)
+    asked *= learned.any(axis=0)  # of what no measured cell has, nothing was learned
+    return Ensemble(settings.shape, learned, losses, seed, "pnas", len(losses)).predict(asked).mean(axis=0)
+
+
+def counted(space: Space, alphas: Alpha) -> Array:
+    """What the surrogate sees of ``alphas``, shape (k, n): the bits that are on, and how often each operation is read
+    from each source, in every cell and in all, so that a new node is not new altogether; shape (k, features)."""
+    columns: dict[tuple[Any, ...], Array] = {}
+    for bit, (cell, source, _, operation) in enumerate(space.edges):
+        for feature in ((bit,), (cell, source, operation), (source, operation)):
+            columns.setdefault(feature, np.zeros(space.n))[bit] = 1
+    return (alphas > 0).astype(np.float64) @ np.stack(list(columns.values()), axis=1)
+
+
+def _facts(grown: int, predicted: Array, measured: Array) -> dict[str, Any]:
+    """How many cells a level had, and how well the surrogate ranked those that it picked; none on the first level."""
+    finite = np.isfinite(measured)
+    tau = float(kendalltau(predicted[finite], measured[finite]).statistic) if finite.sum() > 1 else float("nan")
+    return {"grown": grown, "measured": len(measured), "tau": tau if np.isfinite(tau) else None}
+
+
+def check(space: Space, settings: PnasSettings) -> None:
+    """Refuse more inputs than the first node can have, and fewer measurements than there are levels.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    checks.inputs(space, settings)
+    count = len(space.groups) or space.nodes * len(space.cells)
+    if settings.m < count:
+        raise ValueError(f"m is {settings.m} (allowed: {count} and more, one for each level of {space.name!r})")
+
+
+METHOD = register(
+    Method(
+        "pnas",
+        "cells grown node by node, chosen by a surrogate, on one-shot measurements (Liu et al., 2018a)",
+        search,
+        PnasSettings,
+        frozenset({OneShot}),
+        lambda s: Cost(measurements=s.m),
+        {
+            "text": {"connect": True, "inputs": 1},
+            "smoke": {"m": 30, "epochs": 50},
+            "laptop": {"batch": 200, "grown": 64},
+            "laptop/text": {"m": 300, "grown": 32},
+        },
+        check=check,
+    )
+)
