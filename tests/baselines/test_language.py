@@ -8,6 +8,7 @@ from torch import Tensor
 
 from baselines.networks import NETWORKS, Named, build
 from baselines.registry import METHODS
+from conas.counting import any_word_mult_adds
 from conas.torch_seeds import torch_generator
 
 WORDS, ROWS, COLUMNS = 11, 6, 3
@@ -206,6 +207,22 @@ def test_published_sizes_have_the_published_number_of_parameters(name: str, para
     with torch.device("meta"):
         net = build(Named(name, METHODS[name].defaults("paper", "text")), 10_000, seed=0)
     assert sum(parameter.numel() for parameter in net.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "products"),
+    [
+        ("awd_lstm", 4 * 5 * (4 + 5) + 4 * 5 * (5 + 5) + 4 * 4 * (5 + 4) + WORDS * 4),
+        (
+            "mixture_of_softmaxes",
+            4 * 5 * (4 + 5) + 4 * 5 * (5 + 5) + 4 * 6 * (5 + 6) + 6 * 3 + 6 * 3 * 4 + 3 * WORDS * 4,
+        ),
+        ("variational_rhn", (1 + 3) * 5 * 10 + WORDS * 5),
+        ("nas_cell", 2 * 2 * 5 * 40 + WORDS * 5),
+    ],
+)
+def test_multiply_adds_of_a_word_are_all_its_products(name: str, products: int) -> None:
+    assert any_word_mult_adds(model(name).float()) == products
 
 
 @pytest.mark.parametrize("name", REFERENCES)
