@@ -14,7 +14,12 @@ from baselines.enas.controller import RECURRENT, Controlled, ControllerSettings
 from baselines.enas.frozen import FrozenSettings
 from baselines.enas.lstm import Controller, Walk, drawn, likeliest
 from baselines.proxylessnas_r import Paths
+from baselines.registry import METHODS
+from baselines.wiring import Wired
 from conas.oracle import Function
+from conas.problem import DryProblem
+from conas.questions import OneShot
+from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Space, space
 
@@ -221,3 +226,12 @@ def test_what_diverged_teaches_nothing(name: str) -> None:
     row = running.epoch_ended(0, Function(lambda alphas, whole: np.full(len(alphas), np.nan)))
     assert (running.draw(generator(0, "next")) == before).all()
     assert all(map(np.isfinite, row.values()))
+
+
+@pytest.mark.parametrize(("trained", "sampler"), [("bernoulli", Bernoulli(0.5, True)), ("wired", Wired(2))])
+def test_the_frozen_model_is_that_of_conas_or_of_random_search(trained: Any, sampler: Any) -> None:
+    problem = DryProblem(space("cnn"), frozenset({OneShot}))
+    METHODS["enas_frozen"](problem, 0, FrozenSettings(m=25, trained=trained, connect=True))
+    (asked,) = problem.asked
+    assert asked.questions == [OneShot(sampler)]
+    assert asked.oracle.measurements == 25
