@@ -50,27 +50,24 @@ class Annealed(MixtureRule):
 
     def mixture(self, cell: CellArchitecture, at: Moment, generator: torch.Generator) -> Mixture:
         """The softmax over what is left."""
-        assert cell.kept is not None
-        return Mixture(self._weights(cell, at), positive(cell.kept))
+        return Mixture(self._weights(cell, at), positive(cell.left))
 
     def _weights(self, cell: CellArchitecture, at: Moment) -> Tensor:
-        left = cell.parameters.masked_fill(~cell.kept, -torch.inf)  # type: ignore[operator]
-        return (left / self.temperature(at.epoch, at.epochs)).softmax(-1)
+        sharp = cell.parameters.masked_fill(~cell.left, -torch.inf)
+        return (sharp / self.temperature(at.epoch, at.epochs)).softmax(-1)
 
     def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
         """Without what weighs too little, at the temperature of the epoch that has ended."""
-        assert cell.kept is not None
         if not self.learns(at, 0):
-            return cell.parameters, cell.kept
+            return cell.parameters, cell.left
         weights = self._weights(cell, at)
-        heavy = weights >= self.threshold / cell.kept.sum(-1, keepdim=True)
+        heavy = weights >= self.threshold / cell.left.sum(-1, keepdim=True)
         heaviest = weights == weights.amax(-1, keepdim=True)
-        return cell.parameters, cell.kept & (heavy | heaviest)
+        return cell.parameters, cell.left & (heavy | heaviest)
 
     def shares(self, cell: CellArchitecture) -> Tensor:
         """The softmax at temperature 1, in which edges with a single operation left still differ; 0 for the others."""
-        assert cell.kept is not None
-        return cell.parameters.softmax(-1) * cell.kept
+        return cell.parameters.softmax(-1) * cell.left
 
 
 @dataclass(frozen=True)

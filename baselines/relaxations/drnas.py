@@ -57,23 +57,20 @@ class DirichletMixture(MixtureRule):
 
     def mixture(self, cell: CellArchitecture, at: Moment, generator: torch.Generator) -> Mixture:
         """A draw, of which what is left is scaled to 1."""
-        assert cell.kept is not None
-        left = dirichlet(1 + F.elu(cell.parameters), generator) * cell.kept
-        return Mixture(left / left.sum(-1, keepdim=True), positive(cell.kept))
+        left = dirichlet(1 + F.elu(cell.parameters), generator) * cell.left
+        return Mixture(left / left.sum(-1, keepdim=True), positive(cell.left))
 
     def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
         """After the first stage, the largest parameters; the others are 0 from then on."""
-        assert cell.kept is not None
         if not _STAGES * at.epoch < at.epochs <= _STAGES * (at.epoch + 1):
-            return cell.parameters, cell.kept
+            return cell.parameters, cell.left
         largest = cell.parameters.topk(min(self.kept, cell.parameters.shape[-1]), dim=-1).indices
-        left = torch.zeros_like(cell.kept).scatter(-1, largest, True)
+        left = torch.zeros_like(cell.left).scatter(-1, largest, True)
         return cell.parameters * left, left
 
     def shares(self, cell: CellArchitecture) -> Tensor:
         """The softmax of the parameters, of which what is left is scaled to 1, as in the released code."""
-        assert cell.kept is not None
-        left = cell.parameters.softmax(-1) * cell.kept
+        left = cell.parameters.softmax(-1) * cell.left
         return left / left.sum(-1, keepdim=True)
 
 

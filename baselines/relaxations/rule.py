@@ -73,6 +73,12 @@ class CellArchitecture:
     parameters: Tensor
     kept: Tensor | None = None
 
+    @property
+    def left(self) -> Tensor:
+        """``kept``, under a rule that prunes."""
+        assert self.kept is not None
+        return self.kept
+
 
 @dataclass(frozen=True)
 class Mixture:

@@ -61,8 +61,9 @@ class ArchitectureSteps:
         self._model, self._seed, self._steps, self._epochs = model, seed, steps, settings.epochs
         self._architecture: Architecture = model.architecture  # type: ignore[assignment]
         self._rule = self._architecture.rule
+        self._parameters = list(self._architecture.values())
         self._adam = torch.optim.Adam(
-            list(self._architecture.values()),
+            self._parameters,
             lr=settings.lr_alpha,
             betas=self._rule.betas or betas,
             weight_decay=settings.weight_decay_alpha,
@@ -93,7 +94,7 @@ class ArchitectureSteps:
             self._step(self._moment(epoch, step, True), partial(self._drawing, "weights", epoch, step))
 
     def _step(self, at: Moment, drawing: Callable[[], torch.Generator]) -> None:
-        nn.utils.clip_grad_norm_(self._architecture.values(), self._rule.clip)
+        nn.utils.clip_grad_norm_(self._parameters, self._rule.clip)
         before = {
             name: replace(cell, parameters=cell.parameters.detach().clone())
             for name, cell in self._architecture.cells().items()
@@ -114,9 +115,8 @@ class ArchitectureSteps:
             for cell in self._architecture.cells().values():
                 parameters, kept = self._rule.prune(cell, at)
                 cell.parameters.copy_(parameters)
-                assert cell.kept is not None
-                cell.kept.copy_(kept)
-        left = [cell.kept for cell in self._architecture.cells().values() if cell.kept is not None]
+                cell.left.copy_(kept)
+        left = [cell.left for cell in self._architecture.cells().values()]
         return {"operations_per_edge": float(torch.cat(left).sum(-1).double().mean())}
 
     def _moment(self, epoch: int, step: int, learning: bool) -> Moment:

@@ -11,6 +11,7 @@ from scipy.stats import beta
 from torch import Tensor
 
 from baselines.relaxations.asap import Annealed
+from baselines.relaxations.darts import Softmax
 from baselines.relaxations.drnas import DirichletMixture
 from baselines.relaxations.gdas import HardGumbel
 from baselines.relaxations.models import RelaxedCNN, RelaxedRNN
@@ -19,6 +20,7 @@ from baselines.relaxations.pc_darts import PartialSoftmax
 from baselines.relaxations.proxylessnas import TwoGates
 from baselines.relaxations.rule import Edges, MixtureRule, Moment
 from baselines.relaxations.snas import Concrete
+from conas.questions import Relaxed
 from conas.space import space
 
 FIGURE2 = space("cnn-figure2")
@@ -136,6 +138,16 @@ def close(found: Gradients, wanted: Gradients) -> None:
         np.testing.assert_allclose(found[cell], gradient, rtol=1e-9, atol=1e-14)
 
 
+def test_a_rule_is_known_by_its_name_and_its_fields_and_darts_by_its_order() -> None:
+    assert Relaxed(("tanh",), Softmax(2)).identity() == {"operations": ("tanh",), "order": 2}
+    assert Relaxed(("tanh",), GDAS).identity() == {
+        "operations": ("tanh",),
+        "rule": "HardGumbel",
+        "hottest": 10.0,
+        "coldest": 0.1,
+    }
+
+
 def test_snas_has_the_gradient_of_a_sample_of_the_concrete_distribution() -> None:
     model, at = relaxed(SNAS), Moment(1, 4, learning=True)
     temperature = 0.03 + 0.97 * 3 / 4
@@ -236,13 +248,12 @@ def test_too_few_channels_for_a_part_of_them_are_refused_in_one_line() -> None:
 def test_asap_has_the_gradient_of_the_annealed_softmax_over_what_is_left() -> None:
     model, at = relaxed(ASAP), Moment(2, 4, learning=True)
     for cell in model.architecture.cells().values():
-        assert cell.kept is not None
-        cell.kept[1, 2] = cell.kept[3, 0] = False
+        cell.left[1, 2] = cell.left[3, 0] = False
     _, derivatives = by_share(model, at)
     temperature = 1.6 * 0.95**25
     wanted = {}
     for name, cell in model.architecture.cells().items():
-        left = np.where(cell.kept, parameters(model)[name], -np.inf)
+        left = np.where(cell.left, parameters(model)[name], -np.inf)
         wanted[name] = through_softmax(softmax(left / temperature), derivatives[name]) / temperature
     close(gradients(model, at), wanted)
 
@@ -264,8 +275,7 @@ def test_what_is_pruned_is_not_computed_and_weighs_nothing_in_the_end() -> None:
     for rule, channels in ((ASAP, 2), (DRNAS, 4)):
         model = relaxed(rule, channels)
         for cell in model.architecture.cells().values():
-            assert cell.kept is not None
-            cell.kept[:, 3] = False
+            cell.left[:, 3] = False
         pictures, labels = images()
         F.cross_entropy(model(pictures, Moment(2, 4), drawing()), labels).backward()
         for layer in model.network.layers:
