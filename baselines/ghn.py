@@ -2,7 +2,8 @@
 
 The best of many random cells on the whole validation set wins; Zhang et al. train the ten best briefly instead. How
 much the predicted weights tell is part of the answer: some of the cells are trained alone, and Kendall's tau compares
-the two orders. Those trainings are charged to the search.
+the two orders. Those trainings are charged to the search. Space, network and measurements are those of CoNAS's one-shot
+model, and of its weights only those of operations are predicted (`baselines.hypernetwork`); the others are learned.
 """
 
 from dataclasses import dataclass
