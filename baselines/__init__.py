@@ -17,6 +17,7 @@ from baselines import pnas as pnas
 from baselines import proxylessnas_net as proxylessnas_net
 from baselines import proxylessnas_r as proxylessnas_r
 from baselines import pyramidnet as pyramidnet
+from baselines import qsft as qsft
 from baselines import random_search as random_search
 from baselines import random_wiring as random_wiring
 from baselines import regularised_evolution as regularised_evolution

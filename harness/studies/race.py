@@ -80,6 +80,7 @@ CONTENDERS = (
     Contender("BOCS", "bocs", lambda budget, epochs: {"m": budget}),
     Contender("COMBO", "combo", lambda budget, epochs: {"m": budget}),
     Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
+    Contender("q-SFT", "qsft", lambda budget, epochs: {"m": budget}),
     Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
     Contender("regularised evolution", "regularised_evolution", _evolution),
     Contender("BANANAS", "bananas", _bananas),

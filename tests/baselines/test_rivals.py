@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from baselines import qsft
 from baselines.annealing import Quadratic, anneal, monomials
 from baselines.comex import Experts
 from baselines.registry import METHODS
@@ -48,7 +49,7 @@ def test_the_minimum_of_a_planted_polynomial_is_found_or_nearly(name: str) -> No
     assert np.mean(gaps) < 0.5
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", [name for name in PLANTED if name != "qsft"])
 @pytest.mark.parametrize("of", ["cnn-figure2", "nasbench201"])
 def test_no_string_is_measured_twice(name: str, of: str) -> None:
     asked, seen = SyntheticProblem(space(of), SparsePolynomial({(0,): 1.0, (1, 7): -1.0})), []
@@ -100,3 +101,24 @@ def test_the_right_experts_gain_weight() -> None:
     expected[2], expected[1 + n + 1] = 0.5, -0.4
     np.testing.assert_allclose(experts.coefficients, expected, atol=0.05)
     assert experts.weights.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["cnn", "nasbench201", "nasbench-macro"])
+def test_digits_are_another_way_to_write_a_string(name: str) -> None:
+    of = space(name)
+    alphas = of.sample(np.random.default_rng(0), 20)
+    q, digits = qsft._digits(of, alphas)
+    assert q ** digits.shape[1] == (len(of.operations) if of.exclusive else 2) ** (len(of.groups) or of.n)
+    assert (qsft._strings(of, digits) == alphas).all()
+
+
+def test_qsft_without_room_for_bins_is_still_the_best_of_its_measurements() -> None:
+    asked = SyntheticProblem(space("cnn"), random_polynomial(140, 10, 2, generator(0, "polynomial")))
+    outcome = METHODS["qsft"](asked, 0, METHODS["qsft"].settings(m=30))
+    assert (outcome.details["bins"], outcome.details["delays"], asked.cost.measurements) == (1, 27, 30)
+
+
+def test_qsft_refuses_more_candidates_than_fit() -> None:
+    asked = SyntheticProblem(space("cnn"), SparsePolynomial({(0,): 1.0}))
+    with pytest.raises(ValueError, match=r"d is 3 \(allowed: 1 to 2 over the digits of 'cnn'\)"):
+        METHODS["qsft"](asked, 0, METHODS["qsft"].settings(d=3))

@@ -30,6 +30,7 @@ DIVERGING = [
     "bocs",
     "combo",
     "comex",
+    "qsft",
 ]
 
 

@@ -40,6 +40,7 @@ SMALL = {
     "bocs": {"m": 14, "start": 8, "together": 4},
     "combo": {"m": 14, "start": 8, "together": 4, "draws": 1, "fresh": 20},
     "comex": {"m": 14},
+    "qsft": {"m": 14},
     "fourier_search": {"m": 14, "together": 3},
     "bananas": {"m": 14, "first": 6, "together": 4, "epochs": 3},
     "ghn": {"m": 6, "compared": 2, "rounds": 1, "units": 4},
