@@ -14,6 +14,7 @@ import numpy as np
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import at_least
 from baselines.ensemble import Array, Ensemble, Shape
+from baselines.history import rehearsal
 from baselines.ranking import best, diverged
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
@@ -121,5 +122,6 @@ METHOD = register(
             "laptop": {"together": 50, "first": 50, "batch": 200},
             "laptop/text": {"m": 300, "together": 15, "first": 15},
         },
+        rehearsal=rehearsal,
     )
 )

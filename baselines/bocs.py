@@ -12,7 +12,7 @@ import numpy as np
 
 from baselines.annealing import Quadratic, anneal, monomials
 from baselines.checks import ASSUMPTION, at_least, share
-from baselines.history import History
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -110,5 +110,6 @@ METHOD = register(
             "smoke": {"m": 30},
             "laptop/text": {"m": 300},
         },
+        rehearsal=rehearsal,
     )
 )

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from baselines.checks import ASSUMPTION, at_least, share
-from baselines.history import History
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -120,5 +120,6 @@ METHOD = register(
             "text": {"connect": True},
             "smoke": {"m": 30},
         },
+        rehearsal=rehearsal,
     )
 )

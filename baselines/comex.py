@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from baselines.annealing import Quadratic, anneal, monomials
 from baselines.checks import ASSUMPTION, at_least, positive, share
-from baselines.history import History
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -121,5 +121,6 @@ METHOD = register(
             "smoke": {"m": 30},
             "laptop/text": {"m": 300},
         },
+        rehearsal=rehearsal,
     )
 )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.checks import at_least, positive, share
-from baselines.history import History
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
@@ -148,5 +148,6 @@ METHOD = register(
             "smoke": {"m": 30},
             "laptop/text": {"m": 300},
         },
+        rehearsal=rehearsal,
     )
 )

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from baselines.ranking import best, diverged
 from conas.oracle import Oracle
-from conas.problem import Outcome
+from conas.problem import Outcome, Problem
+from conas.questions import OneShot
+from conas.sampling import Bernoulli
+from conas.seeds import generator
 from conas.space import Alpha, Space
 
 
@@ -50,3 +53,10 @@ class History:
         alpha = self.alphas[winner]
         facts = {"alpha": self._space.format(alpha), "loss": float(self.losses[winner]), "found_at": winner + 1}
         return Outcome(self._space.build(alpha), facts | {"diverged": diverged(self.losses)} | details)
+
+
+def rehearsal(problem: Problem, seed: int, settings: Any) -> Outcome:
+    """The best of ``settings.m`` random strings: asks for as much as a search that chooses each, at no reckoning."""
+    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), problem.space)
+    history.ask(problem.space.sample(generator(seed, "rehearsal"), settings.m, settings.p))
+    return history.outcome({})

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from baselines.checks import ASSUMPTION, at_least, share
-from baselines.history import History
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -139,5 +139,6 @@ METHOD = register(
             "laptop/text": {"m": 300},
         },
         check=_check,
+        rehearsal=rehearsal,
     )
 )

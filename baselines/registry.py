@@ -31,6 +31,7 @@ class Method:
         recipe: settings of the harness that its network was published with, nested, each with its ``value`` and
             ``source``; a profile, a variant and the user may change them.
         tasks: on which it can be run.
+        rehearsal: asks for as much as the search, without its reckoning, for estimates; the search itself if None.
         learns: the policy under which its one-shot model is trained learns meanwhile, so the model is its own.
     """
 
@@ -47,6 +48,7 @@ class Method:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("image", "text")
     learns: bool = False
+    rehearsal: Search | None = None
 
     def __call__(self, problem: Problem, seed: int, settings: Any) -> Outcome:
         """Search, after a look at whether the problem answers what the method asks.
@@ -55,9 +57,17 @@ class Method:
             UnsupportedError: it does not.
             ValueError: its space has no room for the settings.
         """
+        self._check(problem, settings)
+        return self.search(problem, seed, settings)
+
+    def rehearse(self, problem: Problem, settings: Any) -> Outcome:
+        """Ask as many of the same questions in little time, to see what a search costs; raises as a call."""
+        self._check(problem, settings)
+        return (self.rehearsal or self.search)(problem, 0, settings)
+
+    def _check(self, problem: Problem, settings: Any) -> None:
         refuse(self.asks(settings), problem, f"method {self.name!r}")
         self.check(problem.space, settings)
-        return self.search(problem, seed, settings)
 
     def asks(self, settings: Any) -> Kinds:
         """The kinds of question that a search with ``settings`` asks."""

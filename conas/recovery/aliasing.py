@@ -161,7 +161,7 @@ def _doubts(
     for group, (held, own) in enumerate(zip(bins, aliases, strict=True)):
         energy = energies[group, own]
         explained = np.square(np.abs((held[:, own] * signatures[group]).mean(axis=0)))
-        shares = np.where(energy > nothing, explained / np.maximum(energy, nothing), 0)
+        shares = np.divide(explained, energy, out=np.zeros(tried), where=energy > nothing)
         freedom = 1.0 if q == 2 else 2.0  # of a real coefficient, or a complex one
         rarity = beta.sf(np.minimum(shares, 1), freedom / 2, freedom * (delays - 1) / 2)
         doubts = np.minimum(doubts, groups * tried * rarity)

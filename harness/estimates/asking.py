@@ -28,7 +28,7 @@ def questions(config: Config) -> tuple[dict[str, Asked], Architecture]:
         theirs, architecture = questions(equal)
         return {f"as long as {name}": asked for name, asked in theirs.items()}, architecture
     problem = DryProblem(space(config.space), answered(config.task))
-    outcome = method(config.method)(problem, 0, config.settings)
+    outcome = method(config.method).rehearse(problem, config.settings)
     return {_name(asked, config): asked for asked in problem.asked}, outcome.architecture
 
 

@@ -38,7 +38,7 @@ SMALL = {
     "harmonica": {"samples": 5, "final": 3, "d": 2},
     "local_search": {"m": 14, "flips": 4},
     "bocs": {"m": 14, "start": 8, "together": 4},
-    "combo": {"m": 14, "start": 8, "together": 4, "draws": 1, "fresh": 20},
+    "combo": {"m": 10, "start": 8, "together": 2, "draws": 1, "fresh": 20},
     "comex": {"m": 14},
     "qsft": {"m": 14},
     "fourier_search": {"m": 14, "together": 3},
@@ -346,3 +346,17 @@ def test_trainings_are_as_long_and_one_shot_models_as_shared_as_the_method_says(
     asked = [question for network in problem.asked for question in network.questions]
     assert max((q.epochs for q in asked if isinstance(q, StandAlone)), default=0) == method.longest(settings)
     assert any(question.measures() for question in asked) == method.learns
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.rehearsal])
+def test_a_rehearsal_asks_for_as_much_as_the_search(name: str) -> None:
+    method = METHODS[name]
+    settings = method.settings(**{**method.defaults("smoke", "image"), **SMALL.get(name, {})})
+    problems = [DryProblem(space("cnn-figure2"), frozenset({OneShot, StandAlone})) for _ in range(2)]
+    method(problems[0], 0, settings)
+    method.rehearse(problems[1], settings)
+    real, rehearsed = (
+        [(network.questions, network.oracle.measurements, network.oracle.whole) for network in problem.asked]
+        for problem in problems
+    )
+    assert real == rehearsed
