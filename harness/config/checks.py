@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from baselines.networks import NETWORKS
 from baselines.registry import method
 from conas.names import unknown
 from conas.space import SPACES, Space
@@ -26,6 +27,7 @@ def check(config: "Config") -> None:
     _search_dataset(config)
     if config.name is not None and not any(map(is_own, filter(None, (config.dataset, config.search_dataset)))):
         raise ConfigError(f"name={config.name} is for texts of your own (dataset=text), not for {config.dataset}")
+    _own_sizes(config)
     try:
         method(config.method).check(SPACES[config.space], config.settings)
     except ValueError as error:
@@ -72,6 +74,18 @@ def _refuse_past_cosine(config: "ImageConfig") -> None:
             f"alone.epochs={config.alone.epochs}: method {config.method!r} trains networks for {longest} epochs, past "
             f"the end of their cosine (allowed: {longest} and more)"
         )
+
+
+def _own_sizes(config: "Config") -> None:
+    """Refuse sizes of language models of cells that are typed for a network with sizes of its own."""
+    if config.method not in NETWORKS:
+        return
+    for name in config.updates:
+        if name == "final.units" or name.startswith("final.dropout."):
+            own = ", ".join(f"search.{size}" for size in config.search)
+            raise ConfigError(
+                f"{name} is for recurrent cells; method {config.method!r} has its own sizes (allowed: {own})"
+            )
 
 
 def _space(config: "Config") -> None:

@@ -44,6 +44,14 @@ def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
+        (
+            "dataset=ptb method=nas_cell final.units=9",
+            "final.units is for recurrent cells; method 'nas_cell' has its own",
+        ),
+        (
+            "dataset=ptb method=awd_lstm final.dropout.state=0.1",
+            "(allowed: search.embedding, search.units, search.layers,",
+        ),
         ("dataset=digits space=rnn", "space='rnn' has no normal and reduce cell, which digits needs (allowed: cnn,"),
         ("dataset=digits space=nasbench201", "space='nasbench201' has no normal and reduce cell"),
         ("dataset=descriptions space=cnn", "space='cnn' has no recurrent cell, which descriptions needs (allowed: rnn"),
