@@ -1,12 +1,11 @@
 """A cell taken as it is, a published one or one's own: no search, only the final training is run here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from baselines import genotypes
 from baselines.registry import Method, register
-from conas.cnn.operations import OPERATIONS
 from conas.genotype import Genotype
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
@@ -47,7 +46,9 @@ def check(space: Space, settings: FixedSettings) -> None:
             f"genotype {name} has the cells {', '.join(genotype.cells)} with {genotype.inputs} inputs; "
             f"space {space.name!r} has {', '.join(space.cells)} with {space.inputs}"
         )
-    allowed = ACTIVATIONS if set(space.cells) == {"recurrent"} else OPERATIONS
+    if settings.genotype in genotypes.names():
+        return
+    allowed = ACTIVATIONS if set(space.cells) == {"recurrent"} else _convolutional()
     for name, cell in genotype.cells.items():
         for target, node in enumerate(cell.nodes, start=genotype.inputs):
             if not node:
@@ -56,6 +57,12 @@ def check(space: Space, settings: FixedSettings) -> None:
                 if choice.operation not in allowed:
                     said = unknown("operation", choice.operation, allowed)
                     raise ValueError(f"genotype, {name} cell, node {target}: {said}")
+
+
+def _convolutional() -> Iterable[str]:
+    from conas.cnn.operations import OPERATIONS
+
+    return OPERATIONS
 
 
 def search(problem: Problem, seed: int, settings: FixedSettings) -> Outcome:

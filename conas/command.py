@@ -9,10 +9,24 @@ import sys
 SCRIPTS = ("run", "sweep", "status", "worker")
 MODULES = {"sync": "harness.sync", "archive": "harness.archive", "data": "harness.data", "tables": "tables"}
 USAGE = f"conas {'|'.join((*SCRIPTS, *MODULES))}|study NAME, and its arguments"
+HELP = """usage: conas COMMAND ...; conas COMMAND -h says more
+
+  run        search for a cell, train its network, record the run
+  sweep      all runs that a table needs, here, on Slurm or by workers
+  status     how launched sweeps stand
+  worker     make runs from a queue in MongoDB
+  sync       bring MongoDB up to date with the files
+  archive    pack, unpack and compare records
+  data       fetch the data sets, look at them
+  tables     tables, scorecard, report, and the runs that are missing
+  study NAME an experiment on the method itself, such as recovery or race"""
 
 
 def main() -> None:
     """Become the command that is asked for."""
+    if sys.argv[1:] in (["-h"], ["--help"], ["help"]):
+        print(HELP)
+        return
     root = checkout()
     if root is None:
         sys.exit("conas: no checkout of the replication here; change into one (the library alone is `import conas`)")

@@ -141,7 +141,7 @@ def _runs(one: Overview) -> Iterator[str]:
             standing = one.standings[run.id]
             if standing.state == state:
                 left = f", the run about {duration(one.left(run))}" if state == "running" else ""
-                yield _run(run.id, standing) + left
+                yield _run(run.title or run.id, standing) + left
 
 
 def _run(run: str, standing: Standing) -> str:

@@ -9,17 +9,18 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-import torch
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import default_profile, summaries
+from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
@@ -57,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     names = sweeps.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
-    extra = (*map(sweeps.setting, options.set), *places)
+    extra = (*_device(options), *map(sweeps.setting, options.set), *places)
+    _warn(options, dict(extra))
     costs = Costs()
     prepared = prepare(Store(options.store), names, options.profile, extra, costs)
     for sweep in prepared:
@@ -72,6 +74,20 @@ def _sweep(options: argparse.Namespace) -> int:
     for sweep in prepared:
         sweep.save()
     return LAUNCHERS["queue" if options.queue else options.launcher](prepared, jobs, options)
+
+
+def _device(options: argparse.Namespace) -> sweeps.Extra:
+    """Who asks Slurm for GPUs means CUDA: a job that finds none is to fail, not to go on for weeks on a CPU."""
+    return (("device", "cuda"),) if options.gpus else ()
+
+
+def _warn(options: argparse.Namespace, extra: Mapping[str, Any]) -> None:
+    """Say at once that nothing but CPUs will make runs that are meant for a GPU."""
+    if is_meant_for_gpu(options.profile) and not extra.get("device", "").startswith("cuda") and not options.queue:
+        if options.launcher == "slurm":
+            print(f"# profile {options.profile} is meant for GPUs, and none is asked for: --gpus 1")
+        elif not cuda_devices():
+            print(f"# profile {options.profile} is meant for a GPU, and here is none (for a CPU: --profile laptop)")
 
 
 def _describe(sweep: Prepared, with_commands: bool) -> None:
@@ -89,7 +105,7 @@ def _describe(sweep: Prepared, with_commands: bool) -> None:
 
 
 def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
-    sharing = options.per_device and options.per_device * torch.cuda.device_count()
+    sharing = options.per_device and options.per_device * cuda_devices()
     return workers(options.workers, max((job.config["threads"] for job in jobs), default=1), sharing or None)
 
 
@@ -99,7 +115,7 @@ def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
     for sweep in prepared:
         sweep.plan.launched("local", options.command)
     source = JobList(jobs, [sweep.plan for sweep in prepared], options.retries, say)
-    Pool(source, slots(number, torch.cuda.device_count())).run()
+    Pool(source, slots(number, cuda_devices())).run()
     before = Counter(state for sweep in prepared for state in sweep.states.elements() if state in FINAL)
     states = before + source.states
     print(f"# {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}")

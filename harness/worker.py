@@ -20,6 +20,7 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
+from harness.config.layers import cuda_devices
 from harness.config.load import ConfigError, recorded
 from harness.console.places import add_data_dir, add_store
 from harness.launch.console import INTERRUPTED, at_least, interrupt, say
@@ -52,13 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    import torch
-
     queue, name = Queue(Database(options.mongo_url)), f"process {os.getpid()} on {node()}"
     queue.is_empty()  # a database that cannot be used is said at once
     places = {"runs_dir": options.store, "data_dir": options.data_dir}
     source = Taken(queue, name, job_in(places), say, options.lapse, options.forever)
-    Pool(source, slots(options.workers, torch.cuda.device_count())).run()
+    Pool(source, slots(options.workers, cuda_devices())).run()
 
 
 def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
@@ -72,7 +71,14 @@ def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
         config = recorded({**entry["config"], **places})
         if config.id != entry["_id"]:
             raise ConfigError(f"{entry['_id']} was queued by another version: here the run would be {config.id}")
-        return Job(config.id, entry["sweep"], config.model_dump(mode="json"), entry["seconds"], entry["model"])
+        return Job(
+            config.id,
+            entry["sweep"],
+            config.model_dump(mode="json"),
+            entry["seconds"],
+            entry["model"],
+            entry.get("title", ""),
+        )
 
     return job
 

@@ -19,6 +19,7 @@ from harness.results import is_folder
 from tables.build import Results, build
 from tables.claims import scorecard
 from tables.missing import DAY, gaps
+from tables.near import near
 from tables.render import csv
 from tables.report import report
 from tables.runs import Runs
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         for line in runs.damaged:
             print(f"skipped, damaged: {plain(line)}", file=sys.stderr)
         COMMANDS[options.command](runs, Path(options.out))
+        for line in near(runs):
+            print(line, file=sys.stderr)
     except (Refused, PyMongoError, OSError) as error:
         print(f"error: {plain(error)}", file=sys.stderr)
         return 1

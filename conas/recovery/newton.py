@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lasso_path
 
 from conas.recovery.sign_columns import Floats
 
@@ -86,6 +84,9 @@ class GramLasso:
         return self._at(np.where(x * signs > 0, x, 0))
 
     def _descend(self, point: _Point, sweeps: int) -> _Point:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import lasso_path
+
         # In Gram form the measurements matter by nothing but G, q and |y|: one row of zeros stands for A.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -8,7 +8,7 @@ from conas.names import unknown
 from conas.space import SPACES, Space
 from harness.config.grammar import ConfigError
 from harness.config.layers import task_of
-from harness.data import ImageSet, dataset, dataset_names, is_own
+from harness.data.registry import ImageSet, dataset, dataset_names, is_own
 
 if TYPE_CHECKING:
     from harness.config.load import Config, ImageConfig

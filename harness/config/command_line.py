@@ -9,7 +9,7 @@ from baselines.registry import METHODS
 from conas.names import unknown
 from harness.config.grammar import ConfigError, dotted, read, setting
 from harness.config.layers import summaries
-from harness.data import dataset_names
+from harness.data.registry import dataset_names
 
 _COMMANDS = {
     "run": "search, train, test, record (if no command is named)",
@@ -92,11 +92,11 @@ def _new(typed: Mapping[str, Any], name: str, value: str) -> dict[str, str]:
 
 def _variant(word: str) -> str:
     known = summaries("variants")
-    if word not in known:
+    if word.lower() not in known:
         raise ConfigError(
             f"{unknown('command or variant', word, [*known, *_COMMANDS])}, NAME=VALUE or a file NAME.yaml"
         )
-    return word
+    return word.lower()
 
 
 def _no_option(option: str) -> str:

@@ -4,19 +4,20 @@ In this order: the task's published settings, the data set's, what the search me
 the variants', the search method's own. What a person types comes last, and is none of this module's business.
 """
 
+import ctypes
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from baselines.registry import METHODS, method
 from conas.names import unknown
 from harness.config.grammar import ConfigError, flatten, merge
-from harness.data import ImageSet, dataset, dataset_names
+from harness.data.registry import ImageSet, dataset, dataset_names
 
 SETTINGS = Path(__file__).parent.parent / "settings"
 CHOICES = ("dataset", "method", "profile", "variant")
@@ -62,7 +63,29 @@ def task_of(name: str) -> str:
 
 def default_profile() -> str:
     """The profile for this machine: ``paper`` with a CUDA device, ``laptop`` without."""
-    return "paper" if torch.cuda.is_available() else "laptop"
+    return "paper" if cuda_devices() else "laptop"
+
+
+def cuda_devices() -> int:
+    """How many CUDA devices torch can use here; it is not imported where there is no driver."""
+    if not _has_driver():
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def is_meant_for_gpu(profile: str) -> bool:
+    """Whether a run in ``profile`` takes days on a CPU."""
+    return _read(f"profiles/{profile}").get("meant_for") == "GPU"
 
 
 def summaries(kind: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
@@ -36,7 +36,7 @@ from harness.config.schema import (
     TextRelaxed,
     TextTraining,
 )
-from harness.data import is_own
+from harness.data.registry import dataset_names, is_own
 
 __all__ = [
     "Config",
@@ -53,6 +53,13 @@ __all__ = [
 
 _PLACES = {"data_dir", "runs_dir", "device", "offline"}
 _NOT_IDENTITY = {*_PLACES, "typed"}
+_NAMES: dict[str, Callable[[], Iterable[str]]] = {
+    "dataset": dataset_names,
+    "search_dataset": dataset_names,
+    "method": lambda: METHODS,
+    "profile": lambda: summaries("profiles"),
+    "space": lambda: SPACES,
+}
 _SHORT = {"genotype": "search.genotype"}
 
 Values = dict[str, Any]
@@ -136,7 +143,7 @@ class Config(Section):
         """Whether a setting differs from the default of the run, or of its search."""
         choices = {kind: getattr(self, kind) for kind in CHOICES}
         searched = {**choices, "dataset": self.search_dataset or self.dataset}
-        return any(_flat_defaults(**chosen).get(name) != value for chosen in (choices, searched))
+        return any(flat_defaults(**chosen).get(name) != value for chosen in (choices, searched))
 
     def with_profile(self, profile: str) -> "Config":
         """The same configuration in another profile."""
@@ -201,7 +208,7 @@ def load(updates: Mapping[str, Any], has_final: bool = True) -> Config:
     chosen = {name: _choice_of(name, updates[name]) for name in CHOICES if name in updates}
     values, _ = defaults(chosen)
     allowed = dict(flatten(values))
-    typed = _long_names(dotted({**updates, **chosen}))
+    typed = {name: _cased(name, value) for name, value in _long_names(dotted({**updates, **chosen})).items()}
     for name in typed:
         _refuse_unknown(name, allowed, values["method"])
     meant = {name: _read(task_of(values["dataset"]), values["method"], name, value) for name, value in typed.items()}
@@ -219,8 +226,15 @@ def load(updates: Mapping[str, Any], has_final: bool = True) -> Config:
 def _choice_of(name: str, value: Any) -> Any:
     """A choice as it is written in records: no variant for ``null``, several in the order of the alphabet."""
     if name != "variant":
+        return _cased(name, value)
+    return None if readings(value)[0] is None else "+".join(variants(str(value).lower()))
+
+
+def _cased(setting: str, value: Any) -> Any:
+    """A name as it is registered, in whichever case it is typed; anything else as it is."""
+    if setting not in _NAMES or not isinstance(value, str):
         return value
-    return None if readings(value)[0] is None else "+".join(variants(str(value)))
+    return next((name for name in _NAMES[setting]() if name.lower() == value.lower()), value)
 
 
 def _long_names(typed: Mapping[str, Any]) -> Values:
@@ -266,7 +280,7 @@ def _validated(values: Values) -> Config:
 def _typed(config: Config, said: list[str] | None) -> list[str]:
     """What was typed, as a record has ``said`` if it does, and all else that today's defaults would not give."""
     flat = dict(flatten(config.model_dump(mode="json", exclude={"typed"})))
-    today = _flat_defaults(**{name: flat[name] for name in CHOICES})
+    today = flat_defaults(**{name: flat[name] for name in CHOICES})
     known = CHOICES if said is None else {*CHOICES, *(setting(word)[0] for word in said)}
     differing = [name for name, value in flat.items() if value != today.get(name) and name not in known]
     chosen = CHOICES if said is None else ()
@@ -274,7 +288,8 @@ def _typed(config: Config, said: list[str] | None) -> list[str]:
 
 
 @cache
-def _flat_defaults(**chosen: str | None) -> Values:
+def flat_defaults(**chosen: str | None) -> Values:
+    """The values that a dataset, method, profile and variant choose, by dotted name."""
     return dict(flatten(defaults(chosen)[0]))
 
 

@@ -110,6 +110,15 @@ def runs(sweep: str, profile: str, extra: Extra = ()) -> list[Config]:
     return list({config.id: config for row in rows(sweep, profile, extra).values() for config in row}.values())
 
 
+def titles(sweep: str, profile: str, extra: Extra = ()) -> dict[str, str]:
+    """What people call every run of ``sweep``, by its name: the sweep, the first row that it is in, the seed."""
+    found: dict[str, str] = {}
+    for row, configs in rows(sweep, profile, extra).items():
+        for config in configs:
+            found.setdefault(config.id, f"{Path(sweep).stem}, {row}, seed {config.seed}")
+    return found
+
+
 def setting(text: str) -> tuple[str, str]:
     """The setting that ``NAME=VALUE`` stands for.
 

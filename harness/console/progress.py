@@ -17,11 +17,14 @@ Row = dict[str, Any]
 
 
 class Bar:
-    """The progress of one piece of work of ``total`` steps."""
+    """The progress of one piece of work of ``total`` steps, and beside it that of the whole, of which ``ends`` is the
+    expected end by the monotonic clock, if it is known."""
 
-    def __init__(self, title: str, total: int, done: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, title: str, total: int, done: int, say: Callable[[str], None], ends: float | None = None
+    ) -> None:
         self.title, self.total, self.done = title, total, done
-        self._say = say
+        self._say, self._ends = say, ends
         self._start, self._before = time.monotonic(), done
         self._spoken = self._start
         terminal = sys.stderr.isatty()
@@ -31,12 +34,18 @@ class Bar:
         """``steps`` more are done."""
         self.done += steps
         if self._bar is not None:
-            if note:
-                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(", ".join(filter(None, [note, self._whole()])), refresh=False)
             self._bar.update(steps)
         elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
             self._spoken = time.monotonic()
-            self._say(f"{self.title}: {self.done}/{self.total}, {duration(self.seconds_left)} left {note}".rstrip())
+            stage = f"{self.title}: {self.done}/{self.total}, {duration(self.seconds_left)} left"
+            self._say(", ".join(filter(None, [stage, note, self._whole()])))
+
+    def _whole(self) -> str:
+        """How long the whole still takes: at least as long as this piece of it."""
+        if self._ends is None:
+            return ""
+        return f"the run about {duration(max(self.seconds_left, self._ends - time.monotonic()))}"
 
     @property
     def seconds_left(self) -> float:
@@ -66,6 +75,7 @@ class Reporter:
     def __init__(self, on_metric: Callable[[Row], None] = lambda row: None) -> None:
         self.on_metric = on_metric
         self.current: Bar | None = None
+        self._ends: float | None = None
         self._told: set[tuple[str, int]] = set()
 
     def say(self, line: str) -> None:
@@ -73,9 +83,13 @@ class Reporter:
         tqdm.write(line, file=sys.stdout)
         sys.stdout.flush()
 
+    def expect(self, seconds: float) -> None:
+        """Let bars say how far the whole is, which is expected to take so many ``seconds`` from now."""
+        self._ends = time.monotonic() + seconds
+
     def bar(self, title: str, total: int, done: int = 0) -> Bar:
         """A bar for ``total`` steps of which ``done`` are done."""
-        self.current = Bar(title, total, done, self.say)
+        self.current = Bar(title, total, done, self.say, self._ends)
         return self.current
 
     def metric(self, row: Row) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 from conas.refusal import Refused
 from harness.config.load import load
 from harness.console.places import add_data_dir
-from harness.data import DataError, ImageSet, Provenance, dataset, dataset_names, is_own, load_images, load_text
+from harness.data.files import DataError, Provenance
+from harness.data.images import load_images
 from harness.data.packed import pack
+from harness.data.registry import ImageSet, dataset, dataset_names, is_own
+from harness.data.text import load_text
 from harness.records.files import write_atomic
 from harness.training.image.one_shot import searched
 from harness.training.image.task import ImageTask

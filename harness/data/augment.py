@@ -8,21 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy
 
 from conas.names import unknown
 from conas.seeds import generator
 
-POLICIES = {policy.value: policy for policy in (AutoAugmentPolicy.CIFAR10, AutoAugmentPolicy.SVHN)}
+if TYPE_CHECKING:
+    from harness.data.auto_augment import Policy
+
+POLICIES = ("cifar10", "svhn")
+"""The policies of AutoAugment."""
 
 # What the random numbers of an image decide.
-ROW, COLUMN, FLIP, HOLE_ROW, HOLE_COLUMN, _PAIR, _CHANCES, _SIGNS = *range(6), slice(6, 8), slice(8, 10)
+ROW, COLUMN, FLIP, HOLE_ROW, HOLE_COLUMN, PAIR, CHANCES, SIGNS = *range(6), slice(6, 8), slice(8, 10)
 _NUMBERS = 10
 
 Pixels = NDArray[np.uint8]
@@ -83,7 +86,7 @@ class Augmenter:
         if self.auto_augment is not None and self.auto_augment not in POLICIES:
             raise ValueError(unknown("AutoAugment policy", self.auto_augment, POLICIES))
         self._drawn = _Drawn()
-        self._policy = _Policy(POLICIES[self.auto_augment]) if self.auto_augment else None
+        self._policy = _policy(self.auto_augment) if self.auto_augment else None
 
     def __call__(self, images: Tensor, indices: Tensor, epoch: int, seed: int) -> Tensor:
         """Training images for one batch.
@@ -115,7 +118,7 @@ class Augmenter:
         padded = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
         padded[:, pad : pad + height, pad : pad + width] = pixels
         cropped = np.empty(pixels.shape, np.uint8)
-        rows, columns = _below(numbers[:, ROW], 2 * pad + 1), _below(numbers[:, COLUMN], 2 * pad + 1)
+        rows, columns = below(numbers[:, ROW], 2 * pad + 1), below(numbers[:, COLUMN], 2 * pad + 1)
         for image, source, row, column in zip(cropped, padded, rows, columns, strict=True):
             image[:] = source[row : row + height, column : column + width]
         return cropped
@@ -129,14 +132,21 @@ class Augmenter:
     def _cut(self, batch: NDArray[np.float32], numbers: Numbers) -> None:
         _, height, width, _ = batch.shape
         reach = self.cutout // 2
-        rows, columns = _below(numbers[:, HOLE_ROW], height), _below(numbers[:, HOLE_COLUMN], width)
+        rows, columns = below(numbers[:, HOLE_ROW], height), below(numbers[:, HOLE_COLUMN], width)
         for image, row, column in zip(batch, rows, columns, strict=True):
             image[max(0, row - reach) : row + reach, max(0, column - reach) : column + reach] = 0
 
 
-def _below(numbers: Numbers, bound: int) -> list[int]:
+def below(numbers: Numbers, bound: int) -> list[int]:
     """Numbers between 0 and 1 as integers from 0 to ``bound`` - 1."""
     return (numbers * bound).astype(np.int64).tolist()
+
+
+def _policy(name: str) -> "Policy":
+    """AutoAugment, for which torchvision, that takes seconds to import, is needed and for nothing else."""
+    from harness.data.auto_augment import Policy
+
+    return Policy(name)
 
 
 @contextmanager
@@ -165,53 +175,3 @@ class _Drawn:
             self._rows = generator(seed, "augment", epoch).random((rows, _NUMBERS), np.float32)
             self._what = seed, epoch
         return self._rows[indices]
-
-
-class _Policy(AutoAugment):
-    """torchvision's AutoAugment, told its random choices instead of drawing them from the global generator.
-
-    A policy is a list of pairs of steps. Here every single step is a policy of its own, so that all images of a batch
-    that take the same step, whatever their pair, are treated together.
-    """
-
-    policies: list[Any]
-    _choice: tuple[int, Tensor, Tensor]
-
-    def __init__(self, policy: AutoAugmentPolicy) -> None:
-        super().__init__(policy)
-        self._pairs = self.policies
-        self._steps = sorted({(name, level) for pair in self._pairs for name, _, level in pair}, key=repr)
-        self.policies = [((name, 1.0, level),) for name, level in self._steps]
-        self._spaces: dict[Any, Any] = {}
-
-    def apply(self, images: Tensor, numbers: Numbers) -> Tensor:
-        """The treated images; each takes the two steps of its pair, each step or not, in its direction."""
-        treated = images.clone()
-        pairs = [self._pairs[pair] for pair in _below(numbers[:, _PAIR], len(self._pairs))]
-        for place in range(2):
-            chances, signs = numbers[:, _CHANCES][:, place], numbers[:, _SIGNS][:, place] >= 0.5
-            for (step, sign), positions in self._together([pair[place] for pair in pairs], chances, signs).items():
-                self._choice = step, torch.zeros(1), torch.tensor([sign])
-                treated[positions] = self(treated[positions])
-        return treated
-
-    def _together(
-        self, steps: list[Any], chances: Numbers, signs: NDArray[np.bool_]
-    ) -> dict[tuple[int, bool], list[int]]:
-        """The positions of the images that take the same step in the same direction."""
-        groups: dict[tuple[int, bool], list[int]] = {}
-        for position, (name, probability, level) in enumerate(steps):
-            if chances[position] <= probability:
-                key = self._steps.index((name, level)), bool(signs[position])
-                groups.setdefault(key, []).append(position)
-        return groups
-
-    def get_params(self, transform_num: int) -> tuple[int, Tensor, Tensor]:
-        """The choices of the images at hand, where torchvision draws."""
-        return self._choice
-
-    def _augmentation_space(self, *arguments: Any) -> Any:
-        """As torchvision's, computed once: it costs more than treating an image."""
-        if arguments not in self._spaces:
-            self._spaces[arguments] = super()._augmentation_space(*arguments)
-        return self._spaces[arguments]

@@ -1,6 +1,6 @@
 """Downloads that are complete and as published, or are not there at all.
 
-Addresses and checksums of the image sets are torchvision's. Its own downloader neither resumes nor times out, which
+Addresses and checksums of the image sets are torchvision's, whose own downloader neither resumes nor times out, which
 matters for 1.3 GB from a university's server, so the bytes are received here.
 """
 

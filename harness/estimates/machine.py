@@ -19,11 +19,17 @@ from harness.training.work import Work
 
 _FORWARD_SHARE = 1 / 3
 """A forward pass costs about half of its backward pass."""
+_LAYERS = 3
 _TIMINGS = 3
 _LASTS = 86_400.0
-"""Seconds for which a machine's speed is remembered: it may have been busy when it was timed."""
+"""Seconds for which a machine's speed is remembered."""
+_OFF = 2.0
+"""A speed is measured anew if a small step is so many times as slow as it was, or as fast: the machine was busy then or
+is now."""
 
-Step = Callable[[torch.device, int, bool], tuple[float, float]]
+Step = Callable[[], None]
+Network = Callable[[torch.device, int, bool], tuple[Step, Callable[[], float]]]
+"""Makes a network: a step of its training, and what counts the forward multiply-adds of one."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +52,63 @@ class Machine:
 
 
 def machine(runs_dir: str, device: torch.device, threads: int, task: str) -> Machine:
-    """The speed of this machine at a task, ``image`` or ``text``, measured once a day and remembered in the store."""
+    """The speed of this machine at a task, ``image`` or ``text``, remembered in the store for a day or until off."""
     key = digest([platform.node(), str(device), threads, torch.__version__, task])
-    path = Path(runs_dir) / "speeds" / f"{key}.json"
-    if (known := _remembered(path)) is None:
+    path = (Path(runs_dir) / "speeds" / f"{key}.json").resolve()
+    known = _remembered(path)
+    if known is None or (path not in _believed and _is_off(known, device, threads, _NETWORKS[task])):
         torch.set_num_threads(threads)
-        known = _measure(device, _STEPS[task])
+        known = _measure(device, _NETWORKS[task])
         write_json(path, asdict(known))
+    _believed.add(path)
     return known
+
+
+_believed: set[Path] = set()
+"""The speeds that this process has measured or compared."""
+
+
+def _is_off(known: Machine, device: torch.device, threads: int, network: Network) -> bool:
+    torch.set_num_threads(threads)
+    slower = _overhead(device, network) / known.overhead
+    return not 1 / _OFF < slower < _OFF
 
 
 def _remembered(path: Path) -> Machine | None:
     """What was measured, unless it is too old or damaged."""
     speed = facts(path, overhead=float, rate=float)
-    if speed is None or time.time() - path.stat().st_mtime > _LASTS or speed["rate"] <= 0:
+    if speed is None or time.time() - path.stat().st_mtime > _LASTS or min(speed.values()) <= 0:
         return None
     return Machine(speed["overhead"], speed["rate"])
 
 
-def _measure(device: torch.device, step: Step) -> Machine:
-    layers = 3
-    tiny, _ = step(device, layers, False)
-    large, mult_adds = step(device, layers, True)
-    return Machine(tiny / layers, mult_adds / max(large - tiny, 1e-6))
+def _measure(device: torch.device, network: Network) -> Machine:
+    overhead = _overhead(device, network)
+    step, mult_adds = network(device, _LAYERS, True)
+    seconds = _seconds(device, step)  # the count empties the network
+    return Machine(overhead, mult_adds() / max(seconds - _LAYERS * overhead, 1e-6))
 
 
-def _image_step(device: torch.device, layers: int, large: bool) -> tuple[float, float]:
-    """Seconds of a training step of a one-shot CNN, tiny or larger, and its forward multiply-adds."""
+def _overhead(device: torch.device, network: Network) -> float:
+    return _seconds(device, network(device, _LAYERS, False)[0]) / _LAYERS
+
+
+def _cnn(device: torch.device, layers: int, large: bool) -> tuple[Step, Callable[[], float]]:
+    """A one-shot CNN, tiny or larger."""
     channels, size = (16, 32) if large else (4, 8)
     cells = space("cnn")
     network = OneShotCNN(cells, channels, layers, 10, seed=0).to(device)
     alpha = cells.sample(generator(0, "speed"), 1)[0]
     images = torch.zeros(8, 3, size, size, device=device)
 
-    seconds = _seconds(device, lambda: network(images, alpha).sum().backward())
-    return seconds, len(images) * mult_adds(network, lambda net, x: net(x, alpha), (3, size, size))
+    def count() -> float:
+        return len(images) * mult_adds(network, lambda net, x: net(x, alpha), (3, size, size))
+
+    return lambda: network(images, alpha).sum().backward(), count
 
 
-def _text_step(device: torch.device, rows: int, large: bool) -> tuple[float, float]:
-    """Seconds of a training step of a one-shot RNN, tiny or larger, and its forward multiply-adds."""
+def _rnn(device: torch.device, rows: int, large: bool) -> tuple[Step, Callable[[], float]]:
+    """A one-shot RNN, tiny or larger."""
     cells = space("rnn")
     words, size, batch = (2000, 128, 32) if large else (10, 4, 2)
     model = OneShotRNN(cells, words, size, seed=0).to(device).eval()
@@ -95,16 +119,16 @@ def _text_step(device: torch.device, rows: int, large: bool) -> tuple[float, flo
         run = model(tokens, model.initial_hidden(batch), alpha)
         model.cross_entropy(run.outputs, tokens).backward()
 
-    return _seconds(device, step), tokens.numel() * word_mult_adds(model, recurrent(cells.decode(alpha)))
+    return step, lambda: tokens.numel() * word_mult_adds(model, recurrent(cells.decode(alpha)))
 
 
-def _seconds(device: torch.device, step: Callable[[], None]) -> float:
+def _seconds(device: torch.device, step: Step) -> float:
     """The least time of a few steps after a first one: other work on the machine can only add to it."""
     step()
     return min(_time(device, step) for _ in range(_TIMINGS))
 
 
-def _time(device: torch.device, step: Callable[[], None]) -> float:
+def _time(device: torch.device, step: Step) -> float:
     start = time.monotonic()
     step()
     if device.type == "cuda":
@@ -112,4 +136,4 @@ def _time(device: torch.device, step: Callable[[], None]) -> float:
     return time.monotonic() - start
 
 
-_STEPS: dict[str, Step] = {"image": _image_step, "text": _text_step}
+_NETWORKS: dict[str, Network] = {"image": _cnn, "text": _rnn}

@@ -1,10 +1,14 @@
 """What runs will cost on this machine."""
 
+from typing import TYPE_CHECKING
+
 from baselines.registry import method
 from conas.refusal import Refused
 from harness.config.identity import digest
 from harness.config.load import Config
-from harness.estimates.run import Parts, kind, parts
+
+if TYPE_CHECKING:
+    from harness.estimates.run import Parts
 
 _DECIDES_NETWORK = {"space", "oneshot", "alone", "relaxed"}
 
@@ -37,7 +41,9 @@ class Costs:
         self._counted[shared] = max(before, seconds)
         return self._counted[shared] - before
 
-    def _parts(self, config: Config) -> Parts | None:
+    def _parts(self, config: Config) -> "Parts | None":
+        from harness.estimates.run import kind, parts  # and with it torch
+
         try:
             name = kind(config)
             if name not in self._known:

@@ -2,31 +2,37 @@
 
 from pathlib import Path
 
-from conas.refusal import Refused
-from harness.config.load import Config, summaries
+from harness.config.layers import is_meant_for_gpu, summaries
+from harness.config.load import Config
 from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
-from harness.records.schema import Record
+from harness.records.schema import DamagedRecord, Record
 from harness.records.store import Store
 from harness.training.environment import device, device_name
 
 
 def announce(config: Config, reporter: Reporter) -> None:
-    """Say what is about to run, for how long, and how the other profiles would fare here."""
-    reporter.say(f"{config.id} on {device_name(device(config.device), config.threads)}")
-    for profile, summary in summaries("profiles").items():
-        mark = "->" if profile == config.profile else "  "
-        reporter.say(f"{mark} profile {profile:8} {_time(config, profile)} here: {summary}")
+    """Say what is about to run and for how long, and whether a GPU is meant for it and there is none."""
+    here = device(config.device)
+    reporter.say(f"{config.id} on {device_name(here, config.threads)}")
+    status, spent = _so_far(config)
+    if status == "done":
+        return
+    if here.type == "cpu" and is_meant_for_gpu(config.profile):
+        reporter.say(f"profile {config.profile} is meant for a GPU, and this is a CPU (for one: profile=laptop)")
+    seconds = estimate(config)
+    about = f"about {duration(seconds)} here" + (f", {duration(spent)} of it so far" if spent else "")
+    reporter.say(f"profile {config.profile}, {summaries('profiles')[config.profile]}: {about}")
+    reporter.expect(max(0.0, seconds - spent))
 
 
-def _time(config: Config, profile: str) -> str:
-    """How long the run would take in ``profile``, which the settings typed for another one may not fit."""
-    if profile == config.profile:
-        return f"about {duration(estimate(config)):>13}"
+def _so_far(config: Config) -> tuple[str, float]:
+    """The status of the run's record, empty if it has none, and the seconds of its attempts."""
     try:
-        return f"about {duration(estimate(config.with_profile(profile))):>13}"
-    except Refused:
-        return f"{'not with these settings':>19}"
+        record = Store(config.runs_dir).run(config.id).record()
+    except DamagedRecord:
+        return "", 0.0
+    return (record.status, sum(one.seconds or 0.0 for one in record.attempts)) if record else ("", 0.0)
 
 
 def summarise(config: Config, record: Record, reporter: Reporter) -> None:

@@ -28,6 +28,9 @@ Ending = Literal["done", "failed", "busy", "killed"]
 """How a child ended: with a result; with a record that says why not; another process makes the run; without a word."""
 
 _LOG = "launch.log"
+_PRELOADED = ["harness.execution.execute", "harness.execution.summary", "harness.execution.experiment"]
+_PRELOADED += ["harness.data.auto_augment", "sklearn.datasets", "sklearn.linear_model"]
+"""All that a run imports when it starts, or when it needs it."""
 _LAUNCHERS_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 
 
@@ -36,7 +39,7 @@ class Child:
 
     def __init__(self, config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["harness.run"])
+        context.set_forkserver_preload(_PRELOADED)
         with _ignored(_LAUNCHERS_SIGNALS):
             forkserver.ensure_running()
         self._process: ForkServerProcess = context.Process(
@@ -119,7 +122,8 @@ def _print_into(log: Path) -> None:
 
 
 def _make(config: dict[str, Any], folder: Path) -> int:
-    from harness.run import RefusedError, ex
+    from harness.console.refusal import RefusedError
+    from harness.execution.experiment import ex
 
     try:
         ex.run(config_updates=config, meta_info={"is_announced": True})

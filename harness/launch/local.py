@@ -59,7 +59,7 @@ class JobList:
     def _started(self, job: Job) -> Job:
         self._training[job.model] += 1
         about = "" if job.seconds is None else f", about {duration(job.seconds)}"
-        self._say(f"start {job.id} ({job.sweep}{about})")
+        self._say(f"start {job.title}{about} ({job.id})")
         return job
 
     def _left(self, job: Job) -> None:
@@ -80,7 +80,7 @@ class JobList:
             self._settle(job, "made elsewhere")
             return
         if job.id not in self._elsewhere:
-            self._say(f"wait  {job.id}: {standing(job.folder).worker or 'another process'} makes it")
+            self._say(f"wait  {job.title} ({job.id}): {standing(job.folder).worker or 'another process'} makes it")
         self._elsewhere[job.id] = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         self._waiting.append(job)
 
@@ -88,7 +88,7 @@ class JobList:
         self._kills[job.id] += 1
         kills = self._kills[job.id]
         if kills <= self._retries:
-            self._say(f"again {job.id}: its process was killed ({kills} of {self._retries} retries)")
+            self._say(f"again {job.title} ({job.id}): its process was killed ({kills} of {self._retries} retries)")
             self._waiting.append(job)
         else:
             give_up(job.folder, f"its process was killed {kills} times")
@@ -96,8 +96,10 @@ class JobList:
 
     def _settle(self, job: Job, state: str) -> None:
         self.states[state] += 1
-        reason = standing(job.folder).reason if state in ("failed", "diverged") else None
-        self._say(f"{state:5} {job.id} [{self.states.total()}/{self._total}]{f': {reason}' if reason else ''}")
+        ended = standing(job.folder)
+        about = ended.reason if state in ("failed", "diverged") else ended.result
+        about = ", ".join(filter(None, [about, duration(ended.spent)]))
+        self._say(f"{state:5} {job.title}: {about} [{self.states.total()}/{self._total}] ({job.id})")
 
     def beat(self, running: Collection[Job]) -> Collection[str]:
         """Stop the runs of sweeps that were cancelled, and forget those that wait."""
@@ -113,7 +115,7 @@ class JobList:
         """Note where ``job`` stands now."""
         self._left(job)
         self.states[standing(job.folder).state] += 1
-        self._say(f"stop  {job.id}")
+        self._say(f"stop  {job.title} ({job.id})")
 
     def is_exhausted(self) -> bool:
         """Whether all runs have ended."""

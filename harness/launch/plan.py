@@ -25,11 +25,13 @@ from harness.records.store import Store, now
 
 
 class PlannedRun(BaseModel):
-    """One run of a sweep: its name, the command that makes it, its estimated device-seconds (None: not known)."""
+    """One run of a sweep: its name, the command that makes it, its estimated device-seconds (None: not known), and what
+    people call it."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
     command: str
     seconds: float | None
+    title: str = ""
 
 
 class PlanError(Refused, ValueError):

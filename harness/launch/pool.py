@@ -22,6 +22,7 @@ class Job:
         sweep: the sweep it belongs to.
         config: its configuration as plain data.
         seconds: what it will take, None if unknown.
+        title: what people call it.
         model: the same for runs that may share a trained model: one of them trains it and the others wait.
     """
 
@@ -30,6 +31,7 @@ class Job:
     config: dict[str, Any]
     seconds: float | None
     model: str
+    title: str = ""
 
     @property
     def folder(self) -> RunFolder:

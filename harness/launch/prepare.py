@@ -21,6 +21,7 @@ class Prepared:
     configs: list[Config]
     standings: dict[str, Standing]
     seconds: dict[str, float | None]
+    titles: dict[str, str]
 
     @property
     def states(self) -> Counter[str]:
@@ -33,11 +34,14 @@ class Prepared:
 
     def _job(self, config: Config) -> Job:
         values = config.model_dump(mode="json")
-        return Job(config.id, self.plan.name, values, self.seconds[config.id], model(config))
+        return Job(config.id, self.plan.name, values, self.seconds[config.id], model(config), self.titles[config.id])
 
     def save(self) -> None:
         """Keep the plan beside the runs."""
-        self.plan.save(PlannedRun(id=c.id, command=c.command, seconds=self.seconds[c.id]) for c in self.configs)
+        self.plan.save(
+            PlannedRun(id=c.id, command=c.command, seconds=self.seconds[c.id], title=self.titles[c.id])
+            for c in self.configs
+        )
 
 
 def prepare(store: Store, sweeps: Iterable[str], profile: str, extra: sweeps.Extra, costs: Costs) -> list[Prepared]:
@@ -55,4 +59,4 @@ def _prepare(store: Store, sweep: str, profile: str, extra: sweeps.Extra, costs:
     taken.update(config.id for config in configs)
     standings = {config.id: standing(store.run(config.id)) for config in configs}
     seconds = {config.id: costs.of(config) for config in configs}
-    return Prepared(Plan.of(store, sweep, profile), configs, standings, seconds)
+    return Prepared(Plan.of(store, sweep, profile), configs, standings, seconds, sweeps.titles(sweep, profile, extra))

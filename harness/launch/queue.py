@@ -47,7 +47,7 @@ class Queue:
         now, updates = self._database.now(), []
         for position, job in enumerate(jobs):
             entry: Entry = {"sweep": job.sweep, "config": job.config, "seconds": job.seconds, "model": job.model}
-            entry |= {"retries": retries, "since": now, "place": position}
+            entry |= {"title": job.title, "retries": retries, "since": now, "place": position}
             fresh: Entry = {"status": "queued", "tries": 0, "not_before": now}
             updates.append(UpdateOne({"_id": job.id}, {"$setOnInsert": entry | fresh}, upsert=True))
             updates.append(UpdateOne({"_id": job.id, "status": "cancelled"}, {"$set": entry | fresh}))

@@ -9,7 +9,7 @@ from platform import node
 from typing import Any, Literal
 
 from harness.records.heartbeat import SILENCE_SECONDS, Heartbeat, last_heartbeat
-from harness.records.schema import Attempt, DamagedRecord
+from harness.records.schema import Attempt, DamagedRecord, Record
 from harness.records.store import RunFolder
 
 State = Literal["queued", "running", "done", "failed", "diverged", "interrupted", "dead"]
@@ -28,6 +28,7 @@ class Standing:
         elapsed: seconds since the last attempt began, if it is running.
         attempts: how many times it was started.
         worker: the process of the last attempt.
+        result: the last error or perplexity that it recorded, of one that is done.
         work: what it is at: ``title``, ``done`` of ``total`` steps, seconds ``left``.
     """
 
@@ -37,6 +38,7 @@ class Standing:
     elapsed: float = 0.0
     attempts: int = 0
     worker: str = ""
+    result: str = ""
     work: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,6 +61,7 @@ def standing(folder: RunFolder) -> Standing:
         elapsed=seconds[-1] if state == "running" else 0.0,
         attempts=len(record.attempts),
         worker=f"process {last.pid} on {last.host}",
+        result=_result(record) if state == "done" else "",
         work=beat.work if state == "running" else {},
     )
 
@@ -78,6 +81,13 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
+def _result(record: Record) -> str:
+    """The test error, or the test perplexity, of a finished run."""
+    last = record.metrics.get("last", {})
+    units = {"test_error": " %", "test_perplexity": ""}
+    return ", ".join(f"{name.replace('_', ' ')} {last[name]:.2f}{unit}" for name, unit in units.items() if name in last)
+
+
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -90,9 +100,9 @@ def _exists(pid: int) -> bool:
 
 def _seconds(attempt: Attempt, beat: Heartbeat) -> float:
     """How long the attempt lasted; one that never said that it ended lasted until its last sign of life."""
-    start = datetime.fromisoformat(attempt.started).timestamp()
-    end = datetime.fromisoformat(attempt.ended).timestamp() if attempt.ended else time.time() - max(0.0, beat.age)
-    return max(0.0, end - start)
+    if attempt.seconds is not None:
+        return max(0.0, attempt.seconds)
+    return max(0.0, time.time() - max(0.0, beat.age) - datetime.fromisoformat(attempt.started).timestamp())
 
 
 def _silence(attempt: Attempt, beat: Heartbeat) -> str:

@@ -36,6 +36,12 @@ from conas.refusal import Refused
 from conas.space import Alpha, Space, space
 
 NASBENCH201_DATASETS = ("cifar10", "cifar100", "imagenet16")
+SOURCES = {
+    "nasbench201.csv": "the columns arch, DATASET_val_12ep and DATASET_test_200ep, in percent, for cifar10, cifar100 "
+    "and imagenet16, exported from the file of https://github.com/D-X-Y/NAS-Bench-201",
+    "nas-bench-macro_cifar10.json": "it comes with https://github.com/xiusu/NAS-Bench-Macro",
+}
+"""Where the tables come from."""
 _CELL = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 
 
@@ -172,8 +178,11 @@ def read_tables(folder: Path) -> list[Table]:
     """The three data sets of ``nasbench201.csv`` and NAS-Bench-Macro's ``nas-bench-macro_cifar10.json`` in ``folder``.
 
     Raises:
-        TableError: a file is missing or damaged.
+        TableError: a file is missing, with where it comes from, or damaged.
     """
+    for name, source in SOURCES.items():
+        if not (folder / name).is_file():
+            raise TableError(f"{folder / name} is missing: {source}; TABLES=FOLDER says where both files are")
     rows = [nasbench201(folder / "nasbench201.csv", dataset) for dataset in NASBENCH201_DATASETS]
     return [*rows, nasbench_macro(folder / "nas-bench-macro_cifar10.json")]
 

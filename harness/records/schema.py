@@ -88,6 +88,13 @@ class Attempt(_Part):
     pid: int
     device: str
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it lasted; None if it never said that it ended."""
+        if self.ended is None:
+            return None
+        return (datetime.fromisoformat(self.ended) - datetime.fromisoformat(self.started)).total_seconds()
+
 
 class SearchRecord(_Part):
     """What the search found and spent. ``seconds`` is device time; stages shared between runs count in each of them."""

@@ -31,7 +31,7 @@ from conas.seeds import generator
 from harness.config.load import load
 from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
-from harness.data import DataError
+from harness.data.files import DataError
 from harness.execution.execute import execute
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost

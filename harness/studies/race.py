@@ -162,7 +162,8 @@ def _jobs(tables: Sequence[str], seeds: int, budgets: Sequence[int]) -> Iterator
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the race and write its picture, its numbers and its findings."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.race", description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", type=Path, required=True, help="folder with the benchmarks' files")
+    about = "folder with nasbench201.csv and nas-bench-macro_cifar10.json"
+    parser.add_argument("--tables", type=Path, default=Path(), help=about)
     parser.add_argument("--out", type=Path, default=Path("results/studies/race"), help="where the results go")
     parser.add_argument("--seeds", type=int, default=200, help="searches of each method, table and budget")
     options = parser.parse_args(arguments)

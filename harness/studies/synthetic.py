@@ -4,7 +4,10 @@ import numpy as np
 import torch
 
 from conas.seeds import generator
-from harness.data import ImageData, Images, ImageSet, Provenance, TextData, TextSet, dataset
+from harness.data.files import Provenance
+from harness.data.images import ImageData, Images
+from harness.data.registry import ImageSet, TextSet, dataset
+from harness.data.text import TextData
 
 
 def synthetic_images(name: str, side: int = 32) -> ImageData:

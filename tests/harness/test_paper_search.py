@@ -10,7 +10,8 @@ import torch
 from conas.refusal import Refused
 from harness import deadline
 from harness.config.load import load
-from harness.data import DataError, load_images
+from harness.data.files import DataError
+from harness.data.images import load_images
 from harness.data.packed import pack, unpack
 from harness.records.pieces import PiecesError, join, split
 from harness.studies.paper_search import packed_task, run

@@ -89,6 +89,12 @@ def test_what_does_not_go_together_is_refused_before_any_work(
     assert said in line
 
 
+def test_names_are_known_in_any_case() -> None:
+    typed = {"dataset": "CIFAR10", "method": "CoNAS", "profile": "Smoke", "space": "CNN", "search_dataset": "SVHN"}
+    config = load({**typed, "variant": "Short"})
+    assert config.id == load({**{name: value.lower() for name, value in typed.items()}, "variant": "short"}).id
+
+
 @pytest.mark.parametrize(
     "typed", ["data.train_limit=4", "final.accumulate=64", "space=cnn-tiny search.d=12 search.m=40"]
 )

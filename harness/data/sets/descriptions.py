@@ -2,9 +2,8 @@
 
 import re
 from collections import Counter
+from importlib.metadata import version
 from importlib.resources import files as resources
-
-import sklearn
 
 from harness.data.files import Files
 from harness.data.registry import text_set
@@ -21,7 +20,7 @@ def descriptions(files: Files) -> dict[str, list[str]]:
     """
     pages = sorted(resources("sklearn.datasets.descr").iterdir(), key=lambda page: page.name)
     texts = [page.read_text("utf-8") for page in pages if page.name.endswith(".rst")]
-    files.shipped("descriptions", f"scikit-learn {sklearn.__version__}", "\n".join(texts).encode())
+    files.shipped("descriptions", f"scikit-learn {version('scikit-learn')}", "\n".join(texts).encode())
     lines = [words for text in texts for line in text.splitlines() if (words := _words(line))]
     train = [line for number, line in enumerate(lines) if number % 10 < 8]
     splits = {"train": train, "valid": lines[8::10], "test": lines[9::10]}

@@ -1,9 +1,9 @@
 """The handwritten digits that ship with scikit-learn (Alpaydin and Kaynak, 1998): 8x8, 17 grey levels, no download."""
 
+from importlib.metadata import version
+
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from harness.data.files import Files
 from harness.data.registry import image_set
@@ -24,8 +24,10 @@ def digits(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]
 
     Levels 0 to 16 become pixels 0 to 255. Mean and deviation are those of the 1,500 images. Not part of the paper.
     """
+    from sklearn.datasets import load_digits
+
     levels, labels = load_digits(return_X_y=True)
-    files.shipped("digits", f"scikit-learn {sklearn.__version__}", levels.tobytes() + labels.tobytes())
+    files.shipped("digits", f"scikit-learn {version('scikit-learn')}", levels.tobytes() + labels.tobytes())
     images = np.rint(levels * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
     labels = labels.astype(np.int64)
     return {"train": (images[:_TRAIN], labels[:_TRAIN]), "test": (images[_TRAIN:], labels[_TRAIN:])}

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from torchvision.datasets import FashionMNIST
 
 from harness.data.download import Remote
 from harness.data.files import Files, Layout
 from harness.data.registry import image_set
 
 _MIRRORS = (
-    *FashionMNIST.mirrors,
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 
@@ -22,11 +21,18 @@ _DIGESTS = {
     "t10k-images-idx3-ubyte": "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "sha256:0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+_PACKED = {
+    "train-images-idx3-ubyte": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte": "md5:25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte": "md5:bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+}
+"""The files as they are downloaded."""
 _LARGEST = 26_421_880
 """Bytes of the training images, packed; the other files are smaller."""
 _REMOTES = tuple(
-    Remote(name, f"md5:{md5}", tuple(mirror + name for mirror in _MIRRORS), (name.removesuffix(".gz"),), size=_LARGEST)
-    for name, md5 in FashionMNIST.resources
+    Remote(f"{name}.gz", packed, tuple(f"{mirror}{name}.gz" for mirror in _MIRRORS), (name,), size=_LARGEST)
+    for name, packed in _PACKED.items()
 )
 
 

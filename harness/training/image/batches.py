@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from conas.seeds import generator
-from harness.data import Augmenter, Images
+from harness.data.augment import Augmenter
 from harness.data.augment_on_device import augment
+from harness.data.images import Images
 from harness.training.sgd import Batch, Batches
 
 

@@ -14,7 +14,7 @@ from conas.questions import OneShot
 from conas.sampling import RunningPolicy
 from conas.seeds import derive, generator
 from conas.space import Alpha
-from harness.data import Images
+from harness.data.images import Images
 from harness.training.answers import answers
 from harness.training.image.fused_one_shot import Losses, OneShotSgd, measurer
 from harness.training.image.task import EVALUATION_BATCH, ImageTask

@@ -23,7 +23,8 @@ from conas.space import space
 from harness.config import checks
 from harness.config.load import ImageConfig
 from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
-from harness.data import Augmenter, ImageData, Images, load_images, normalise, search_split, take
+from harness.data.augment import Augmenter, normalise
+from harness.data.images import ImageData, Images, load_images, search_split, take
 from harness.training.environment import device
 from harness.training.image.batches import batches
 from harness.training.sgd import Batch, Batches

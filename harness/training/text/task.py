@@ -16,7 +16,8 @@ from conas.seeds import derive, generator
 from conas.space import space
 from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
-from harness.data import TextData, is_own, load_text
+from harness.data.registry import is_own
+from harness.data.text import TextData, load_text
 from harness.records.own_texts import refuse_another
 from harness.training.environment import device
 from harness.training.work import Work

@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from harness.data import DATASETS, dataset, download
+from harness.data import download
 from harness.data.content import digest
 from harness.data.files import Layout
+from harness.data.registry import DATASETS, dataset
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]

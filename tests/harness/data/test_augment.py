@@ -7,11 +7,12 @@ import torchvision.transforms.functional as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torchvision.transforms import AutoAugment
+from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 from conas.seeds import generator
-from harness.data import POLICIES, Augmenter, Images, load_images, normalise
+from harness.data.augment import POLICIES, Augmenter, normalise
 from harness.data.augment_on_device import augment
+from harness.data.images import Images, load_images
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 
@@ -55,7 +56,7 @@ def _reference(augmenter: Augmenter, image: Tensor, numbers: list[float]) -> Ten
 
 
 def _torchvision_policy(name: str, image: Tensor, numbers: list[float]) -> Tensor:
-    policy = AutoAugment(POLICIES[name])
+    policy = AutoAugment(AutoAugmentPolicy(name))
     chosen = int(np.float32(numbers[5]) * 25), torch.tensor(numbers[6:8]), torch.tensor([n >= 0.5 for n in numbers[8:]])
     policy.get_params = lambda transform_num: chosen
     return policy(image)

@@ -13,10 +13,10 @@ import torchvision.datasets as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data import DATASETS, DataError, Images, dataset, dataset_names, load_images, search_split, take
 from harness.data.download import Remote
-from harness.data.files import locate
-from harness.data.registry import image_set
+from harness.data.files import DataError, locate
+from harness.data.images import Images, load_images, search_split, take
+from harness.data.registry import DATASETS, dataset, dataset_names, image_set
 
 NAMES = ["cifar10", "cifar100", "fashion_mnist", "svhn"]
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.data import DATASETS, DataError, dataset, load_text
+from harness.data.files import DataError
+from harness.data.registry import DATASETS, dataset
+from harness.data.text import load_text
 
 FILES = ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt")
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from harness.data import Augmenter, Images, load_images
+from harness.data.augment import Augmenter
+from harness.data.images import Images, load_images
 from harness.training.image.batches import DeviceBatches, ShuffledBatches
 
 

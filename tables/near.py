@@ -1,0 +1,62 @@
+"""Runs that no table plans, though only a setting or two keep them out: what to say instead of nothing."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.config import sweeps
+from harness.config.grammar import flatten, written
+from harness.config.load import Config, recorded
+from harness.records.schema import Record
+from tables.runs import Runs
+
+_MOST = 2
+"""Settings in which a run may differ from a planned one and still be taken for it."""
+
+Difference = tuple[tuple[str, str, str], ...]
+"""Name, value in the record and value in the plan of each setting that differs."""
+
+
+def near(runs: Runs) -> list[str]:
+    """One line for every way in which finished runs differ from planned ones of their data set, method and seed, in at
+    most two settings, that of the most runs first; empty if every run is planned."""
+    planned = {config.id: config for name in sweeps.names() for row in runs.planned(name).values() for config in row}
+    wanted = [config for config in planned.values() if config.id not in runs.records]
+    done = [record for record in runs.records.values() if record.status == "done" and record.id not in planned]
+    differences = (_least(stray, wanted) for stray in filter(None, map(_config, done)))
+    found = Counter(filter(None, differences))
+    return [_line(difference, number) for difference, number in found.most_common()]
+
+
+def _config(record: Record) -> Config | None:
+    try:
+        return recorded(record.config)
+    except ValueError:  # of a method that is not here any more
+        return None
+
+
+def _least(stray: Config, planned: list[Config]) -> Difference:
+    """What differs from the planned run that differs least, nothing if it is too much."""
+    kin = ((one.dataset, one.method, one.seed) for one in planned)
+    mine = (stray.dataset, stray.method, stray.seed)
+    differences = (tuple(_differing(stray, one)) for one, theirs in zip(planned, kin, strict=True) if theirs == mine)
+    return min((each for each in differences if len(each) <= _MOST), key=len, default=())
+
+
+def _differing(stray: Config, planned: Config) -> Iterator[tuple[str, str, str]]:
+    there, here = _flat(stray.identity), _flat(planned.identity)
+    for name in sorted({*there, *here}):
+        if there.get(name) != here.get(name):
+            yield name, written(there.get(name)), written(here.get(name))
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(flatten(values))
+
+
+def _line(difference: Difference, number: int) -> str:
+    names = " and ".join(name for name, _, _ in difference)
+    values = ", ".join(f"{there} there, {here} here" for _, there, here in difference)
+    how = " ".join(f"--set {name}={there}" for name, there, _ in difference)
+    runs = "1 run of this profile differs" if number == 1 else f"{number} runs of this profile differ"
+    return f"{runs} only in {names} ({values}): {how}"

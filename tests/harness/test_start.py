@@ -1,0 +1,41 @@
+"""What a person types first is answered without what computes: its import takes longer than the answer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"torch", "torchvision", "sklearn", "scipy.stats"}
+
+COMMANDS = {
+    "help": ("harness.run", ["-h"], 0),
+    "sweep": ("harness.sweep", ["-h"], 0),
+    "status": ("harness.status", ["-h"], 0),
+    "worker": ("harness.worker", ["-h"], 0),
+    "archive": ("harness.archive", ["-h"], 0),
+    "conas": ("conas.command", ["-h"], 0),
+    "printed": ("harness.run", ["print_config", "with", "dataset=svhn", "method=darts", "seed=3"], 0),
+    "text": ("harness.run", ["print_config", "with", "dataset=ptb"], 0),
+    "published": ("harness.run", ["print_config", "with", "method=fixed", "genotype=amoebanet_a"], 0),
+    "variants": ("harness.run", ["print_named_configs"], 0),
+    "refused value": ("harness.run", ["with", "dataset=svhn", "final.epochs=0"], 1),
+    "refused name": ("harness.run", ["with", "dataset=svhn", "search.lamda=1"], 1),
+    "refused pair": ("harness.run", ["with", "dataset=digits", "space=rnn"], 1),
+}
+
+
+@pytest.mark.parametrize("said", COMMANDS)
+def test_a_first_answer_imports_nothing_that_computes(said: str) -> None:
+    module, arguments, status = COMMANDS[said]
+    program = (
+        f"import sys, {module} as command; sys.argv[1:] = {arguments!r}\n"
+        "try:\n    code = command.main()\nexcept SystemExit as exit:\n    code = exit.code\n"
+        f"print('loaded:', *({HEAVY!r} & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1].split()) == (status, ["loaded:"]), done.stderr
+    assert status == 1 or "\x1b" not in done.stdout
