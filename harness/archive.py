@@ -11,8 +11,9 @@ lacks; and ``compare`` tells whether runs made anew are the same to the bit.
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,12 +125,36 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
         folder = store.run(name)
         record = folder.record()
         if record is not None and record.status in _ENDED:
-            fields = {"run": name, "record": record.model_dump(mode="json"), "metrics": list(folder.metrics)}
+            fields = {"run": name, "record": portable(record.model_dump(mode="json")), "metrics": list(folder.metrics)}
             lines.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) + b"\n")
     if not lines:
         raise ArchiveError(f"none of the runs to be packed has ended in {store.root}; {path} is left as it is")
     write_atomic(path, b"".join(lines))
     return len(lines)
+
+
+def portable(record: Mapping[str, Any]) -> Any:
+    """The ``record`` without the folders of the machine that made it: its data lay in ``data``, its runs in ``runs``.
+
+    Nothing that decides a result is a folder, so the run keeps its name.
+    """
+    config = record["config"]
+    places = {config.get("data_dir", ""): "data", config.get("runs_dir", ""): "runs", os.getcwd(): "."}
+    places[os.path.expanduser("~")] = "~"
+    folders = {place.rstrip("/"): name for place, name in places.items() if os.path.isabs(place)}
+    return _said(record, {place: folders[place] for place in sorted(filter(None, folders), key=len, reverse=True)})
+
+
+def _said(value: Any, places: Mapping[str, str]) -> Any:
+    """``value`` with every folder of ``places`` by its other name, wherever a text in it names it or a part of it."""
+    if isinstance(value, Mapping):
+        return {name: _said(inner, places) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_said(inner, places) for inner in value]
+    if isinstance(value, str):
+        for place, name in places.items():
+            value = name.join(re.split(rf"(?<![\w.-]){re.escape(place)}(?![\w.-])", value))
+    return value
 
 
 def unpack(path: Path, store: Store) -> Outcome:

@@ -31,7 +31,7 @@ def near(runs: Runs) -> list[str]:
 def _config(record: Record) -> Config | None:
     try:
         return recorded(record.config)
-    except ValueError:  # of a method that is not here any more
+    except (ValueError, KeyError, TypeError):  # of a method that is not here, or made by something else
         return None
 
 

@@ -55,7 +55,7 @@ def younger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(layers, "SETTINGS", tmp_path / "settings")
     monkeypatch.setitem(loading.CONFIGS, "image", Younger)
     monkeypatch.setitem(METHODS, "conas", dataclasses.replace(METHODS["conas"], settings=YoungerSettings))
-    caches = (layers._read, loading._flat_defaults, loading._setting, loading._checked)
+    caches = (layers._read, loading.flat_defaults, loading._setting, loading._checked)
     for cached in caches:
         cached.cache_clear()
     yield

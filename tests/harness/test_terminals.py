@@ -44,11 +44,11 @@ def test_sacred_says_nothing_of_its_own_about_a_run(tmp_path: Path, caplog: pyte
 def test_a_value_that_was_set_is_shown_beside_that_of_the_profile_and_the_paper(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    typed = ["search.lambda=5", "search.m=40", "oneshot.clip=1"]
+    typed = ["search.lambda=5", "search.m=40", "search.debias=true"]
     assert run.main(["print_config", "with", "dataset=cifar10", "profile=smoke", *typed]) == 0
     comments = {line.split(" = ")[0].strip(): line.partition("# ")[2] for line in capsys.readouterr().out.splitlines()}
     assert comments["lambda"] == "set by you; paper: 1.0"
     assert (
         comments["m"] == f"set by you; profile smoke: {METHODS['conas'].defaults('smoke', 'image')['m']}; paper: 1000"
     )
-    assert comments["clip"] == "set by you; assumed: 5.0"
+    assert comments["debias"] == "set by you; assumed: false"
