@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from baselines.registry import Method, register
+from baselines.registry import METHODS, Method, register
 from conas.architecture import Named
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
@@ -98,6 +98,7 @@ def build(architecture: Named, *shape: Any, seed: int) -> nn.Module:
     Raises:
         ValueError: no such network.
     """
+    METHODS.get(architecture.name)  # its module registers the network, too
     if architecture.name not in NETWORKS:
         raise ValueError(unknown("network", architecture.name, NETWORKS))
     found = NETWORKS[architecture.name]

@@ -1,8 +1,9 @@
-"""The search methods by name. A method is one module with one `register` call, imported by the package."""
+"""The search methods by name. A method is one module with one `register` call, offered by the package."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from conas.names import unknown
@@ -81,7 +82,43 @@ class Method:
         return values
 
 
-METHODS: dict[str, Method] = {}
+class Methods(MutableMapping[str, Method]):
+    """Methods by name, sorted; the module of one that was offered is imported when it is asked for."""
+
+    def __init__(self) -> None:
+        self._homes: dict[str, str] = {}
+        self._known: dict[str, Method] = {}
+
+    def offer(self, **modules: str) -> None:
+        """Say which module registers the method of each name."""
+        self._homes |= modules
+
+    def __getitem__(self, name: str) -> Method:
+        if name not in self._known and name in self._homes:
+            import_module(self._homes[name])
+        return self._known[name]
+
+    def __setitem__(self, name: str, method: Method) -> None:
+        self._known[name] = method
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._homes, *self._known}))
+
+    def __len__(self) -> int:
+        return len({*self._homes, *self._known})
+
+    def is_registered(self, name: str) -> bool:
+        """Whether a module has registered the method, offered or not."""
+        return name in self._known
+
+
+METHODS = Methods()
 
 
 def register(method: Method) -> Method:
@@ -90,7 +127,7 @@ def register(method: Method) -> Method:
     Raises:
         ValueError: the name is taken.
     """
-    if method.name in METHODS:
+    if METHODS.is_registered(method.name):
         raise ValueError(f"method {method.name!r} is registered twice")
     METHODS[method.name] = method
     return method

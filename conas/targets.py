@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 Losses = NDArray[np.float64]
 
 
 def normal_scores(losses: Losses) -> Losses:
     """Normal quantiles of the ranks of ``losses``, shape (m,), equal for equal losses; NaN and infinite are worst."""
+    from scipy.stats import rankdata  # half a second
+
     ranks = rankdata(np.where(np.isfinite(losses), losses, np.inf))
     return ndtri((ranks - 0.5) / len(ranks))
 

@@ -16,7 +16,7 @@ from torchvision.transforms import functional as transform
 
 from conas.refusal import Refused
 from harness import trained
-from harness.data import normalise
+from harness.data.augment import normalise
 
 _SHOWN = 3
 

@@ -1,6 +1,7 @@
 """From what a person types to a checked, frozen configuration, and back to the command that makes the run."""
 
 import dataclasses
+import difflib
 import math
 import os
 import shlex
@@ -327,10 +328,23 @@ def _refuse_unknown(name: str, allowed: Mapping[str, Any], chosen: str) -> None:
         return
     if any(other.startswith(f"{name}.") for other in allowed):
         raise ConfigError(f"{name} is a group of settings; set {name}.NAME instead")
-    others = [one for one, known in METHODS.items() if name.removeprefix("search.") in outside(known.defaults("", ""))]
-    if name.startswith("search.") and others:
+    others = (
+        _methods_with(name.removeprefix("search."))
+        if name.startswith("search.") and not _is_typo(name, allowed)
+        else []
+    )
+    if others:
         raise ConfigError(f"{name} is a setting of method {' or '.join(others)}, not of {chosen!r}")
     raise ConfigError(_unknown_setting(name, allowed))
+
+
+def _is_typo(name: str, allowed: Iterable[str]) -> bool:
+    """Whether a setting that there is was meant: what other methods have need not be looked up."""
+    return bool(difflib.get_close_matches(name, allowed, n=1, cutoff=0.9))
+
+
+def _methods_with(setting: str) -> list[str]:
+    return [one for one, known in METHODS.items() if setting in outside(known.defaults("", ""))]
 
 
 def _read(task: str, chosen: str, name: str, value: Any) -> Any:

@@ -19,7 +19,7 @@ from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
-from harness.data import is_own
+from harness.data.registry import is_own
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, weights_sha256

@@ -111,7 +111,7 @@ def kinds(nas_tables: Path) -> dict[str, Kind]:
 KINDS = ("synthetic CNN", "synthetic RNN", "NAS-Bench-201", "NAS-Bench-Macro", "CNN", "RNN")
 TRAINED = ("CNN", "RNN")
 TABLES = ("NAS-Bench-201", "NAS-Bench-Macro")
-EVERY = METHODS | {toy.METHOD.name: toy.METHOD for toy in (question, policy)} | {network.METHOD.name: network.METHOD}
+EVERY = {**METHODS} | {toy.METHOD.name: toy.METHOD for toy in (question, policy, network)}
 """The methods there are, and those that show what else there can be."""
 ANSWERS = {kind: frozenset({OneShot, StandAlone}) for kind in KINDS} | {
     "CNN": answered("image"),

@@ -17,7 +17,7 @@ COMMANDS = {
     "worker": ("harness.worker", ["-h"], 0),
     "archive": ("harness.archive", ["-h"], 0),
     "conas": ("conas.command", ["-h"], 0),
-    "printed": ("harness.run", ["print_config", "with", "dataset=svhn", "method=darts", "seed=3"], 0),
+    "printed": ("harness.run", ["print_config", "with", "dataset=svhn", "method=rsws", "seed=3"], 0),
     "text": ("harness.run", ["print_config", "with", "dataset=ptb"], 0),
     "published": ("harness.run", ["print_config", "with", "method=fixed", "genotype=amoebanet_a"], 0),
     "variants": ("harness.run", ["print_named_configs"], 0),

@@ -14,7 +14,7 @@ import conas
 from conas.saved import FILE, NotSaved
 from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.data import normalise
+from harness.data.augment import normalise
 from harness.evaluate import evaluate
 from harness.execution.execute import execute
 from harness.export import export

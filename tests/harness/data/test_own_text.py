@@ -9,7 +9,8 @@ import pytest
 from conas.refusal import Refused
 from harness.config.load import ConfigError, load
 from harness.console.progress import Reporter
-from harness.data import DataError, load_text
+from harness.data.files import DataError
+from harness.data.text import load_text
 from harness.execution.execute import execute
 
 TEXTS = {
