@@ -29,7 +29,7 @@ def example() -> ModuleType:
 
 def test_the_file_registers_the_method_under_the_name_of_the_line(example) -> None:
     assert METHODS["one_plus_one"] is example.METHOD
-    assert LINE.strip() == f'{example.METHOD.name}="baselines.{example.METHOD.name}",'
+    assert LINE.strip() == f'METHODS.offer({example.METHOD.name}="baselines.{example.METHOD.name}")'
     for profile in ("smoke", "laptop", "paper"):
         example.METHOD.settings(**example.METHOD.defaults(profile, "image"))
 
