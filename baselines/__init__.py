@@ -28,6 +28,7 @@ METHODS.offer(
     local_search="baselines.local_search",
     mixture_of_softmaxes="baselines.language.mixture_of_softmaxes",
     nas_cell="baselines.language.nas_cell",
+    naswot="baselines.zero_cost",
     pc_darts="baselines.relaxations.pc_darts",
     pnas="baselines.pnas",
     proxylessnas="baselines.relaxations.proxylessnas",
@@ -41,6 +42,7 @@ METHODS.offer(
     regularised_evolution="baselines.regularised_evolution",
     rsws="baselines.rsws",
     snas="baselines.relaxations.snas",
+    synflow="baselines.zero_cost",
     variational_rhn="baselines.language.variational_rhn",
 )
 load_plugins(METHODS_GROUP)

@@ -10,7 +10,7 @@ from conas.oracle import Oracle
 from conas.questions import Untrained
 from conas.seeds import generator
 from conas.space import Alpha
-from harness.data import normalise
+from harness.data.augment import normalise
 from harness.training.answers import Remembered, answers
 from harness.training.image.task import ImageTask
 from harness.training.work import Work
