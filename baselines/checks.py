@@ -61,6 +61,17 @@ def rates(settings: Any, *names: str) -> None:
             raise ValueError(f"{name} is {value} (allowed: 0 up to, not including, 1)")
 
 
+def parted(parts: int, channels: int) -> None:
+    """Refuse ``channels`` of which operations cannot compute one of ``parts``: an identity that strides halves them.
+
+    Raises:
+        ValueError: one line that says what is allowed.
+    """
+    least = 2 * parts
+    if channels % parts or channels < least:
+        raise ValueError(f"{channels} channels in {parts} parts (allowed: a multiple of {parts}, {least} and more)")
+
+
 def one_of(settings: Any, name: str, allowed: Any) -> None:
     """Refuse a value that is not among ``allowed``.
 

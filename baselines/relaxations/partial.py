@@ -10,24 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.checks import parted
 from baselines.relaxations.rule import Mixture
 from conas.cnn.one_shot_plain import OneShotCell, PlainOneShotCNN
 from conas.cnn.sharing import Concatenation, Node, edge, total
-from conas.refusal import Refused
-
-_LEAST = 2
-"""Channels that an operation needs: a reduction's identity halves them."""
-
-
-class TooNarrowError(Refused, ValueError):
-    """A part of the channels is too small, or no whole number."""
 
 
 class PartialCell(OneShotCell):
     """A cell whose operations compute the first of ``partial`` equal parts of the channels.
 
     Raises:
-        TooNarrowError: the channels cannot be parted so.
+        ValueError: the channels cannot be parted so.
     """
 
     def __init__(self, partial: int, *args: Any) -> None:
@@ -35,11 +28,7 @@ class PartialCell(OneShotCell):
         super().__init__(*args)
 
     def _operations(self, channels: int) -> nn.ModuleList:
-        if channels % self.partial or channels < _LEAST * self.partial:
-            raise TooNarrowError(
-                f"operations on one of {self.partial} parts of {channels} channels (allowed: a multiple of "
-                f"{self.partial} channels, {_LEAST * self.partial} and more)"
-            )
+        parted(self.partial, channels)
         return super()._operations(channels // self.partial)
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from baselines.checks import parted
 from baselines.networks import NETWORKS
 from baselines.registry import method
 from conas.names import unknown
@@ -39,6 +40,7 @@ def check(config: "Config") -> None:
         count = None if config.allow_subset and limit is None else min(limit or whole, whole)
         images(of_images, count, known.side)
         _refuse_past_cosine(of_images)
+        _refuse_narrow(of_images)
 
 
 def images(config: "ImageConfig", count: int | None, side: int | None) -> None:
@@ -86,6 +88,16 @@ def _own_sizes(config: "Config") -> None:
             raise ConfigError(
                 f"{name} is for recurrent cells; method {config.method!r} has its own sizes (allowed: {own})"
             )
+
+
+def _refuse_narrow(config: "ImageConfig") -> None:
+    """Refuse a relaxation that computes ``search.parts`` of channels that cannot be parted so."""
+    parts = config.search.get("parts", 1)
+    if parts > 1:
+        try:
+            parted(parts, config.relaxed.channels)
+        except ValueError as error:
+            raise ConfigError(f"relaxed.channels, search.parts: {error}") from error
 
 
 def _space(config: "Config") -> None:

@@ -15,7 +15,7 @@ from baselines.relaxations.darts import Softmax
 from baselines.relaxations.drnas import DirichletMixture
 from baselines.relaxations.gdas import HardGumbel
 from baselines.relaxations.models import RelaxedCNN, RelaxedRNN
-from baselines.relaxations.partial import PartialCell, TooNarrowError
+from baselines.relaxations.partial import PartialCell
 from baselines.relaxations.pc_darts import PartialSoftmax
 from baselines.relaxations.proxylessnas import TwoGates
 from baselines.relaxations.rule import Edges, MixtureRule, Moment
@@ -241,7 +241,7 @@ def test_pc_darts_learns_from_epoch_15_of_50_on() -> None:
 
 def test_too_few_channels_for_a_part_of_them_are_refused_in_one_line() -> None:
     for channels in (2, 5):
-        with pytest.raises(TooNarrowError, match="allowed: a multiple of 2 channels, 4 and more"):
+        with pytest.raises(ValueError, match="allowed: a multiple of 2, 4 and more"):
             relaxed(PC_DARTS, channels)
 
 

@@ -59,6 +59,7 @@ def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(
         ("dataset=digits search_dataset=cifar", "unknown search_dataset 'cifar'; did you mean 'cifar10'?"),
         ("dataset=digits final.cutout=8", "final.cutout=8 covers an image of 8 pixels (allowed: 0 to 7)"),
         ("dataset=digits method=rsws search.inputs=3", "method rsws: inputs is 3 (allowed: at most 2"),
+        ("dataset=digits method=pc_darts relaxed.channels=3", "search.parts: 3 channels in"),
         ("dataset=digits method=darts search.inputs=3", "method darts: inputs is 3 (allowed: at most 2"),
         ("dataset=digits method=darts search.operations=recurrent", "fit no cell of 'cnn' (allowed: five, eight)"),
         ("dataset=digits method=random_wiring search.active=1000", "active is 1000 (allowed: 0 to 140"),
