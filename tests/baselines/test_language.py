@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from baselines.genotypes import fixed
 from baselines.networks import NETWORKS, Named, build
 from baselines.registry import METHODS
 from conas.counting import any_word_mult_adds
+from conas.rnn.language_model import FinalRNN
 from conas.torch_seeds import torch_generator
 
 WORDS, ROWS, COLUMNS = 11, 6, 3
@@ -206,6 +208,15 @@ def test_windows_that_follow_one_another_are_the_whole_text(name: str) -> None:
 def test_published_sizes_have_the_published_number_of_parameters(name: str, parameters: int) -> None:
     with torch.device("meta"):
         net = build(Named(name, METHODS[name].defaults("paper", "text")), 10_000, seed=0)
+    assert sum(parameter.numel() for parameter in net.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("cell", "units", "parameters"),
+    [("enas_script_rnn", 748, 22_037_104), ("enas_lm_rnn", 850, 22_960_000), ("darts_v2_rnn", 850, 22_960_000)],
+)
+def test_published_cells_have_the_number_of_parameters_of_their_width(cell: str, units: int, parameters: int) -> None:
+    net = FinalRNN(fixed(cell), 10_000, units, seed=0)
     assert sum(parameter.numel() for parameter in net.parameters()) == parameters
 
 
