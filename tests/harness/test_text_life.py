@@ -343,3 +343,16 @@ def test_progress_tells_the_perplexity_of_the_epoch_so_far(tiny: Configure, tmp_
     progress = fit(trainee, "final", Checkpoints(tmp_path, "test", print), Metrics(tmp_path / "m.jsonl"), reporter)
     assert len(reporter.notes) == trainee.steps(0)
     assert reporter.notes[-1] == f"epoch 1/1, perplexity {perplexity(progress.history[0]['train_loss']):.1f}"
+
+
+def test_a_loss_that_is_not_finite_in_the_second_pass_goes_back_to_its_best_average(tiny: Configure) -> None:
+    trainee = FinalTraining(load_task(tiny({"final": FINETUNED})), CELL)
+    for epoch in range(2):
+        advance(trainee, epoch)
+    best = bits(trainee.model.state_dict())
+    trainee.step(2, 0)
+    trainee.model.bias.data[0] = torch.nan
+    assert trainee.recover()
+    assert bits(trainee.model.state_dict()) == best
+    assert isinstance(trainee._optimizer, torch.optim.ASGD)
+    assert not trainee._optimizer.state
