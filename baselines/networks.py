@@ -84,7 +84,7 @@ def network(
 
     def registered(build: Class) -> Class:
         taken = Method(name, summary, search, settings, frozenset(), lambda s: Cost(), sizes or {})
-        register(dataclasses.replace(taken, recipe=recipe or {}, tasks=(task,)))
+        register(dataclasses.replace(taken, recipe=recipe or {}, tasks=(task,), is_network=True))
         NETWORKS[name] = Network(settings, build)
         return build
 

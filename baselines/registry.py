@@ -32,6 +32,7 @@ class Method:
         recipe: settings of the harness that its network was published with, nested, each with its ``value`` and
             ``source``; a profile, a variant and the user may change them.
         tasks: on which it can be run.
+        is_network: it settles on a network of a kind of its own, see `baselines.networks`.
         rehearsal: asks for as much as the search, without its reckoning, for estimates; the search itself if None.
         learns: the policy under which its one-shot model is trained learns meanwhile, so the model is its own.
     """
@@ -48,6 +49,7 @@ class Method:
     check: Callable[[Space, Any], None] = lambda space, settings: None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("image", "text")
+    is_network: bool = False
     learns: bool = False
     rehearsal: Search | None = None
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from baselines.checks import parted
-from baselines.networks import NETWORKS
 from baselines.registry import method
 from conas.names import unknown
 from conas.space import SPACES, Space
@@ -80,7 +79,7 @@ def _refuse_past_cosine(config: "ImageConfig") -> None:
 
 def _own_sizes(config: "Config") -> None:
     """Refuse sizes of language models of cells that are typed for a network with sizes of its own."""
-    if config.method not in NETWORKS:
+    if not method(config.method).is_network:
         return
     for name in config.updates:
         if name == "final.units" or name.startswith("final.dropout."):
