@@ -17,7 +17,7 @@ from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier import basis_size
-from conas.recovery.horseshoe import Horseshoe
+from conas.recovery.horseshoe import Equations, Horseshoe
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
@@ -82,12 +82,12 @@ def _minimisers(
     """``size`` strings, shape (size, n), each where annealing on a polynomial of its own is lowest."""
     columns, losses = monomials((history.alphas > 0).astype(np.int8))[:, 1:], history.finite
     columns -= columns.mean(axis=0)
-    values = (losses - losses.mean()) / (losses.std() or 1.0)
+    given = Equations(columns, (losses - losses.mean()) / (losses.std() or 1.0))
     temperatures = np.maximum(settings.cooling ** np.arange(1, settings.sweeps * space.n + 1), _FROZEN)
     picked = history.alphas[:0]
     for _ in range(size):
         for _ in range(settings.gibbs):
-            drawn = posterior.step(columns, values, rng)
+            drawn = posterior.step(given, rng)
         surface = Quadratic.of_active(space.n, np.append(0.0, drawn * columns.any(axis=0)))
         starts = space.sample(rng, settings.restarts, settings.p)
         ends = anneal(surface, space, starts, temperatures, rng)

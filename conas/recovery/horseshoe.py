@@ -12,18 +12,26 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 Array = NDArray[np.float64]
+_WIDE = 2
 _LEAST, _MOST = 1e-12, 1e12
 """Of the scales' squares, so that no product of them leaves the range of numbers."""
 
 
-def draw_normal(columns: Array, values: Array, variances: Array, rng: np.random.Generator) -> Array:
-    """A draw of x, shape (p,), given ``values`` = ``columns`` x + standard normal noise and the prior N(0, variances).
+class Equations:
+    """``values``, shape (m,), = ``columns``, shape (m, p), times x + normal noise; x has a normal prior of mean 0.
 
-    Takes O(m^2 p) for m values and p coefficients if p > m (Bhattacharya et al., 2016), else O(p^3) (Rue, 2001).
+    A draw of x takes O(m^2 p) if p is large (Bhattacharya et al., 2016), else O(p^3) (Rue, 2001).
     """
-    m, p = columns.shape
-    draw = _draw_wide if p > m else _draw_tall
-    return draw(columns, values, variances, rng)
+
+    def __init__(self, columns: Array, values: Array) -> None:
+        self.columns, self.values = columns, values
+        self._gram = None if columns.shape[1] > _WIDE * len(columns) else columns.T @ columns
+
+    def draw(self, values: Array, variances: Array, rng: np.random.Generator) -> Array:
+        """x, shape (p,), given ``values`` of noise variance 1, shape (m,), and its prior ``variances``, shape (p,)."""
+        if self._gram is None:
+            return _draw_wide(self.columns, values, variances, rng)
+        return _draw_tall(self._gram, self.columns.T @ values, variances, rng)
 
 
 def _draw_wide(columns: Array, values: Array, variances: Array, rng: np.random.Generator) -> Array:
@@ -36,11 +44,9 @@ def _draw_wide(columns: Array, values: Array, variances: Array, rng: np.random.G
     return prior + scaled.T @ cho_solve(cho_factor(covariance, lower=True), values - predicted)
 
 
-def _draw_tall(columns: Array, values: Array, variances: Array, rng: np.random.Generator) -> Array:
-    precision = columns.T @ columns
-    precision[np.diag_indices(len(precision))] += 1 / variances
-    factor = cholesky(precision, lower=True)
-    half = solve_triangular(factor, columns.T @ values, lower=True)
+def _draw_tall(gram: Array, products: Array, variances: Array, rng: np.random.Generator) -> Array:
+    factor = cholesky(gram + np.diag(1 / variances), lower=True)
+    half = solve_triangular(factor, products, lower=True)
     return solve_triangular(factor, half + rng.standard_normal(len(half)), lower=True, trans=1)
 
 
@@ -57,12 +63,13 @@ class Horseshoe:
         self._tau, self._tau_mixed = 1.0, 1.0
         self._scales, self._mixed = np.ones(p), np.ones(p)
 
-    def step(self, columns: Array, values: Array, rng: np.random.Generator) -> Array:
-        """One round over all unknowns given centred ``values``, shape (m,), and ``columns``, shape (m, p)."""
+    def step(self, given: Equations, rng: np.random.Generator) -> Array:
+        """One round over all unknowns; values and columns are centred, and the noise has a variance to be found."""
+        columns, values = given.columns, given.values
         m, p = columns.shape
         sigma = np.sqrt(self.noise)
-        variances = np.clip(self.noise * self._tau * self._scales, _LEAST, _MOST)
-        drawn = self.coefficients = draw_normal(columns / sigma, values / sigma, variances, rng)
+        variances = np.clip(self._tau * self._scales, _LEAST, _MOST)
+        drawn = self.coefficients = sigma * given.draw(values / sigma, variances, rng)
         squares, residual = np.square(drawn), values - columns @ drawn
         shrunk = float((squares / self._scales).sum()) / 2
         self.noise = _inverse_gamma((m + p) / 2, residual @ residual / 2 + shrunk / self._tau, rng)
