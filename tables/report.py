@@ -52,6 +52,8 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         verdicts=verdicts,
         tally=scorecard.counts(verdicts),
         decided=scorecard.decided(verdicts),
+        tested=scorecard.compared(verdicts),
+        survives=scorecard.survives,
         sections=[
             (kind, some, scorecard.columns(kind), scorecard.NOTES[kind], scorecard.in_short(some))
             for kind, some in scorecard.sections(verdicts).items()

@@ -84,8 +84,13 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
     found = summarise(values)
     if found is None or found.sd is None:
         return None
-    half = _half(found.sd / np.sqrt(found.n), found.n - 1)
+    half = half_width(found.sd, found.n)
     return found.mean - half, found.mean + half
+
+
+def half_width(sd: float | None, n: float) -> float:
+    """Half of Student's 95 % interval of a mean of ``n`` values, 0 where one value allows none."""
+    return _half(sd / np.sqrt(n), n - 1) if sd is not None and np.isfinite(sd) and n > 1 else 0.0
 
 
 def against(values: Sequence[float], paper: Figure) -> Estimate:

@@ -21,12 +21,19 @@ RESAMPLES = 2000
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
 }
-_STYLE: dict[Any, Any] = {"pdf.fonttype": 3, "font.family": "DejaVu Sans", "axes.axisbelow": True}
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "conas",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 3,
+    "font.family": "DejaVu Sans",
+    "axes.axisbelow": True,
+}
 
 
 def write_picture(draw: Callable[[], Figure], stem: Path) -> list[Path]:
-    """Draw a figure in the project's style and write it as ``stem``.png and ``stem``.pdf; their paths."""
+    """Draw a figure in the project's style and write it as ``stem``.png, .pdf and .svg; their paths."""
     paths = []
     with sns.axes_style("whitegrid", _STYLE), sns.plotting_context("paper"), rc_context(_STYLE):
         figure = draw()

@@ -68,16 +68,36 @@ def columns(kind: Kind) -> tuple[Column, ...]:
     return (*_FIRST, *(_TESTED if kind in (Kind.ORDER, Kind.CONTROL) else ()), *_LAST)
 
 
+def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The comparisons that the runs speak to, those that survive the adjustment first, then by p."""
+    some = [v for v in verdicts if v.test and v.test.holm is not None]
+    return sorted(some, key=lambda v: (_figure(v.test and v.test.holm), _figure(v.test and v.test.estimate.p)))
+
+
+def _figure(p: float | None) -> float:
+    return 1.0 if p is None else p
+
+
+def survives(verdict: Verdict) -> bool:
+    """Whether a comparison is decided after the adjustment for all of them."""
+    holm = verdict.test and verdict.test.holm
+    return verdict.status is not Status.UNDECIDED and holm is not None and holm < 0.05
+
+
 def decided(verdicts: Sequence[Verdict]) -> str:
-    """How many comparisons are decided, and which of them survive the adjustment for all of them."""
-    tested = [v for v in verdicts if v.test and v.test.holm is not None]
-    clear = [v for v in tested if v.status is not Status.UNDECIDED]
-    survive = [v for v in clear if v.test and v.test.holm is not None and v.test.holm < 0.05]
-    named = f": {'; '.join(v.claim for v in survive)}" if survive else ""
+    """How many comparisons are decided, and how many of them survive the adjustment for all of them."""
+    some = compared(verdicts)
+    clear = [v for v in some if v.status is not Status.UNDECIDED]
     return (
-        f"{len(tested)} comparisons are tested, {len(clear)} have a 95 % interval that decides, "
-        f"{len(survive)} of these survive Holm's adjustment{named}."
+        f"{len(some)} comparisons are tested, {len(clear)} have a 95 % interval that decides, "
+        f"{len([v for v in some if survives(v)])} of these survive Holm's adjustment"
     )
+
+
+def surviving(verdicts: Sequence[Verdict]) -> str:
+    """The same, and which."""
+    named = "; ".join(v.claim for v in verdicts if survives(v))
+    return decided(verdicts) + (f": {named}." if named else ".")
 
 
 def frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -117,7 +137,14 @@ def markdown(verdicts: Sequence[Verdict], profile: str) -> str:
     """The scorecard as a Markdown document."""
     tally = ", ".join(f"{number} {status}" for status, number in counts(verdicts).items())
     claims = sum(counts(verdicts).values())
-    lines = ["# Scorecard", "", f"Profile {profile}. {claims} claims of the paper: {tally}.", "", decided(verdicts), ""]
+    lines = [
+        "# Scorecard",
+        "",
+        f"Profile {profile}. {claims} claims of the paper: {tally}.",
+        "",
+        surviving(verdicts),
+        "",
+    ]
     for kind, some in sections(verdicts).items():
         lines += [
             f"## {kind.value}",

@@ -14,7 +14,7 @@ from tables.plot import Plot, legend_below
 from tables.published import published
 from tables.readers import REFERENCE_ROW, active_edges, distance_to_reference, last
 from tables.runs import Runs
-from tables.statistics import summarise
+from tables.statistics import half_width, summarise
 from tables.table import Reader
 
 _COLUMNS = ["name", "lambda", "quantity", "n", "mean", "sd", "paper"]
@@ -61,17 +61,18 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame, quantity: str, baseline: str, l
     ours = frame[(frame["quantity"] == quantity) & frame["lambda"].notna()].sort_values("lambda")
     band = frame[(frame["quantity"] == quantity) & (frame["name"] == baseline)]
     for _, line in band.iterrows():
-        spread = 0 if pd.isna(line["sd"]) else line["sd"]
+        spread = half_width(line["sd"], line["n"])
         axis.axhspan(line["mean"] - spread, line["mean"] + spread, color="0.87", linewidth=0)
-        axis.axhline(line["mean"], color="0.4", linestyle="--", label=f"{label}, mean ± SD")
+        axis.axhline(line["mean"], color="0.4", linestyle="--", label=f"{label}: mean, 95 % interval")
+    halves = ours.apply(lambda line: half_width(line["sd"], line["n"]), axis=1)
     axis.errorbar(
         ours["lambda"],
         ours["mean"],
-        yerr=ours["sd"].fillna(0),
+        yerr=[halves.clip(upper=ours["mean"]), halves],
         color="#0173b2",
         marker="o",
         capsize=3,
-        label="CoNAS, mean ± SD",
+        label="CoNAS: mean, 95 % interval",
     )
     paper = ours.dropna(subset="paper")
     if len(paper):
@@ -90,4 +91,5 @@ PLOT = Plot(
     (("table4", None),),
     rows,
     draw,
+    ("Bars are 95 % intervals of the mean over searches (Student's t), cut at 0, as no distance is less.",),
 )

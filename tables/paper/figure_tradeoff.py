@@ -10,6 +10,7 @@ from harness.pictures.plots import panels
 from tables.paper.table1 import TABLE
 from tables.plot import Plot, looks
 from tables.runs import Runs
+from tables.statistics import half_width
 
 _REFERENCE = {"color": "black", "marker": "x", "markersize": 7}
 _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Search (device-days)"}
@@ -18,7 +19,7 @@ _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Se
 def rows(runs: Runs) -> pd.DataFrame:
     """Table 1's means and SDs, of the rows with runs; in the profile paper also published figures of rows run here."""
     frame = _over_searches(TABLE.rows(runs))
-    columns = ["name", *(f"{key}.{field}" for key in ("error", *_AXES) for field in ("mean", "sd", "paper_mean"))]
+    columns = ["name", *(f"{key}.{field}" for key in ("error", *_AXES) for field in ("mean", "sd", "n", "paper_mean"))]
     if not runs.is_full_scale:
         frame = frame.assign(**{f"{key}.paper_mean": float("nan") for key in ("error", *_AXES)})
     frame["published"] = [runs.sample(TABLE.name, name).is_published for name in frame["name"]]
@@ -75,7 +76,7 @@ def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str
 
 def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
     if pd.notna(row["error.mean"]) and pd.notna(row[f"{key}.mean"]):
-        errors = [0 if pd.isna(row[name]) else row[name] for name in (f"{key}.sd", "error.sd")]
+        errors = [half_width(row[f"{name}.sd"], row[f"{name}.n"]) for name in (key, "error")]
         axis.errorbar(row[f"{key}.mean"], row["error.mean"], xerr=errors[0], yerr=errors[1], capsize=2, **style)
     if pd.notna(row["error.paper_mean"]) and pd.notna(row[f"{key}.paper_mean"]):
         hollow = {**style, "markeredgecolor": style["color"]}
@@ -83,8 +84,8 @@ def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
 
 
 _NOTES = (
-    "Mean ± SD over searches; a black cross is a published cell or network, found at full scale. With the published "
-    "settings, hollow markers are the paper's figures.",
+    "Means over searches with their 95 % intervals (Student's t); a black cross is a published cell or network, found "
+    "at full scale. With the published settings, hollow markers are the paper's figures.",
 )
 SIZE = Plot("tradeoff_size", "Error against the size of the network", (("table1", None),), rows, draw_size, _NOTES)
 COST = Plot(

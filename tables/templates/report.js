@@ -12,6 +12,34 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }));
 }
 
+// A word in the search box hides all rows that lack it; several words must all be there.
+for (const box of document.querySelectorAll("input[data-search]")) {
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = [...document.querySelectorAll(box.dataset.search)];
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    const shown = rows.filter((row) => !row.hidden).length;
+    box.closest("p").querySelector("[role=status]").textContent = words.length ? `${shown} of ${rows.length}` : "";
+  });
+}
+
+// A click on a status shows only the claims that have it, and opens their sections; a second click shows all again.
+for (const tally of document.querySelectorAll("[data-filters]")) {
+  const buttons = [...tally.querySelectorAll("button")];
+  for (const button of buttons) button.addEventListener("click", () => {
+    const pressed = button.getAttribute("aria-pressed") === "false";
+    for (const other of buttons) other.setAttribute("aria-pressed", String(other === button && pressed));
+    for (const section of document.querySelectorAll(tally.dataset.filters)) {
+      const rows = [...section.querySelectorAll("tbody tr")];
+      for (const row of rows) row.hidden = pressed && row.querySelector(".status")?.textContent !== button.dataset.filter;
+      section.open = pressed && rows.some((row) => !row.hidden);
+    }
+  });
+}
+
 function sortRows(body, column, direction) {
   const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
   keyed.sort(([first], [second]) => compare(first, second, direction));

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tables.build import Results
+from tables.claims.scorecard import compared, scorecard, survives
 from tables.claims.text import verdicts
 from tables.report import report
 from tables.runs import Runs
@@ -25,6 +26,22 @@ def test_the_page_is_self_contained_and_its_links_lead_somewhere(results: tuple[
     records = re.findall(r'href="([^"#]*record\.json)"', page)
     assert records
     assert all((results[1].folder / record).is_file() for record in records)
+
+
+def test_the_page_opens_with_what_came_out(results: tuple[Runs, Results]) -> None:
+    verdicts = scorecard(results[0])
+    page = report(*results, verdicts)
+    outcome = page[page.index('id="outcome"') : page.index('id="figures"')]
+    assert (
+        page.index('id="outcome"')
+        < page.index('id="budgets"')
+        < page.index('id="table1"')
+        < page.index("<details><summary><strong>")
+    )
+    made = compared(verdicts)
+    assert made
+    assert outcome.count("<tr") == 1 + len(made)
+    assert outcome.count('class="survives"') == sum(map(survives, made))
 
 
 def test_every_finished_run_of_a_row_is_linked(results: tuple[Runs, Results], page: str) -> None:
