@@ -70,17 +70,13 @@ def columns(kind: Kind) -> tuple[Column, ...]:
 
 def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The comparisons that the runs speak to, those that survive the adjustment first, then by p."""
-    some = [v for v in verdicts if v.test and v.test.holm is not None]
-    return sorted(some, key=lambda v: (_figure(v.test and v.test.holm), _figure(v.test and v.test.estimate.p)))
-
-
-def _figure(p: float | None) -> float:
-    return 1.0 if p is None else p
+    some = [(v.test.holm, v.test.estimate.p or 0.0, v) for v in verdicts if v.test and v.test.holm is not None]
+    return [verdict for *_, verdict in sorted(some, key=lambda one: one[:2])]
 
 
 def survives(verdict: Verdict) -> bool:
     """Whether a comparison is decided after the adjustment for all of them."""
-    holm = verdict.test and verdict.test.holm
+    holm = verdict.test.holm if verdict.test else None
     return verdict.status is not Status.UNDECIDED and holm is not None and holm < 0.05
 
 
