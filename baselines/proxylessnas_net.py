@@ -159,6 +159,8 @@ class Block(nn.Module):
             "momentum": {"value": 0.9, "source": _CODE},
             "nesterov": {"value": True, "source": _CODE},
             "weight_decay": {"value": 1e-4, "source": f"{_CODE}: of all parameters"},
+            "auxiliary": {"value": 0.0, "source": f"{_CODE}: no auxiliary head"},
+            "drop_path": {"value": 0.0, "source": "Cai et al. (2019), the published description"},
             "clip": {"value": None, "source": f"{_CODE}: gradients are not clipped"},
         }
     },

@@ -120,6 +120,8 @@ def _recipe(auto_augment: str | None, why: str) -> dict[str, Any]:
         "nesterov": (True, _CODE),
         "weight_decay": (5e-5, f"{_CODE}: of all parameters"),
         "clip": (5.0, _CODE),
+        "auxiliary": (0.0, f"{_CODE}: no auxiliary head"),
+        "drop_path": (0.0, f"{_CODE}: ShakeDrop instead"),
         "auto_augment": (auto_augment, why),
     }
     return {"final": {name: {"value": value, "source": source} for name, (value, source) in values.items()}}

@@ -197,13 +197,13 @@ def _table(headers: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterato
 def _prose(docstring: str) -> Iterator[str]:
     """A docstring as Markdown: its code is between single backticks there."""
     for line in docstring.strip().splitlines():
-        yield _escaped(line.strip().replace("``", "`"))
+        yield _escaped(line.strip().replace("``", "`"), "$<")
 
 
-def _escaped(text: str) -> str:
-    """What Markdown would take for emphasis, a tag or a formula, as it stands; not within code, where nothing is."""
+def _escaped(text: str, special: str = "*$<") -> str:
+    """What Markdown would take for emphasis, a formula or a tag, as it stands; not within code, where nothing is."""
     parts = text.split("`")
-    plain = (re.sub(r"([*$<])", r"\\\1", part) for part in parts[::2])
+    plain = (re.sub(f"([{special}])", r"\\\1", part) for part in parts[::2])
     return "`".join(part for pair in zip_longest(plain, parts[1::2]) for part in pair if part is not None)
 
 

@@ -16,7 +16,11 @@ _SHARED = ("space", "numerics", "data", "oneshot", "measure")
 class Tier(Enum):
     """From what can be compared most closely to what can be compared least: a word, and what it means."""
 
-    MODEL = ("same model", "space, training of the one-shot model and measure of CoNAS (t=1), no more measurements")
+    MODEL = (
+        "same model",
+        "space, one-shot training and measure as CoNAS (t=1), with sub-networks as the search needs them, and no more "
+        "measurements",
+    )
     SECONDS = ("same time", "as many device seconds as CoNAS (t=1) took under the same seed")
     OWN = ("own cost", "a search with a space, measure or budget of its own")
     DRAWN = ("drawn", "cells drawn at random, no search")
