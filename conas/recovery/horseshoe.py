@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 _WIDE = 2
 _LEAST, _MOST = 1e-12, 1e12
 """Of the scales' squares, so that no product of them leaves the range of numbers."""
+_VAGUE = 1e9
+"""The largest prior variance in units of the noise: beyond, equations that depend on each other would be singular."""
 
 
 class Equations:
@@ -68,7 +70,7 @@ class Horseshoe:
         columns, values = given.columns, given.values
         m, p = columns.shape
         sigma = np.sqrt(self.noise)
-        variances = np.clip(self._tau * self._scales, _LEAST, _MOST)
+        variances = np.clip(self._tau * self._scales, _LEAST, _VAGUE)
         drawn = self.coefficients = sigma * given.draw(values / sigma, variances, rng)
         squares, residual = np.square(drawn), values - columns @ drawn
         shrunk = float((squares / self._scales).sum()) / 2

@@ -50,3 +50,17 @@ def test_one_coefficient_on_average_is_where_integration_over_its_scales_puts_it
     rest = np.square(values).sum() - fit * 4 * 0.75**2
     weight = rest ** (-4 / 2) / np.sqrt(1 + 4 * shrunk)  # the noise, of density 1 / variance, integrated out
     assert np.mean(draws) == pytest.approx((weight * fit).sum() / weight.sum() * 0.75, abs=0.04)
+
+
+@pytest.mark.parametrize("m", [20, 200])
+def test_values_without_noise_in_columns_that_depend_on_each_other_are_fitted(m: int) -> None:
+    rng = np.random.default_rng(2)
+    digits = rng.integers(5, size=(m, 6))
+    ones = (digits[:, :, None] == np.arange(5)).reshape(m, 30).astype(float)
+    columns = np.hstack([ones, ones[:, :12], np.zeros((m, 3))])
+    columns -= columns.mean(axis=0)
+    values = columns[:, 0] - columns[:, 7]
+    sampler, given = Horseshoe(45), Equations(columns, values)
+    for _ in range(300):
+        drawn = sampler.step(given, rng)
+    assert np.abs(values - columns @ drawn).max() < 0.1
