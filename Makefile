@@ -35,8 +35,10 @@ IN_PLACE := --config-settings editable_mode=compat
 install: $(STAMP) ## create .venv and install everything: the very files that requirements.lock names
 $(STAMP): pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . $(IN_PLACE)
+	@# what is installed already is not asked for again: a node without a network needs none after a checkout
+	cat $^ | cmp -s - $(VENV)/.asked || { \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . $(IN_PLACE) && cat $^ > $(VENV)/.asked; }
 	touch $@
 
 LOCKER  := .venv-lock
