@@ -6,6 +6,7 @@ from typing import Any
 
 from baselines import genotypes
 from baselines.registry import Method, register
+from conas import cells
 from conas.genotype import Genotype
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
@@ -73,7 +74,7 @@ def search(problem: Problem, seed: int, settings: FixedSettings) -> Outcome:
     """
     check(problem.space, settings)
     name = str(settings.genotype)
-    source = genotypes.source(name) if name in genotypes.names() else "given by the user"
+    source = cells.source(name) if name in genotypes.names() else "given by the user"
     return Outcome(settings.cells, {"name": name, "source": source})
 
 

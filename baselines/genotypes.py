@@ -1,49 +1,14 @@
-"""Cells as data: published ones by name (genotypes.json), or anyone's own, as JSON or in the notation of DARTS."""
+"""Cells as data: published ones by name (`conas.cells`), or anyone's own, as JSON or in the notation of DARTS."""
 
 import ast
 import json
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from conas.cells import cell, names
 from conas.genotype import Cell, Choice, Genotype, GenotypeError
 from conas.names import unknown
-
-
-@cache
-def _published() -> dict[str, Any]:
-    return json.loads(resources.files("baselines").joinpath("genotypes.json").read_text(encoding="utf-8"))
-
-
-def names() -> list[str]:
-    """The published genotypes: ``darts_v2``, ...; the recurrent ones end in ``_rnn``."""
-    return list(_published())
-
-
-def fixed(name: str) -> Genotype:
-    """The published genotype called ``name``.
-
-    Raises:
-        ValueError: no such genotype.
-    """
-    return Genotype.from_json(_entry(name)["genotype"])
-
-
-def source(name: str) -> str:
-    """Where the published genotype called ``name`` comes from.
-
-    Raises:
-        ValueError: no such genotype.
-    """
-    return str(_entry(name)["source"])
-
-
-def _entry(name: str) -> dict[str, Any]:
-    if name not in _published():
-        raise ValueError(unknown("genotype", name, _published()))
-    return dict(_published()[name])
 
 
 def canonical(said: str | Mapping[str, Any]) -> str:
@@ -57,14 +22,14 @@ def canonical(said: str | Mapping[str, Any]) -> str:
     """
     if not isinstance(said, str):
         return _compact(Genotype.from_json(said))
-    if said.lower() in _published():
+    if said.lower() in names():
         return said.lower()
     return _compact(_parsed(_content(said)))
 
 
 def named_or_own(text: str) -> Genotype:
     """The genotype of a `canonical` text."""
-    return fixed(text) if text in _published() else Genotype.from_json(json.loads(text))
+    return cell(text) if text in names() else Genotype.from_json(json.loads(text))
 
 
 def _compact(genotype: Genotype) -> str:
@@ -79,7 +44,7 @@ def _content(said: str) -> str:
     path = Path(text).expanduser()
     if not path.suffix and not path.is_file():
         raise ValueError(
-            f"{unknown('genotype', said, _published())}, JSON, Genotype(normal=[...], ...) or the path of a file"
+            f"{unknown('genotype', said, names())}, JSON, Genotype(normal=[...], ...) or the path of a file"
         )
     try:
         return path.read_text(encoding="utf-8-sig").strip()

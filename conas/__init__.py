@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from conas.algorithm import decide as decide
     from conas.algorithm import search as search
     from conas.algorithm import search_on as search_on
+    from conas.cells import cell as cell
     from conas.cnn.network import FinalNetwork as FinalNetwork
     from conas.cnn.one_shot import OneShotCNN as OneShotCNN
     from conas.genotype import Genotype as Genotype
@@ -40,6 +41,7 @@ _HOMES = {
     "genotype": ("Genotype",),
     "oracle": ("Function", "Oracle"),
     "problem": ("Outcome", "Problem"),
+    "cells": ("cell",),
     "recovery.fourier": ("SparsePolynomial",),
     "recovery.minimiser": ("minimise",),
     "recovery.regressor": ("SparseFourierRegressor",),

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from baselines import genotypes
 from baselines.registry import METHODS, Method
+from conas import cells
 from harness.config.grammar import flatten, written
 from harness.config.layers import defaults, outside, summaries
 from harness.config.load import Config, load
@@ -167,7 +167,7 @@ def _cells() -> Iterator[str]:
     yield ""
     yield "`method=fixed genotype=NAME` trains one of them; so does a file, JSON, or the notation of DARTS."
     yield ""
-    yield from _table(("genotype", "source"), ((f"`{name}`", genotypes.source(name)) for name in genotypes.names()))
+    yield from _table(("genotype", "source"), ((f"`{name}`", cells.source(name)) for name in cells.names()))
 
 
 def _variants() -> Iterator[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.seeds import generator
 from conas.space import space
 from harness.dashboard import services

@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import torch
 
-from baselines.genotypes import fixed
+from conas.cells import cell
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from conas.seeds import generator
@@ -153,9 +153,9 @@ def check(tasks: Tasks, done: Check) -> None:
     """All parts, what matters most first."""
     rows: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         "one-shot CNN step": (lambda: _one_shot(tasks.images()).training, timed),
-        "final CNN step": (lambda: FinalTraining(tasks.images(), fixed("conas")), timed),
+        "final CNN step": (lambda: FinalTraining(tasks.images(), cell("conas")), timed),
         "PTB one-shot step": (lambda: _one_shot(tasks.text()).training, text_step),
-        "PTB final step": (lambda: FinalTextTraining(tasks.text(), fixed("darts_v2_rnn")), text_step),
+        "PTB final step": (lambda: FinalTextTraining(tasks.text(), cell("darts_v2_rnn")), text_step),
         "CNN measurement": (tasks.images, measuring),
         "PTB measurement": (tasks.text, measuring),
     }
@@ -168,10 +168,10 @@ def check(tasks: Tasks, done: Check) -> None:
     small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": {"units": 200}}
     done.part("right, one-shot RNN", lambda: parity(lambda: _one_shot(tasks.text(**few)).training))
-    done.part("right, final RNN", lambda: parity(lambda: FinalTextTraining(tasks.text(**few), fixed("darts_v2_rnn"))))
+    done.part("right, final RNN", lambda: parity(lambda: FinalTextTraining(tasks.text(**few), cell("darts_v2_rnn"))))
     done.part("two runs, images", partial(repeats, "digits"))
     done.part("two runs, text", partial(repeats, "descriptions"))
-    done.part("right, final CNN", lambda: parity(lambda: FinalTraining(tasks.images(**small), fixed("conas"))))
+    done.part("right, final CNN", lambda: parity(lambda: FinalTraining(tasks.images(**small), cell("conas"))))
     done.part("right, one-shot CNN", _fused)
     row("PTB final step", "graph")
     for name in rows:

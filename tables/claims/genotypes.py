@@ -9,7 +9,7 @@ from functools import cache
 
 from torch import nn
 
-from baselines.genotypes import fixed
+from conas.cells import cell
 from conas.cnn.network import FinalNetwork
 from conas.counting import count
 from conas.rnn.language_model import FinalRNN
@@ -64,14 +64,14 @@ def _image_verdicts() -> Iterator[Verdict]:
 
 def _text_verdicts() -> Iterator[Verdict]:
     for genotype, row, units in TEXT_CELLS:
-        model = FinalRNN(fixed(genotype), WORDS, units, seed=0)
+        model = FinalRNN(cell(genotype), WORDS, units, seed=0)
         why = f"the published genotype {genotype!r} with {units} units"
         yield _verdict(genotype, "table3", row, "params", _parameters(model), why)
 
 
 @cache
 def _network(genotype: str, sizes: tuple[int, int], pool_bn: bool = True) -> FinalNetwork:
-    return FinalNetwork(fixed(genotype), *sizes, CLASSES, pool_bn=pool_bn)
+    return FinalNetwork(cell(genotype), *sizes, CLASSES, pool_bn=pool_bn)
 
 
 def _parameters(network: nn.Module) -> float:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.genotypes import fixed
 from baselines.networks import NETWORKS, Named, build
 from baselines.registry import METHODS
+from conas.cells import cell as fixed
 from conas.counting import any_word_mult_adds
 from conas.rnn.language_model import FinalRNN
 from conas.torch_seeds import torch_generator

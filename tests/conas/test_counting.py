@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import torch
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.cnn.network import FinalNetwork
 from conas.cnn.operations import OPERATIONS
 from conas.counting import LAYERS, UncountableError, count, one_per_input

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.cnn.network import FinalNetwork
 from conas.cnn.operations import OPERATIONS, operation
 from conas.cnn.sharing import Node

@@ -11,7 +11,7 @@ from torch import Tensor
 
 pytest.importorskip("triton")
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.genotype import Cell
 from conas.rnn.cell import RecurrentCell
 from conas.rnn.cell_plain import Masks

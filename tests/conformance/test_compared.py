@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from baselines import genotypes
 from baselines.registry import METHODS
+from conas import cells
 from harness.config.layers import defaults
 from tables import compared
 
@@ -50,7 +50,7 @@ def test_a_networks_recipe_stands_there(page: str) -> None:
 
 
 def test_every_published_cell_stands_there_with_its_source(page: str) -> None:
-    assert all(f"| `{name}` | {genotypes.source(name)} |" in page for name in genotypes.names())
+    assert all(f"| `{name}` | {cells.source(name)} |" in page for name in cells.names())
 
 
 def test_it_is_the_same_page_again(page: str) -> None:

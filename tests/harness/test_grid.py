@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baselines import genotypes
+from conas import cells
 from harness.config import sweeps
 from harness.config.load import ConfigError
 from tables.paper import table1, table2
@@ -37,9 +37,9 @@ def test_published_cells_have_the_published_width_and_length() -> None:
         if config.method == "fixed"
     }
     for genotype, size in sizes.items():
-        said = re.search(r"C = (\d+), (\d+) cells", genotypes.source(genotype))
+        said = re.search(r"C = (\d+), (\d+) cells", cells.source(genotype))
         assert said is None or size == tuple(map(int, said.groups())), genotype
-    assert sum("cells" in genotypes.source(genotype) for genotype in sizes) == 10
+    assert sum("cells" in cells.source(genotype) for genotype in sizes) == 10
 
 
 def test_a_row_is_the_product_of_its_axes_and_the_seeds() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.genotypes import fixed
 from baselines.relaxations.darts import Softmax
+from conas.cells import cell as fixed
 from conas.questions import OneShot, Relaxed, StandAlone
 from conas.rnn.measuring import RecurrentMeasurer, evaluate, perplexity
 from conas.rnn.text_windows import batchify

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.cnn.kernels import sum_like_torch
 from conas.cnn.measuring import Measurer
 from conas.cnn.network import FinalNetwork

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.genotype import Cell, Node
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell
 from conas.rnn.language_model import LanguageModel, OneShotRNN

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from baselines.genotypes import fixed
+from conas.cells import cell as fixed
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from harness.config.load import load
