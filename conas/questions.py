@@ -200,7 +200,7 @@ class Rule(ABC):
     @property
     @abstractmethod
     def price(self) -> float:
-        """About what an epoch takes, in epochs of a one-shot model of the same size, which computes half of the
+        """About what an epoch on images takes, in epochs of a one-shot model of that size, which computes half of the
         operations and reads half of the training set."""
 
     def identity(self) -> dict[str, Any]:

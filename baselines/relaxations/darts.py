@@ -12,8 +12,8 @@ from baselines.relaxations.method import RECURRENT, RelaxationSettings, relaxati
 from baselines.relaxations.rule import CellArchitecture, Mixture, MixtureRule, Moment
 from conas.settings import setting
 
-_PRICES = {1: 4.0, 2: 12.0}
-"""All edges instead of half, and two gradients instead of one, or six."""
+_GRADIENTS = {1: 2, 2: 6}
+"""By the order of the architecture's gradient."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,14 @@ class Softmax(MixtureRule):
     order: int
 
     @property
+    def gradients(self) -> int:
+        """Two or six."""
+        return _GRADIENTS[self.order]
+
+    @property
     def price(self) -> float:
-        """That of two or of six gradients of all operations."""
-        return _PRICES[self.order]
+        """All operations instead of half of them, for every gradient."""
+        return 2.0 * self.gradients
 
     def identity(self) -> dict[str, Any]:
         """The order, which was all there was when it was the only rule."""

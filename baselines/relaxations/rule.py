@@ -114,6 +114,11 @@ class MixtureRule(Rule):
     prunes: ClassVar[bool] = False
 
     @property
+    def gradients(self) -> int:
+        """Of the loss, in a step of the weights and in that of the architecture."""
+        return 2 if self.held_out else 1
+
+    @property
     def betas(self) -> tuple[float, float] | None:
         """Of Adam; None: those of DARTS on the same data."""
         return None

@@ -135,8 +135,8 @@ class RelaxedTraining(BpttTraining):
 
     @staticmethod
     def work(task: TextTask, question: Relaxed) -> list[Work]:
-        """As much as some epochs of a one-shot model of the relaxation's size."""
+        """As much as some epochs of a one-shot model of the relaxation's size; all activations are computed."""
         settings = task.config.relaxed
         width = settings.units / task.config.oneshot.units
         epoch = task.epoch(settings, task.one_shot_mult_adds * width**2)
-        return [epoch.times(settings.epochs * question.rule.price)]
+        return [epoch.times(settings.epochs * 2 * rule_of(question).gradients)]
