@@ -136,8 +136,8 @@ ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop
 scaling: install ## what a longer training, a larger model and more images change (MINUTES=60; goes on where it stopped; CIFAR-10 in DATA)
 	$(BIN)/python -m harness.studies.scaling --store "$(STORE)" --data-dir "$(DATA)" --alone $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SUBSET),--allow-subset)
 
-race: install ## every search on NAS-Bench-201 and NAS-Bench-Macro, 200 seeds (TABLES=folder of the tables)
-	$(BIN)/python -m harness.studies.race --tables "$(TABLES)"
+race: install ## every search on tables known whole, 200 seeds (TABLES=folder of the tables, MINUTES=10: a part); goes on where it stopped
+	$(BIN)/python -m harness.studies.race --tables "$(TABLES)" $(if $(MINUTES),--minutes $(MINUTES))
 
 gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
 	$(BIN)/python -m harness.studies.gpu --data-dir "$(DATA)"

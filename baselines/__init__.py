@@ -25,6 +25,7 @@ METHODS.offer(
     gdas="baselines.relaxations.gdas",
     ghn="baselines.ghn",
     harmonica="baselines.harmonica",
+    hill_climbing="baselines.hill_climbing",
     local_search="baselines.local_search",
     mixture_of_softmaxes="baselines.language.mixture_of_softmaxes",
     nas_cell="baselines.language.nas_cell",

@@ -58,9 +58,9 @@ class FourierSearchSettings:
     target: str = setting("normal_score", DESIGN)
     spread: float = setting(1.0, DESIGN)
     growth: float = setting(1.3, "this project's: a fit costs as much as a few choices")
-    parents: int = setting(5, DESIGN)
-    doubles: int = setting(100, DESIGN)
-    fresh: int = setting(200, "this project's: so that no string is out of reach")
+    parents: int = setting(3, DESIGN)
+    doubles: int = setting(50, DESIGN)
+    fresh: int = setting(100, "this project's: so that no string is out of reach")
     p: float = setting(0.5, "as CoNAS, section 3")
     connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 

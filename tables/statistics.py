@@ -188,16 +188,6 @@ def ratio(ours: Summary, sd: float, n: int) -> Estimate:
     return Estimate(float(np.sqrt(value)), low, high, "Fisher's F", float(p), null=1.0)
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """The p values adjusted for so many tests (Holm, 1979): below 0.05 survive a 5 % chance of any false one."""
-    array = np.asarray(values, dtype=np.float64)
-    order = np.argsort(array, kind="stable")
-    stepped = np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1))
-    adjusted = np.empty_like(array)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted.tolist()
-
-
 def seeds_to_tell(effect: float, sd: float) -> int | None:
     """Seeds with which a true mean difference ``effect`` is told from 0 with 80 % power; None beyond `MOST_SEEDS`.
 

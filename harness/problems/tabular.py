@@ -1,8 +1,9 @@
 """Tabular benchmarks as problems: NAS-Bench-201 and NAS-Bench-Macro, read from files that the user names.
 
-A table holds every architecture of an exclusive space, one operation per edge: 5 on 6 edges (30 bits), or 3 on 8 layers
-(24 bits). A string that has no or several operations on an edge is not an architecture; it is refused, for every method
-alike, so methods draw, restrict and minimise over valid strings only.
+A benchmark holds every architecture of an exclusive space, one operation per edge: 5 on 6 edges (30 bits), or 3 on 8
+layers (24 bits); a table of free bits is a one-shot model that is measured whole. A string that has no or several
+operations on an edge of a benchmark is not an architecture; it is refused, for every method alike, so methods draw,
+restrict and minimise over valid strings only.
 
 A loss is an error between 0 and 1, the order of magnitude of the cross-entropies that the Lasso penalty of section 4.1
 was chosen for. Methods see one column and are scored by another that they never see:
@@ -51,15 +52,17 @@ class TableError(Refused, ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """Two losses for each architecture of an exclusive space.
+    """Two losses for each architecture of an exclusive space, or for each string of a space of free bits.
 
-    Architectures are numbered by their operations, one per edge, the first edge changing slowest.
+    Architectures are numbered by their operations, one per edge, the first edge changing slowest; strings as in
+    `conas.recovery.fourier.hypercube`.
 
     Attributes:
         seen: what searches are told, shape (architectures,).
         scored: what their answers are judged by.
         epochs: of the trainings whose loss is seen.
         caption: what the two columns are.
+        unit: of regrets: a loss times ``scale``.
     """
 
     name: str
@@ -68,6 +71,8 @@ class Table:
     scored: NDArray[np.float64]
     epochs: int
     caption: str
+    unit: str = "points"
+    scale: float = 100.0
 
     def index(self, alphas: Alpha) -> NDArray[np.int64]:
         """The numbers of the architectures ``alphas``, shape (k, n).
@@ -75,6 +80,8 @@ class Table:
         Raises:
             TableError: an encoder with no or several operations on an edge.
         """
+        if not self.space.exclusive:
+            return (self.space.check(alphas) < 0) @ 2 ** np.arange(self.space.n)[::-1]
         k = len(self.space.operations)
         edges = self.space.check(alphas).reshape(len(alphas), -1, k) > 0
         if not (edges.sum(axis=2) == 1).all():
@@ -82,9 +89,13 @@ class Table:
         return edges.argmax(axis=2) @ k ** np.arange(edges.shape[1])[::-1]
 
     def regret(self, genotype: Genotype) -> float:
-        """How much worse ``genotype`` scores than the best architecture, in percentage points."""
+        """How much worse ``genotype`` scores than the best architecture, in ``unit``."""
         (number,) = self.index(self.space.encode(genotype)[None])
-        return 100 * float(self.scored[number] - self.scored.min())
+        return float(self.regrets(self.scored)[number])
+
+    def regrets(self, losses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much worse each of ``losses`` is than the least one, in ``unit``."""
+        return self.scale * (losses - losses.min())
 
 
 class TableProblem:

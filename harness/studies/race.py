@@ -1,9 +1,12 @@
-"""`make race`: every method that a table can answer, on NAS-Bench-201 and NAS-Bench-Macro, over hundreds of seeds.
+"""`make race`: every method that a table can answer, on tables that are known whole, over hundreds of seeds.
 
 Each method is given a budget of evaluations and is judged by the answer that it returns, not by the best network it has
-seen on the way: CoNAS's answer is a network that it never measured. Budgets are raised step by step, each with searches
-of its own, so a curve shows what one would have got for that budget. The same seed gives CoNAS and "best of m" the same
-measurements; differences between methods are taken seed by seed.
+seen on the way: CoNAS's answer is a network that it never measured. The same seed gives CoNAS and "best of m" the same
+measurements; differences between methods are taken seed by seed. A search whose beginning does not depend on its budget
+is run once, with the largest. The seeds are none of those with which the Fourier search was designed, 0 to 99.
+
+What is done is kept in the folder ``--out``, line by line: the same command goes on from there. Delete the folder after
+a change of a method.
 
 Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs the losses of unfinished
 trainings, of which these tables have none.
@@ -15,8 +18,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,139 +27,153 @@ from typing import Any
 
 import pandas as pd
 
-from baselines.registry import method
 from harness.console.progress import Reporter
-from harness.problems.tabular import Table, TableError, TableProblem, read_tables
+from harness.deadline import passed, within
+from harness.problems.tabular import TableError
+from harness.records.files import Lines
+from harness.studies.race_boards import Board, Watched, read_boards
+from harness.studies.race_contenders import BUDGETS, CONTENDERS, SEARCH, Contender
 from harness.studies.race_report import write_report
 
-BUDGETS = (50, 100, 200, 500, 1000)
-_SEEDS_A_JOB = 20
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A method with the settings that make it spend a budget.
-
-    Attributes:
-        settings: (budget, epochs of the table's trainings) -> the method's settings that differ from its defaults.
-        ablation: not a contestant but a part of CoNAS taken away.
-    """
-
-    name: str
-    method: str
-    settings: Callable[[int, int], Values]
-    ablation: bool = False
-
-
-def _rsws(budget: int, epochs: int) -> Values:
-    refined = min(10, budget // 10)
-    return {"rounds": 1, "samples": budget - refined, "refined": refined}
-
-
-def _harmonica(budget: int, epochs: int) -> Values:
-    final = budget // 10
-    return {"stages": 3, "samples": (budget - final) // 3, "final": final}
-
-
-def _local_search(budget: int, epochs: int) -> Values:
-    return {"m": budget // 2, "flips": budget - budget // 2}
-
-
-def _evolution(budget: int, epochs: int) -> Values:
-    return {"m": budget, "population": max(10, budget // 20), "sample": max(3, budget // 100)}
-
-
-def _bananas(budget: int, epochs: int) -> Values:
-    tenth = max(10, budget // 10)
-    return {"m": budget, "first": tenth, "together": tenth, "batch": 200}
-
-
-CONTENDERS = (
-    Contender("CoNAS", "conas", lambda budget, epochs: {"m": budget}),
-    Contender("CoNAS + local search", "local_search", _local_search),
-    Contender("Harmonica", "harmonica", _harmonica),
-    Contender("BOCS", "bocs", lambda budget, epochs: {"m": budget}),
-    Contender("COMBO", "combo", lambda budget, epochs: {"m": budget}),
-    Contender("COMEX", "comex", lambda budget, epochs: {"m": budget}),
-    Contender("q-SFT", "qsft", lambda budget, epochs: {"m": budget}),
-    Contender("best of m", "best_of_m", lambda budget, epochs: {"m": budget}),
-    Contender("regularised evolution", "regularised_evolution", _evolution),
-    Contender("BANANAS", "bananas", _bananas),
-    Contender("random search", "random_search", lambda budget, epochs: {"samples": budget, "epochs": epochs}),
-    Contender("RSWS", "rsws", _rsws),
-    Contender("random wiring", "random_wiring", lambda budget, epochs: {}),
-    Contender("CoNAS, d = 1", "conas", lambda budget, epochs: {"m": budget, "d": 1}, ablation=True),
-    Contender("CoNAS, least squares", "conas", lambda budget, epochs: {"m": budget, "debias": True}, ablation=True),
-    Contender("CoNAS, all monomials", "conas", lambda budget, epochs: {"m": budget, "s": budget}, ablation=True),
-)
+FIRST, SEEDS = 100, 200
+SOME = 40
+"""Seeds of slow searches, of variants and of parts."""
+KEY = ["table", "group", "method", "budget", "seed"]
+"""What names a row."""
+_SEEDS_PER_JOB = 5
 
 
 @dataclass(frozen=True)
 class Job:
-    """A few searches of one contender on one table with one budget."""
+    """A few searches of one contender on one board."""
 
-    table: str
+    board: str
+    group: str
     contender: str
-    budget: int
+    budgets: tuple[int, ...]
     seeds: range
 
+    @property
+    def rows(self) -> Iterator[tuple[str, str, str, int, int]]:
+        """What names each of its rows."""
+        for budget, seed in itertools.product(self.budgets, self.seeds):
+            yield self.board, self.group, self.contender, budget, seed
 
-_tables: dict[str, Table] = {}
+
+_boards: dict[str, Board] = {}
 
 
-def _start_worker(folder: Path) -> None:
-    _tables.update({table.name: table for table in read_tables(folder)})
+def _start_worker(folder: Path, one_shot: Path) -> None:
+    _boards.update({board.name: board for board in read_boards(folder, one_shot)})
 
 
 def run_job(job: Job) -> list[dict[str, Any]]:
-    """One row per seed: what was spent, the regret of the answer in percentage points, and how well CoNAS's polynomial
-    predicts measurements that it was not made from."""
-    table = _tables[job.table]
-    contender = next(contender for contender in CONTENDERS if contender.name == job.contender)
-    chosen = method(contender.method)
-    settings = chosen.settings(**contender.settings(job.budget, table.epochs))
-    rows = []
-    for seed in job.seeds:
-        problem = TableProblem(table)
-        outcome = chosen(problem, seed, settings)
-        row = {"table": table.name, "method": contender.name, "ablation": contender.ablation}
-        row |= {"budget": job.budget, "seed": seed}
-        row["evaluations"] = problem.cost.measurements + problem.cost.stand_alone_epochs // table.epochs
-        row["regret"] = table.regret(outcome.genotype)
+    """One row per seed and budget: what was spent, the regret of the answer and of what the search saw of it, how well
+    CoNAS's polynomial predicts measurements that it was not made from, and the search's own processor time."""
+    board = _boards[job.board]
+    contender = next(c for c in CONTENDERS if (c.group, c.name) == (job.group, job.contender))
+    return [
+        {"table": board.name, "group": contender.group, "method": contender.name, "seed": seed, **row}
+        for seed in job.seeds
+        for row in (_once if contender.anytime else _each)(board, contender, job.budgets, seed)
+    ]
+
+
+def _once(board: Board, contender: Contender, budgets: Sequence[int], seed: int) -> Iterator[dict[str, Any]]:
+    """One search answers for every budget."""
+    watched, _ = _search(board, contender, seed, max(budgets))
+    for budget in budgets:
+        yield _row(board, budget, budget, watched.best(budget), watched.seconds[budget - 1])
+
+
+def _each(board: Board, contender: Contender, budgets: Sequence[int], seed: int) -> Iterator[dict[str, Any]]:
+    """A search of its own for every budget."""
+    for budget in budgets:
+        start = time.process_time()
+        watched, outcome = _search(board, contender, seed, budget)
+        seconds = time.process_time() - start
+        spent = watched.cost.measurements + watched.cost.stand_alone_epochs // board.table.epochs
         stages = outcome.details.get("stages")
         fit = stages[0]["held_out_r2"] if stages else None
-        row["held_out_r2"] = math.nan if fit is None else fit
-        rows.append(row)
-    return rows
+        yield _row(board, budget, spent, watched.answer(outcome), seconds) | {"held_out_r2": fit}
 
 
-def race(folder: Path, seeds: int, budgets: Sequence[int] = BUDGETS, processes: int | None = None) -> pd.DataFrame:
-    """All searches of the race on the tables in ``folder``, one row each, in a fixed order.
+def _search(board: Board, contender: Contender, seed: int, budget: int) -> tuple[Watched, Any]:
+    watched = Watched(board)
+    return watched, contender.searches(watched, seed, contender.chosen(budget, board.table.epochs))
+
+
+def _row(board: Board, budget: int, spent: int, answer: int, seconds: float) -> dict[str, Any]:
+    regrets = {"regret": board.table.scored, "seen_regret": board.table.seen}
+    known = {name: float(board.table.regrets(losses)[answer]) for name, losses in regrets.items()}
+    return {"budget": budget, "evaluations": spent, **known, "seconds": seconds}
+
+
+def jobs(boards: Sequence[Board], seeds: range, most: int, contenders: Sequence[Contender]) -> Iterator[Job]:
+    """All jobs with budgets up to ``most``; a few seeds of everything come before the next few, so that a race that is
+    stopped is a smaller race."""
+    for first in range(seeds.start, seeds.stop, _SEEDS_PER_JOB):
+        some = range(first, min(seeds.stop, first + _SEEDS_PER_JOB))
+        for board in boards:
+            for contender in contenders:
+                budgets = contender.budgets(min(board.most, most))
+                if budgets and _races(contender, board) and (_whole(contender) or first < seeds.start + SOME):
+                    yield Job(board.name, contender.group, contender.name, budgets, some)
+
+
+def _whole(contender: Contender) -> bool:
+    """Whether it races with all seeds, and on all boards."""
+    return contender.group == SEARCH and not contender.slow
+
+
+def _races(contender: Contender, board: Board) -> bool:
+    fits = contender.asks(board.table.epochs) <= board.answers
+    return fits and (_whole(contender) or not board.clear)
+
+
+def race(
+    folder: Path,
+    one_shot: Path,
+    seeds: range,
+    kept: Lines,
+    most: int = max(BUDGETS),
+    contenders: Sequence[Contender] = CONTENDERS,
+    processes: int | None = None,
+) -> pd.DataFrame:
+    """All searches of the race, one row each, in a fixed order; those in ``kept`` are not run again.
 
     Raises:
         TableError: a table is missing or damaged.
     """
-    tables = read_tables(folder)
-    jobs = list(_jobs([table.name for table in tables], seeds, budgets))
+    boards = read_boards(folder, one_shot)
+    done = {tuple(row[name] for name in KEY) for row in kept}
+    due = [job for job in jobs(boards, seeds, most, contenders) if not done.issuperset(job.rows)]
     count = processes or len(os.sched_getaffinity(0))
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the workers: one core each
-    rows: list[dict[str, Any]] = []
     with (
-        ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder,)) as workers,
-        Reporter().bar("race", len(jobs)) as bar,
+        ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder, one_shot)) as workers,
+        Reporter().bar("race", len(due)) as bar,
     ):
-        for done in workers.map(run_job, jobs):
-            rows.extend(done)
+        for future in as_completed([workers.submit(run_job, job) for job in due]):
+            kept.append(*future.result())
             bar.step()
-    return pd.DataFrame(rows)
+            if passed():
+                workers.shutdown(wait=False, cancel_futures=True)
+                break
+    return in_order(pd.DataFrame(kept), [board.name for board in boards], seeds)
 
 
-def _jobs(tables: Sequence[str], seeds: int, budgets: Sequence[int]) -> Iterator[Job]:
-    for table, contender, budget in itertools.product(tables, CONTENDERS, budgets):
-        for first in range(0, seeds, _SEEDS_A_JOB):
-            yield Job(table, contender.name, budget, range(first, min(seeds, first + _SEEDS_A_JOB)))
+def in_order(rows: pd.DataFrame, boards: Sequence[str], seeds: range) -> pd.DataFrame:
+    """The rows of ``seeds`` without repetitions, by board, contender, budget and seed."""
+    places = {(c.group, c.name): number for number, c in enumerate(CONTENDERS)}
+    place = [places[key] for key in zip(rows["group"], rows["method"], strict=True)]
+    ordered = rows.assign(board=rows["table"].map(list(boards).index), place=place, held_out_r2=_column(rows))
+    ordered = ordered[ordered["seed"].isin(seeds)].sort_values(["board", "place", "budget", "seed"])
+    return ordered.drop(columns=["board", "place"]).drop_duplicates(KEY, ignore_index=True)
+
+
+def _column(rows: pd.DataFrame) -> pd.Series:
+    return rows.get("held_out_r2", pd.Series(math.nan, rows.index)).astype(float)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -164,21 +181,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.studies.race", description=__doc__.splitlines()[0])
     about = "folder with nasbench201.csv and nas-bench-macro_cifar10.json"
     parser.add_argument("--tables", type=Path, default=Path(), help=about)
+    parser.add_argument(
+        "--one-shot", type=Path, default=Path("docs/race/one-shot-losses.txt"), help="as `make spectrum` writes them"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/studies/race"), help="where the results go")
-    parser.add_argument("--seeds", type=int, default=200, help="searches of each method, table and budget")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="searches of each method, table and budget")
+    parser.add_argument("--most", type=int, default=max(BUDGETS), help="the largest budget (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args(arguments)
+    if options.most < min(BUDGETS):
+        parser.error(f"--most {options.most} (allowed: {min(BUDGETS)} and more)")
     if options.seeds < 2:
         parser.error(f"--seeds {options.seeds} (allowed: 2 and more, intervals need them)")
-    start = time.monotonic()
+    start, seeds = time.monotonic(), range(FIRST, FIRST + options.seeds)
     try:
-        rows = race(options.tables, options.seeds)
-        captions = {table.name: table.caption for table in read_tables(options.tables)}
+        with within(None if options.minutes is None else 60 * options.minutes):
+            rows = race(options.tables, options.one_shot, seeds, Lines(options.out / "searches.jsonl"), options.most)
+        boards = read_boards(options.tables, options.one_shot)
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
-    for path in write_report(rows, captions, options.out):
+    for path in write_report(rows, [board.table for board in boards], options.out):
         print(path)
-    print(f"{len(rows)} searches in {time.monotonic() - start:.0f} s")
+    print(f"{len(rows)} searches; {rows['seconds'].sum():.0f} s of their own; {time.monotonic() - start:.0f} s now")
     return 0
 
 

@@ -1,93 +1,128 @@
-"""What a race shows: mean regrets with intervals, a picture, and in words where CoNAS loses."""
+"""The page of a race: in words and in tables, all of it from the numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from harness.pictures.plots import interval, write_picture
+from harness.pictures.plots import write_picture
+from harness.problems.tabular import Table
 from harness.records.files import write_atomic
+from harness.studies.race_contenders import CONAS, CONTROL, FOURIER, PART, SEARCH, VARIANT
 from harness.studies.race_picture import draw
-
-SUBJECT, CONTROL = "CoNAS", "best of m"
+from harness.studies.race_statistics import areas, duels, summary
 
 INTRODUCTION = """# The race on tabular benchmarks
 
-Mean regret of the returned architecture in percentage points, over {seeds} seeds, with 95 % intervals (percentile
-bootstrap). Lower is better. A budget counts evaluations: every question to the table, repeated ones too.
+Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the Fourier search was designed with
+seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better. A budget counts evaluations: every question
+to the table, repeated ones too. Slow searches (BOCS, COMBO, COMEX, BANANAS), variants and parts race with the first
+{some} seeds and up to stated budgets; a difference is taken over the seeds that both have.
 
-Encoding: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that break this are no
-architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only.
+Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
+break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
+one-shot model has 12 free bits.
 
 CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage. The local search from its answer
-is this project's own, and the rows with a comma are ablations: d = 1; least squares for the ten monomials; no monomial
-dropped. Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs the losses of
-unfinished trainings, of which these tables have none.
+and the Fourier search are this project's own. Not in the race: DARTS needs weights, published cells belong to other
+spaces, and ASHA needs the losses of unfinished trainings, of which these tables have none.
 
-{verdict} Every interval stands for itself, without a
-correction for their number.
+{verdicts}
 
 ![mean regret against budget](race.png)
 
-![CoNAS taken apart](ablations.png)
+## Who wins
+
+The Fourier search against each other search, over all boards and budgets: a win or a loss is a difference whose 95 %
+interval excludes 0 and whose p value, adjusted for all {duels} duels (Holm), is below 0.05. "Both there": undecided,
+and at 90 % of the seeds or more both have found the least loss that is seen, so there is nothing left to win.
+
+{score}
+
+{claims}
+
+## The area under the regret
+
+Mean regret over the logarithms of the budgets, from {least} to the largest of the Fourier search on that board.
+
+{areas}
+
+## The search's own time
+
+Median seconds of processor time of one search, over the boards.
+
+{seconds}
+
+## CoNAS with one thing changed
+
+Regret of CoNAS with one setting changed, with all of the last but one row (completions verified, constant beside the s,
+least squares, penalty from noise, normal scores, heredity), and with all. p = 1/4 changes nothing where edges are
+exclusive. {variants_note}
+
+{variants}
+
+## The Fourier search without a part
+
+{parts_note}
+
+{parts}
+
+## Board by board
 
 What the recovery rests on: monomials are orthogonal under uniformly random bits. With one operation per edge the bits
 are neither uniform nor independent, so the sizes of coefficients no longer rank monomials, and dropping all but the
 largest can leave a polynomial that predicts worse than a constant (R² below 0). The medians of R² on measurements that
-a polynomial was not made from are given for each benchmark.
+a polynomial was not made from are given for each board.
 """
 
 
-def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each table, method and budget: what was spent, the regret's mean, interval, median and sample SD."""
-    results = []
-    for keys, group in rows.groupby(["table", "method", "budget"], sort=False):
-        regret = group["regret"]
-        low, high = interval(regret, *map(str, keys))
-        spent = group["evaluations"].mean()
-        results.append((*keys, len(group), spent, regret.mean(), low, high, regret.median(), regret.std()))
-    columns = ["table", "method", "budget", "seeds", "evaluations", "mean", "low", "high", "median", "sd"]
-    return pd.DataFrame(results, columns=columns)
-
-
-def duels(rows: pd.DataFrame) -> pd.DataFrame:
-    """CoNAS's regret minus every other method's, seed by seed: mean, interval and who is ahead if 0 lies outside."""
-    results = []
-    for (table, budget), group in rows.groupby(["table", "budget"], sort=False):
-        regrets = group.pivot(index="seed", columns="method", values="regret")
-        for other in [name for name in group["method"].unique() if name != SUBJECT]:
-            difference = regrets[SUBJECT] - regrets[other]
-            low, high = interval(difference, "duel", str(table), str(other), str(budget))
-            verdict = "loses" if low > 0 else "wins" if high < 0 else "undecided"
-            results.append((table, budget, other, difference.mean(), low, high, verdict))
-    return pd.DataFrame(results, columns=["table", "budget", "against", "difference", "low", "high", "conas"])
-
-
-def write_report(rows: pd.DataFrame, captions: Mapping[str, str], folder: Path) -> list[Path]:
+def write_report(rows: pd.DataFrame, tables: Sequence[Table], folder: Path) -> list[Path]:
     """Write the searches, the summary, the duels, the picture and the findings to ``folder``; the files' paths."""
-    table, fights = summary(rows), duels(rows[~rows["ablation"]])
+    searches = rows[rows["group"] == SEARCH]
+    found, fights = summary(rows), duels(searches, FOURIER)
     contents = {
-        "searches.csv": rows.to_csv(index=False, float_format="%.5f").encode(),
-        "summary.csv": table.to_csv(index=False, float_format="%.4f").encode(),
-        "duels.csv": fights.to_csv(index=False, float_format="%.4f").encode(),
-        "race.md": markdown(rows, table, fights, captions).encode(),
+        "searches.csv": rows.to_csv(index=False, float_format="%.5g").encode(),
+        "summary.csv": found.to_csv(index=False, float_format="%.4g").encode(),
+        "duels.csv": fights.to_csv(index=False, float_format="%.4g").encode(),
+        "race.md": markdown(rows, found, fights, tables).encode(),
     }
     for name, content in contents.items():
         write_atomic(folder / name, content)
-    apart = rows[rows["ablation"] | rows["method"].isin([SUBJECT, CONTROL])]
-    pictures = write_picture(lambda: draw(rows[~rows["ablation"]]), folder / "race")
-    return [*(folder / name for name in contents), *pictures, *write_picture(lambda: draw(apart), folder / "ablations")]
+    pictures = write_picture(lambda: draw(searches), folder / "race")
+    return [*(folder / name for name in contents), *pictures]
 
 
-def markdown(rows: pd.DataFrame, table: pd.DataFrame, fights: pd.DataFrame, captions: Mapping[str, str]) -> str:
-    """The page: a table for each benchmark, and where CoNAS loses."""
-    parts = [INTRODUCTION.format(seeds=table["seeds"].max(), verdict=verdict(fights))]
-    for name, caption in captions.items():
-        chosen = fights[fights["table"] == name]
-        parts.append(f"## {name}\n\n{caption}\n\n{_grid(table[table['table'] == name])}\n\n{findings(chosen)}")
-        parts.append(_predictions(rows[rows["table"] == name]))
-    return "\n".join(parts)
+def markdown(rows: pd.DataFrame, found: pd.DataFrame, fights: pd.DataFrame, tables: Sequence[Table]) -> str:
+    """The page."""
+    searches = rows[rows["group"] == SEARCH]
+    conas = duels(searches[searches["method"].isin([CONAS, CONTROL])], CONAS)
+    page = INTRODUCTION.format(
+        seeds=rows["seed"].nunique(),
+        first=rows["seed"].min(),
+        last=rows["seed"].max(),
+        some=rows.loc[rows["group"] != SEARCH, "seed"].nunique(),
+        verdicts="\n".join([f"{sentence(fights, FOURIER)}", f"{sentence(conas, CONAS)}"]),
+        duels=len(fights),
+        score=score(fights),
+        claims=claims(fights),
+        least=rows["budget"].min(),
+        areas=_areas(areas(searches)),
+        seconds=_seconds(found[found["group"] == SEARCH]),
+        variants_note=gains(rows[rows["group"] == VARIANT], CONAS),
+        variants=_compact(found[found["group"] == VARIANT]),
+        parts_note=gains(rows[rows["group"] == PART], FOURIER),
+        parts=_compact(found[found["group"] == PART]),
+    )
+    return page + "".join(_board(table, rows, found) for table in tables)
+
+
+def _board(table: Table, rows: pd.DataFrame, found: pd.DataFrame) -> str:
+    cells = found[(found["table"] == table.name) & (found["group"] == SEARCH)]
+    if cells.empty:
+        return ""
+    fits = _predictions(rows[(rows["table"] == table.name) & (rows["group"] == VARIANT)])
+    return f"\n### {table.name}\n\n{table.caption} (regret in {table.unit})\n\n{_grid(cells)}\n{fits}"
 
 
 def _predictions(rows: pd.DataFrame) -> str:
@@ -97,40 +132,92 @@ def _predictions(rows: pd.DataFrame) -> str:
     for method in medians.index.unique("method"):
         listed = ", ".join(f"{fit:.2f} at {budget}" for budget, fit in medians[method].items())
         lines.append(f"- R² of {method}: {listed}")
-    return "\n".join(lines) + "\n"
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def verdict(fights: pd.DataFrame) -> str:
-    """How often CoNAS beats the best of its own measurements, in words."""
-    counts = fights.loc[fights["against"] == CONTROL, "conas"].value_counts()
-    loses, wins = counts.get("loses", 0), counts.get("wins", 0)
+def sentence(fights: pd.DataFrame, subject: str) -> str:
+    """How often ``subject`` beats the best of as many random measurements, in words."""
+    counts = fights.loc[fights["against"] == CONTROL, "verdict"].value_counts()
+    loses, wins, there = (counts.get(name, 0) for name in ("loses", "wins", "both there"))
     return (
-        f"Against {CONTROL}, which is CoNAS at the same cost without the recovery, CoNAS loses at {loses} and wins at\n"
-        f"{wins} of the {counts.sum()} pairs of benchmark and budget; the others are undecided."
+        f"Against {CONTROL}, {subject} wins at {wins} and loses at {loses} of the {counts.sum()} pairs of board and "
+        "budget"
+        f"{f'; at {there} both have found the least that is seen' if there else ''}."
     )
+
+
+def score(fights: pd.DataFrame) -> str:
+    """Wins, losses and the rest against each other search, as a table."""
+    order = ["wins", "loses", "undecided", "both there"]
+    counts = fights.groupby(["against", "verdict"], sort=False).size().unstack(fill_value=0)
+    counts = counts.reindex(index=fights["against"].unique(), columns=order, fill_value=0)
+    return _table(["against", *order], ([name, *map(str, row)] for name, *row in counts.itertuples()))
+
+
+def claims(fights: pd.DataFrame) -> str:
+    """For each budget, against whom the subject wins on every board, and where it does not, as a list."""
+    lines = []
+    for budget, group in fights.groupby("budget"):
+        won = group.assign(won=group["verdict"] == "wins").groupby("against", sort=False)["won"]
+        everywhere = [str(name) for name, every in won.all().items() if every]
+        lost = group[group["verdict"] == "loses"]
+        losses = ", ".join(f"{row.against} on {row.table} ({row.difference:+.2f})" for row in lost.itertuples())
+        lines.append(
+            f"- {budget} evaluations: wins on every board against {', '.join(everywhere) or 'nobody'}; "
+            f"loses to {losses or 'nobody'}"
+        )
+    return "\n".join(lines)
+
+
+def gains(rows: pd.DataFrame, subject: str) -> str:
+    """Which changes of ``subject`` make a difference that is sure, averaged over a seed's boards and budgets."""
+    if rows.empty:
+        return ""
+    means = rows.groupby(["table", "budget"])["regret"].transform("mean")
+    scaled = rows.assign(regret=rows["regret"] / means.where(means > 0, 1.0))
+    pooled = scaled.groupby(["method", "seed"], sort=False)[["regret", "seen_regret"]].mean().reset_index()
+    fights = duels(pooled.assign(table="all", budget=0), subject)
+    listed: dict[str, list[str]] = {"loses": [], "wins": [], "undecided": [], "both there": []}
+    for other, verdict, difference in zip(
+        *(fights[name] for name in ("against", "verdict", "difference")), strict=True
+    ):
+        listed[verdict].append(f"{other.removeprefix(f'{subject}, ')} ({-difference:+.2f})")
+    named = {verdict: ", ".join(names) or "none" for verdict, names in listed.items()}
+    return (
+        "Regrets divided by their board's and budget's mean and averaged per seed, p adjusted (Holm). Lower than "
+        f"{subject}: {named['loses']}. Higher: {named['wins']}. Undecided: {named['undecided']}."
+    )
+
+
+def _areas(found: pd.DataFrame) -> str:
+    shown = found.assign(text=[f"{r.area:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in found.itertuples()])
+    return _pivot(shown, "table")
+
+
+def _seconds(found: pd.DataFrame) -> str:
+    times = found.groupby(["method", "budget"], sort=False)["seconds"].median().reset_index()
+    return _pivot(times.assign(text=[f"{value:.2g}" for value in times["seconds"]]), "budget")
+
+
+def _compact(found: pd.DataFrame) -> str:
+    keys = [f"{table}, {budget}" for table, budget in zip(found["table"], found["budget"], strict=True)]
+    return _pivot(found.assign(column=keys, text=[f"{mean:.2f}" for mean in found["mean"]]), "column")
 
 
 def _grid(cells: pd.DataFrame) -> str:
     least = cells.groupby("budget")["mean"].transform("min")
     bold = np.where(cells["mean"] == least, "**", "")
     texts = [f"{b}{r.mean:.2f}{b} [{r.low:.2f}, {r.high:.2f}]" for b, r in zip(bold, cells.itertuples(), strict=True)]
-    shown = cells.assign(text=texts).pivot(index="method", columns="budget", values="text")
-    grid = shown.reindex(cells["method"].unique())
-    header = ["method", *(f"{budget} evaluations" for budget in grid.columns)]
-    lines = [header, ["---", *("---:" for _ in grid.columns)], *([name, *row] for name, *row in grid.itertuples())]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return _pivot(cells.assign(text=texts), "budget")
 
 
-def findings(fights: pd.DataFrame) -> str:
-    """Against every other method, at which budgets CoNAS loses, wins or neither, as a list."""
-    lines = []
-    for other, group in fights.groupby("against", sort=False):
-        outcomes = []
-        for verdict, words in (("loses", "**CoNAS loses**"), ("wins", "CoNAS wins"), ("undecided", "no difference")):
-            budgets = [str(budget) for budget in group.loc[group["conas"] == verdict, "budget"]]
-            if budgets:
-                outcomes.append(f"{words} at {', '.join(budgets)}")
-        last = group.iloc[-1]
-        size = f"{last.difference:+.2f} [{last.low:+.2f}, {last.high:+.2f}] points of regret at {last.budget}"
-        lines.append(f"- against {other}: {'; '.join(outcomes)} ({size})")
-    return "\n".join(lines) + "\n"
+def _pivot(cells: pd.DataFrame, columns: str) -> str:
+    """A row for each method, in order, with ``text`` under each of ``columns``."""
+    shown = cells.pivot(index="method", columns=columns, values="text")
+    shown = shown.reindex(index=cells["method"].unique(), columns=cells[columns].unique()).fillna("")
+    return _table(["method", *map(str, shown.columns)], ([name, *row] for name, *row in shown.itertuples()))
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---", *("---:" for _ in header[1:])], *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in rows)

@@ -27,6 +27,7 @@ from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.pictures.plots import interval, panels
 from harness.problems.trained import TrainedProblem
+from harness.records.files import write_atomic
 from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, write_results
 from harness.training.environment import make_deterministic
@@ -184,6 +185,7 @@ def main() -> None:
             rows.append(recover(truth, m, number))
             bar.step()
     runs = pd.DataFrame(rows)
+    write_atomic(arguments.out / "losses.txt", "".join(f"{loss:.6g}\n" for loss in truth.losses).encode())
     write_results(arguments.out, summary(truth, runs), runs, lambda: draw(truth, runs), reporter)
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.pictures.plots import holm
 from tables.claims.verdict import Kind, Status, Test, Verdict, make
 from tables.paper.names import published_as
 from tables.published import Figure, published
 from tables.runs import Runs
-from tables.statistics import Estimate, holm, paired, ratio_of_sds, seeds_to_tell, within_seeds
+from tables.statistics import Estimate, paired, ratio_of_sds, seeds_to_tell, within_seeds
 from tables.table import Order, Over, Table
 from tables.wording import signed
 
