@@ -6,14 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.pictures.plots import interval
+from harness.pictures.plots import holm, interval
 from tables.published import Figure
 from tables.statistics import (
     Estimate,
     Summary,
     against,
     best_of,
-    holm,
     interval_of_mean,
     one_more,
     paired,
