@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report \
+.PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
         laptop-replication docs recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -109,6 +109,9 @@ missing scorecard report: install
 missing: ## the runs that the tables of PROFILE still need, with commands and device-days
 scorecard: ## every claim of the paper with a number or a comparison, tested
 report: ## one self-contained HTML page of everything
+
+curves: install ## loss, error and perplexity over the epochs of the runs in STORE (RUNS='digits-conas-* ...': of some)
+	$(BIN)/python -m harness.curves $(foreach run,$(RUNS),"$(run)") --store "$(STORE)"
 
 KEPT := docs/laptop-replication
 laptop-replication: install ## pack the laptop records into docs/laptop-replication/ and rebuild everything from them

@@ -55,7 +55,7 @@ def _row(record: Record) -> list[tuple[str, str]]:
         if name != "epoch":
             unit = " %" if name.endswith("error") else ""
             best = record.metrics.get("best", {}).get(name)
-            rows.append((name.replace("_", " "), f"{value:.2f}{unit}" + (f" (best epoch {best:.2f})" if best else "")))
+            rows.append((name.replace("_", " "), f"{value:.2f}{unit}" + (f" (best: {best:.2f})" if best else "")))
     if record.counts is not None:
         rows.append(("parameters", f"{record.counts.params / 1e6:.3f} M"))
         rows.append(("multiply-adds", f"{record.counts.mult_adds / 1e6:.2f} M"))
