@@ -91,7 +91,7 @@ class DrNASSettings(RelaxationSettings):
     """
 
     parts: int = setting(4, f"{ASSUMPTION}: that of the released code's second stage; its first has 6")
-    kept: int = setting(4, CODE)
+    kept: int = setting(4, f"{CODE}, of seven operations")
     warm_up: float = setting(0.4, f"{CODE}: 10 of the 25 epochs of a stage")
 
     def __post_init__(self) -> None:

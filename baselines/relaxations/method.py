@@ -40,7 +40,9 @@ class RelaxationSettings:
         inputs: inputs per node.
     """
 
-    operations: str = setting("five", f"{ASSUMPTION}: the paper's space, as every search here; its authors mix eight")
+    operations: str = setting(
+        "five", f"{ASSUMPTION}: the paper's space, as every search here; its authors mixed others"
+    )
     inputs: int = setting(2, f"{ASSUMPTION}: derived as in {LIU}, as every relaxation here")
 
     def __post_init__(self) -> None:
