@@ -252,7 +252,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _pack(options: argparse.Namespace, store: Store) -> int:
-    print(f"{pack(store, _planned(options), options.file)} runs of {store.root} are packed in {options.file}")
+    print(f"{pack(store, planned(options), options.file)} runs of {store.root} are packed in {options.file}")
     return 0
 
 
@@ -282,7 +282,8 @@ def _skipped(outcome: Outcome) -> str:
 COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 
-def _planned(options: argparse.Namespace) -> list[str]:
+def planned(options: argparse.Namespace) -> list[str]:
+    """The names of the runs of the sweeps that were typed."""
     extra = tuple(map(sweeps.setting, options.set))
     return [config.id for name in sweeps.named(options.sweeps) for config in sweeps.runs(name, options.profile, extra)]
 
