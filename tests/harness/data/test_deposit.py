@@ -87,7 +87,7 @@ def test_what_is_pushed_is_fetched_again_byte_for_byte(
         deposit.fetch(place, tmp_path / str(number), servers)
         assert content(tmp_path / str(number)) == content(made)
     assert len(list(Archive(tmp_path / "0" / deposit.RECORDS).read())) == 2
-    with pytest.raises(Refused, match="Forbidden|403|404"):
+    with pytest.raises(Refused, match=r"Forbidden|403|404"):
         deposit.push(made, NUMBER, "another token", server)
 
 
