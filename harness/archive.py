@@ -26,7 +26,7 @@ from harness.config import sweeps
 from harness.config.load import default_profile, summaries
 from harness.console.places import add_store
 from harness.console.plain import plain
-from harness.records.files import encode, write_atomic
+from harness.records.files import encode, write_atomic, write_json
 from harness.records.metrics import Row, is_row
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
@@ -183,6 +183,8 @@ def _put(packed: Packed, store: Store, outcome: Outcome) -> None:
         with folder.claim():
             _keep_search(packed.record, packed.metrics, store)
             folder.metrics.replace(packed.metrics)
+            if packed.record.genotype is not None:
+                write_json(folder.path / "genotype.json", packed.record.genotype)
             folder.save(packed.record)
     except AlreadyRunning as error:
         outcome.skipped.append(str(error))

@@ -5,7 +5,7 @@ The ``_id`` of a run follows from its name, that of a file or a curve from its c
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ COLUMNS: Document = json.loads((Path(__file__).parent.parent / "dashboard" / "as
 """Omniboard's columns: ``custom`` names the value of a run document that each shows."""
 
 _CHUNK = 255 * 2**10
+_COLUMNS_OF_THEIR_OWN = {"dataset", "method", "profile", "variant", "seed", "runs_dir", "data_dir", "allow_subset"}
 _MILLION = 1e6
 _TRACEBACK = "Traceback (most recent call last):"
 _STATUS = {
@@ -168,13 +169,32 @@ def _overview(record: Record) -> Document:
     last, counts, search = record.metrics.get("last", {}), record.counts, record.search
     mult_adds = (counts.mult_adds_ptflops or counts.mult_adds) if counts else None
     figures = {
-        "test_error": last.get("test_error"),
-        "test_perplexity": last.get("test_perplexity"),
+        "variant": record.config.get("variant"),
+        "settings": _settings(record.config.get("typed")),
+        "test_error": _rounded(last.get("test_error")),
+        "test_perplexity": _rounded(last.get("test_perplexity")),
+        "edges": _edges(record.genotype),
         "params_M": round(counts.params / _MILLION, 3) if counts else None,
         "mult_adds_M": round(mult_adds / _MILLION, 2) if mult_adds else None,
         "search_seconds": round(search.seconds, 1) if search else None,
     }
     return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 2)
+
+
+def _settings(typed: Any) -> str | None:
+    """What was typed beside what has a column of its own, such as search.lambda=5."""
+    words = [word for word in typed or () if word.partition("=")[0] not in _COLUMNS_OF_THEIR_OWN]
+    return " ".join(words) or None
+
+
+def _edges(genotype: Mapping[str, Any] | None) -> int | None:
+    """The edges of all cells; a network that is not made of cells has none to count."""
+    cells = (genotype or {}).get("cells")
+    return sum(len(node) for cell in cells.values() for node in cell["nodes"]) if cells else None
 
 
 def _fail_trace(image: Image) -> list[str]:

@@ -31,7 +31,7 @@ def test_a_run_of_the_harness_is_in_the_database(tmp_path, mongo_url):
     assert_equal(mongo_url, tmp_path / "store")
     run = collections(mongo_url).runs.find_one()
     assert run["status"] == "COMPLETED"
-    assert set(run["info"]["overview"]) == {"test_error", "params_M", "mult_adds_M", "search_seconds"}
+    assert set(run["info"]["overview"]) == {"edges", "test_error", "params_M", "mult_adds_M", "search_seconds"}
     assert {"cell_normal.png", "cell_reduce.png", "genotype.json", "record.json"} <= {
         a["name"] for a in run["artifacts"]
     }
