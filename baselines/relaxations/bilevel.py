@@ -21,7 +21,7 @@ class WeightStep:
     """The step of SGD that the weights are about to take.
 
     Attributes:
-        rate, momentum, decay: of the optimiser.
+        rate, momentum, decay, nesterov: of the optimiser.
         velocity: its momentum buffers by parameter, zero where there is none yet.
         clip: the largest norm of a gradient, over all weights. DARTS clips in its search for recurrent cells, whose
             rate of 20 would take the weights far away, and not in its search for convolutional ones.
@@ -36,6 +36,7 @@ class WeightStep:
     velocity: Mapping[str, Tensor] | None = None
     clip: float = math.inf
     original: bool = False
+    nesterov: bool = False
 
     @classmethod
     def of(
@@ -50,7 +51,13 @@ class WeightStep:
         state: Mapping[Tensor, Any] = optimizer.state
         buffers = {name: state.get(tensor, {}).get("momentum_buffer") for name, tensor in weights.items()}
         velocity = {name: buffer for name, buffer in buffers.items() if buffer is not None}
-        return cls(group["lr"], group["momentum"], group["weight_decay"], velocity, clip, original)
+        rates = group["lr"], group["momentum"], group["weight_decay"]
+        return cls(*rates, velocity, clip, original, group["nesterov"])
+
+    @property
+    def reach(self) -> float:
+        """What the weights move by for a gradient of 1."""
+        return self.rate * (1 + self.momentum) if self.nesterov else self.rate
 
     def clipped(self, gradients: Parameters) -> tuple[Parameters, float]:
         """The gradients within ``clip``, and what they were, or in the ``original`` could be, multiplied by."""
@@ -67,10 +74,10 @@ class WeightStep:
             if self.original and name == "embedding":
                 moved[name] = weight
                 continue
-            change = gradients[name] + self.decay * weight
+            change = buffer = gradients[name] + self.decay * weight
             if name in velocity:
-                change = change + self.momentum * velocity[name]
-            moved[name] = weight - self.rate * change
+                buffer = buffer + self.momentum * velocity[name]
+            moved[name] = weight - self.rate * (change + self.momentum * buffer if self.nesterov else buffer)
         return moved
 
 
@@ -102,7 +109,7 @@ def second_order(
 ) -> Parameters:
     """The gradient of the validation loss after one training step ``w' = step(w)``, which depends on the architecture.
 
-    It is ``d L_valid(w', a) / da - rate * d2 L_train(w, a) / (da dw) * d L_valid(w', a) / dw'``. The product with the
+    It is ``d L_valid(w', a) / da - reach * d2 L_train(w, a) / (da dw) * d L_valid(w', a) / dw'``. The product with the
     second derivative is the difference of the training loss's architecture gradients at ``w`` moved to both sides
     along the last factor, by ``difference`` over all weights (0.01 in the paper). If the step clips, so is the last
     factor, and what the step multiplies its gradient by counts as a constant that lowers its rate.
@@ -112,7 +119,7 @@ def second_order(
     both = _gradients(valid_loss, moved, architecture, targets={**architecture, **moved})
     direction, _ = step.clipped({name: both[name] for name in weights})
     product = _second_derivative(train_loss, weights, architecture, direction, difference)
-    return {name: both[name] - step.rate * factor * product[name] for name in architecture}
+    return {name: both[name] - step.reach * factor * product[name] for name in architecture}
 
 
 def _second_derivative(

@@ -106,12 +106,13 @@ def exact(train: Loss, valid: Loss, weights: Parameters, architecture: Parameter
     return dict(zip(outer, torch.autograd.grad(loss, list(outer.values())), strict=True))
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("losses", [mixture_losses, rnn_losses])
-def test_the_second_order_gradient_agrees_with_differentiating_through_the_step(losses) -> None:
+def test_the_second_order_gradient_agrees_with_differentiating_through_the_step(losses, nesterov: bool) -> None:
     model, train, valid = losses()
     weights, architecture = split(model)
     velocity = {name: torch.full_like(tensor, 0.01) for name, tensor in weights.items()}
-    step = WeightStep(rate=0.5, momentum=0.9, decay=3e-4, velocity=velocity)
+    step = WeightStep(rate=0.5, momentum=0.9, decay=3e-4, velocity=velocity, nesterov=nesterov)
     wanted = exact(train, valid, weights, architecture, step)
     found = second_order(train, valid, weights, architecture, step, difference=1e-6)
     at_once = first_order(valid, weights, architecture)
@@ -182,10 +183,11 @@ def test_gradients_leave_the_model_alone() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_the_predicted_step_is_the_one_that_sgd_takes() -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_the_predicted_step_is_the_one_that_sgd_takes(nesterov: bool) -> None:
     model, train, _ = cnn_losses()
     weights, _ = split(model)
-    optimizer = torch.optim.SGD(weights.values(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    optimizer = torch.optim.SGD(weights.values(), lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=nesterov)
     for _ in range(3):
         optimizer.zero_grad()
         train(dict(model.named_parameters())).backward()
