@@ -16,7 +16,8 @@ from scipy.optimize import minimize
 from conas.recovery.gaussian_process import Array, GaussianProcess
 from conas.space import Alpha
 
-_RATES = (0.04, 0.08, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0, 1.4)
+_RATES = (1.2, 2.4, 4.5, 6.0, 9.0, 12.0, 18.0, 30.0, 42.0)
+"""Common rates that are tried, times the number of bits."""
 _NOISES = (0.001, 0.01, 0.05, 0.15, 0.4)
 _ITERATIONS = 15
 _FARTHEST = 4.0
@@ -58,7 +59,7 @@ def likeliest(alphas: Alpha, values: Array, spread: float) -> FourierProcess:
         spread: standard deviation, a priori, of a rate's logarithm from the common one.
     """
     n = alphas.shape[1]
-    grid = (FourierProcess(alphas, values, np.full(n, rate), noise) for rate in _RATES for noise in _NOISES)
+    grid = (FourierProcess(alphas, values, np.full(n, rate / n), noise) for rate in _RATES for noise in _NOISES)
     common = max(grid, key=lambda process: process.log_likelihood)
 
     def process(steps: Array) -> FourierProcess:

@@ -32,6 +32,8 @@ spaces, and ASHA needs the losses of unfinished trainings, of which these tables
 
 ![mean regret against budget](race.png)
 
+The picture leaves out random wiring, which measures nothing and is off its scale.
+
 ## Who wins
 
 The Fourier search against each other search, over all boards and budgets: a win or a loss is a difference whose 95 %
@@ -50,7 +52,7 @@ Mean regret over the logarithms of the budgets, from {least} to the largest of t
 
 ## The search's own time
 
-Median seconds of processor time of one search, over the boards.
+Median seconds of processor time of one search, over the boards, until it asks for its last measurement.
 
 {seconds}
 
@@ -58,7 +60,9 @@ Median seconds of processor time of one search, over the boards.
 
 Regret of CoNAS with one setting changed, with all of the last but one row (completions verified, constant beside the s,
 least squares, penalty from noise, normal scores, heredity), and with all. p = 1/4 changes nothing where edges are
-exclusive. {variants_note}
+exclusive.
+
+{variants_note}
 
 {variants}
 
@@ -184,8 +188,9 @@ def gains(rows: pd.DataFrame, subject: str) -> str:
         listed[verdict].append(f"{other.removeprefix(f'{subject}, ')} ({-difference:+.2f})")
     named = {verdict: ", ".join(names) or "none" for verdict, names in listed.items()}
     return (
-        "Regrets divided by their board's and budget's mean and averaged per seed, p adjusted (Holm). Lower than "
-        f"{subject}: {named['loses']}. Higher: {named['wins']}. Undecided: {named['undecided']}."
+        f"Each change's regret minus that of {subject}, divided by the mean at its board and budget and averaged per\n"
+        "seed; p adjusted (Holm):\n\n"
+        f"- lower: {named['loses']}\n- higher: {named['wins']}\n- undecided: {named['undecided']}"
     )
 
 
