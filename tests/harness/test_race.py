@@ -169,7 +169,7 @@ def test_means_and_areas_are_those_of_the_curves() -> None:
 
 def test_what_a_change_gains_is_said_with_its_sign() -> None:
     rows = made_up().replace({"best of m": f"{FOURIER}, changed"}).assign(group=PART)
-    assert "Higher: changed (+" in gains(rows, FOURIER)
+    assert "- higher: changed (+" in gains(rows, FOURIER)
     assert gains(rows[rows["group"] == VARIANT], FOURIER) == ""
 
 
