@@ -13,9 +13,8 @@ import numpy as np
 
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import at_least
-from baselines.ensemble import Array, Ensemble, Shape
-from baselines.history import rehearsal
-from baselines.ranking import best, diverged
+from baselines.ensemble import Ensemble, Shape
+from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -72,40 +71,34 @@ def search(problem: Problem, seed: int, settings: BananasSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
-    alphas = space.sample(generator(seed, "first strings"), min(settings.m, settings.first), settings.p)
-    losses = np.asarray(oracle.measure(alphas), dtype=np.float64)
-    while len(losses) < settings.m:
-        known = len(losses)
-        new = _chosen(space, alphas, losses, seed, settings)[: settings.m - known]
-        alphas = np.concatenate([alphas, new])
-        losses = np.concatenate([losses, oracle.measure(new)])
-    winner = best(losses)
-    details = {"alpha": space.format(alphas[winner]), "loss": float(losses[winner]), "found_at": winner + 1}
-    return Outcome(space.build(alphas[winner]), details | {"diverged": diverged(losses)})
+    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    first = min(settings.m, settings.first)
+    history.ask(space.sample(generator(seed, "first strings"), first, settings.p))
+    while len(history) < settings.m:
+        history.ask(_chosen(space, history, seed, settings)[: settings.m - len(history)])
+    return history.outcome({})
 
 
-def _chosen(space: Space, alphas: Alpha, losses: Array, seed: int, settings: BananasSettings) -> Alpha:
+def _chosen(space: Space, history: History, seed: int, settings: BananasSettings) -> Alpha:
     """The strings to measure next, shape (k, n); random ones while no loss is finite."""
-    rng = generator(seed, "bananas", len(losses))
-    if not np.isfinite(losses).any():
+    rng = generator(seed, "bananas", len(history))
+    candidates = _candidates(space, history, settings.parents)
+    if not (np.isfinite(history.losses).any() and len(candidates)):
         return space.sample(rng, settings.together, settings.p)
-    candidates = _candidates(space, alphas, losses, settings.parents)
-    predicted = Ensemble(settings.shape, alphas, losses, seed, len(losses)).predict(candidates)
+    ensemble = Ensemble(settings.shape, history.alphas, history.losses, seed, len(history))
+    predicted = ensemble.predict(candidates)
     drawn = rng.normal(predicted.mean(axis=0), predicted.std(axis=0))
     return candidates[np.argsort(drawn, kind="stable")[: settings.together]]
 
 
-def _candidates(space: Space, alphas: Alpha, losses: Array, parents: int) -> Alpha:
+def _candidates(space: Space, history: History, parents: int) -> Alpha:
     """Strings one change from the best ``parents``, not measured yet, shape (k, n); if need be, from further ones."""
-    measured = {alpha.tobytes() for alpha in alphas}
-    found: dict[bytes, Alpha] = {}
-    for rank, number in enumerate(np.argsort(np.where(np.isfinite(losses), losses, np.inf), kind="stable")):
-        if rank >= parents and found:
-            break
-        near = space.neighbours(alphas[number])
-        found |= {alpha.tobytes(): alpha for alpha in near if alpha.tobytes() not in measured}
-    return np.stack(list(found.values())) if found else alphas
+    order = np.argsort(np.where(np.isfinite(history.losses), history.losses, np.inf), kind="stable")
+    for count in range(parents, len(order) + parents):
+        near = history.new(np.concatenate([space.neighbours(alpha) for alpha in history.alphas[order[:count]]]))
+        if len(near):
+            return near
+    return near
 
 
 METHOD = register(

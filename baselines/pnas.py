@@ -21,6 +21,7 @@ from baselines import checks
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import ASSUMPTION, LIU, at_least
 from baselines.ensemble import Array, Ensemble, Shape
+from baselines.history import rehearsal
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
@@ -191,5 +192,6 @@ METHOD = register(
             "laptop/text": {"m": 300, "grown": 32},
         },
         check=check,
+        rehearsal=rehearsal,
     )
 )

@@ -6,7 +6,6 @@ train every network on its own and change one source or operation; here the one-
 or the operation of one edge where edges have exactly one.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import at_least
-from baselines.ranking import best, diverged
+from baselines.history import History
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -50,25 +49,21 @@ def search(problem: Problem, seed: int, settings: EvolutionSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
-    first = space.sample(generator(seed, "first population"), min(settings.m, settings.population), settings.p)
-    alphas, losses = list(first), oracle.measure(first).tolist()
-    living = deque(range(len(alphas)), maxlen=settings.population)  # who joins a full one drives out the oldest
-    while len(losses) < settings.m:
-        rng = generator(seed, "evolution", len(losses))
-        parent = alphas[_fittest(rng.choice(living, settings.sample), losses)]
-        child = space.changed(parent[None], rng.integers(space.changes, size=1))
-        living.append(len(losses))
-        alphas.extend(child)
-        losses.extend(oracle.measure(child).tolist())
-    winner = best(losses)
-    details = {"alpha": space.format(alphas[winner]), "loss": losses[winner], "found_at": winner + 1}
-    return Outcome(space.build(alphas[winner]), details | {"diverged": diverged(losses)})
+    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    first = min(settings.m, settings.population)
+    history.ask(space.sample(generator(seed, "first population"), first, settings.p))
+    while len(history) < settings.m:
+        rng = generator(seed, "evolution", len(history))
+        ages = rng.integers(min(settings.population, len(history)), size=settings.sample)  # the youngest ones live
+        parent = history.alphas[[_fittest(history.losses, len(history) - 1 - ages)]]
+        history.ask(space.changed(parent, rng.integers(space.changes, size=1)))
+    return history.outcome({})
 
 
-def _fittest(drawn: NDArray[np.int64], losses: list[float]) -> int:
+def _fittest(losses: NDArray[np.float64], drawn: NDArray[np.int64]) -> int:
     """Which of the strings ``drawn`` has the least loss; the first one if all of them diverged."""
-    return int(min(drawn, key=lambda number: losses[number] if np.isfinite(losses[number]) else np.inf))
+    values = losses[drawn]
+    return int(drawn[np.argmin(np.where(np.isfinite(values), values, np.inf))])
 
 
 METHOD = register(
