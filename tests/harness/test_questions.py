@@ -7,12 +7,13 @@ import numpy as np
 
 from baselines.relaxations.darts import Softmax
 from baselines.wiring import Wired
-from conas.questions import OneShot, Relaxed, StandAlone
+from conas.questions import OneShot, Relaxed, StandAlone, Untrained
 from conas.sampling import Bernoulli
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
+from harness.training.image import UntrainedScores
 from harness.training.task import load_task
 
 Configure = Callable[..., Config]
@@ -30,3 +31,21 @@ def test_trained_answers_keep_the_names_under_which_they_were_stored(tiny: Confi
     problem.ask(Relaxed(("skip_connect",), Softmax(1)))
     problem.ask(StandAlone(empty, 1))
     assert sorted(folder.name for folder in (Path(config.runs_dir) / "stages").iterdir()) == STAGES
+
+
+def test_scores_of_untrained_networks_are_remembered_charged_as_measurements_and_priced_by_their_images(
+    tiny: Configure,
+) -> None:
+    config = tiny({"alone": {"channels": 2, "layers": 3}})
+    task = load_task(config)
+    alphas = np.stack([Wired(2)(task.space, np.random.default_rng(seed)) for seed in range(2)])
+    scores, costs = [], []
+    for _ in range(2):
+        problem = TrainedProblem(config, task, Store(config.runs_dir), Reporter())
+        scores.append(problem.ask(Untrained("naswot", 8)).measure(alphas).tolist())
+        costs.append(problem.cost)
+    assert scores[0] == scores[1]
+    assert costs[0] == costs[1]  # the seconds, too: nothing was scored again
+    assert (costs[0].one_shot_steps, costs[0].measurements) == (0, 2)
+    few, many = (UntrainedScores.measuring(task, Untrained("naswot", images), False)[0] for images in (8, 16))
+    assert many.mult_adds == 2 * few.mult_adds > 0
