@@ -92,7 +92,7 @@ def _ranking(problem: Problem, alphas: Alpha, predicted: Any, epochs: int) -> di
     if not np.isfinite(tau):
         return {"kendall_tau": None, "compared": int(both.sum())}
     note = (
-        f"predicted weights rank {both.sum()} random cells as training alone for {epochs} epochs does with Kendall's "
+        f"predicted weights rank {both.sum()} random cells as training alone (epochs: {epochs}) does with Kendall's "
         f"tau {tau:.2f} (1: alike, 0: by chance)"
     )
     return {"kendall_tau": tau, "compared": int(both.sum()), "notes": [note]}
