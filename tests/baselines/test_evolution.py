@@ -1,5 +1,7 @@
 """Regularised evolution: who lives, who dies, and what it gains over random strings."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,7 +49,8 @@ def test_every_child_is_one_change_from_one_of_the_youngest(name: str, m: int, p
 
 
 def test_the_oldest_dies_however_good_it_is() -> None:
-    watched = Watched("cnn-figure2", lambda alpha: float(len(watched.measured)))  # every later string is worse
+    order = itertools.count()
+    watched = Watched("cnn-figure2", lambda alpha: float(next(order)))  # every later string is worse
     search(watched, 0, EvolutionSettings(m=40, population=5, sample=50))
     for number in range(5, 40):  # so large a sample holds the best one, which is the oldest that lives
         assert hamming(watched.measured[number], watched.measured[number - 5]) == 1
