@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import default_profile, summaries
+from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
 from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
@@ -18,8 +19,9 @@ from harness.records.files import write_atomic
 from harness.results import is_folder
 from tables.build import Results, build
 from tables.claims import scorecard
-from tables.missing import DAY, gaps
+from tables.missing import DAY, Gap, gaps
 from tables.near import near
+from tables.prices import devices, told
 from tables.render import csv
 from tables.report import report
 from tables.runs import Runs
@@ -63,22 +65,33 @@ def make_tables(runs: Runs, out: Path) -> None:
 
 
 def list_missing(runs: Runs, out: Path) -> None:
-    """List every missing run as its command, by row, with the device time that it is estimated to take here."""
-    costs, found = Costs(), []
+    """List every missing run as its command, by row, with what it is estimated to take here and on measured devices."""
+    costs = Costs() if cuda_devices() or not is_meant_for_gpu(runs.profile) else None
+    found = []
     for gap in gaps(runs, costs):
         found.append(gap)
-        together = "cost unknown" if gap.days is None else f"about {duration(gap.days * DAY)} together"
-        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs, {together}")
+        takes = "; ".join(_takes(gap, costs, runs.profile))
+        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs: {takes}")
         print("\n".join(config.command for config in gap.missing))
-    for reason in costs.unknown:
+    for reason in costs.unknown if costs else ():
         print(f"\n# no estimate: {reason}")
+    print(f"\n{sum(len(gap.missing) for gap in found)} runs missing in profile {runs.profile}, {_here(found, costs)}")
+
+
+def _takes(gap: Gap, costs: Costs | None, profile: str) -> Iterator[str]:
+    """What the runs of a gap take: here, if this machine is meant for them, and at full size where it was measured."""
+    if costs is not None:
+        yield "no estimate here" if gap.days is None else f"about {duration(gap.days * DAY)} here"
+    if profile == "paper":
+        yield from (f"{told(gap.missing, device)} on {device.name}" for device in devices())
+
+
+def _here(found: list[Gap], costs: Costs | None) -> str:
+    if costs is None:
+        return "not estimated here: they are meant for a GPU, and this machine has none"
     unknown = sum(len(gap.missing) for gap in found if gap.days is None)
-    note = f", {unknown} of them of unknown cost" if unknown else ""
-    days = sum(gap.days or 0 for gap in found)
-    print(
-        f"\n{sum(len(gap.missing) for gap in found)} runs missing in profile {runs.profile},"
-        f" about {days:.3g} device-days on this machine{note}"
-    )
+    note = f", {unknown} of them without an estimate" if unknown else ""
+    return f"about {sum(gap.days or 0 for gap in found):.3g} device-days on this machine{note}"
 
 
 def make_scorecard(runs: Runs, out: Path) -> None:

@@ -13,7 +13,7 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Gap:
-    """The missing runs of a row, and the device-days that they take together, None where these cannot be told."""
+    """The missing runs of a row, and the device-days that they take together here, None where these cannot be told."""
 
     sweep: str
     row: str
@@ -21,8 +21,11 @@ class Gap:
     days: float | None
 
 
-def gaps(runs: Runs, costs: Costs) -> Iterator[Gap]:
-    """A gap for every row with missing runs; a run or a search that several rows need is counted in the first."""
+def gaps(runs: Runs, costs: Costs | None) -> Iterator[Gap]:
+    """A gap for every row with missing runs; a run or a search that several rows need is counted in the first.
+
+    Without ``costs`` nothing is estimated for this machine.
+    """
     counted: set[str] = set()
     for sweep in sweeps.names():
         for row in runs.planned(sweep):
@@ -32,7 +35,9 @@ def gaps(runs: Runs, costs: Costs) -> Iterator[Gap]:
                 yield Gap(sweep, row, missing, _days(missing, costs))
 
 
-def _days(missing: tuple[Config, ...], costs: Costs) -> float | None:
+def _days(missing: tuple[Config, ...], costs: Costs | None) -> float | None:
+    if costs is None:
+        return None
     seconds = [costs.of(config) for config in missing]
     known = [each for each in seconds if each is not None]
     return sum(known) / DAY if len(known) == len(seconds) else None

@@ -1,0 +1,137 @@
+"""`python -m tables.prices`: what the rows of the paper's tables take on the devices that were measured, per run.
+
+Steps are counted from the settings, and each costs what one of its kind took (`prices.yaml`). A final network of
+another size is priced in proportion to layers x channels^2 x batch, its cell taken for the measured one. What nothing
+like it was measured for has no price: searches that train networks alone or a relaxation, other operations, networks
+without cells.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from baselines.networks import NETWORKS
+from baselines.registry import method
+from conas.questions import OneShot
+from harness.config import sweeps
+from harness.config.load import Config
+from harness.data.registry import dataset
+from harness.estimates.shared import model
+from tables.runs import ONE_CELL
+
+HOUR = 3600.0
+NO_PRICE = "not measured"
+_SPACES = {"image": "cnn", "text": "rnn"}
+_CHANNELS, _LAYERS, _BATCH = 36, 20, 96
+"""Of the final network that was measured."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Seconds of a step of each kind on a device, and where they were measured."""
+
+    name: str
+    source: str
+    steps: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Price:
+    """Seconds of a run's search and of its final training, None where nothing like them was measured."""
+
+    search: float | None
+    final: float | None
+
+
+@cache
+def devices() -> list[Device]:
+    """The devices that were measured."""
+    read = yaml.safe_load(Path(__file__).with_name("prices.yaml").read_text(encoding="utf-8"))
+    return [Device(name, about["source"], about["steps"]) for name, about in read.items()]
+
+
+def price(config: Config, device: Device) -> Price:
+    """What the run of ``config`` takes on ``device``."""
+    return Price(_search(config.for_search(), device), _final(config, device))
+
+
+def _search(config: Any, device: Device) -> float | None:
+    chosen = method(config.method)
+    asks = chosen.asks(config.settings)
+    if not asks:
+        return 0.0
+    steps = [device.steps.get(f"{config.task} {kind}") for kind in ("one-shot", "measurement")]
+    is_known = asks == {OneShot} and config.space == _SPACES[config.task] and not chosen.learns
+    if not is_known or steps[0] is None or steps[1] is None:
+        return None
+    return _epochs(config, config.oneshot, 0.5) * steps[0] + chosen.budget(config.settings).measurements * steps[1]
+
+
+def _final(config: Any, device: Device) -> float | None:
+    step, final = device.steps.get(f"{config.task} final"), config.final
+    if step is None or config.method in NETWORKS:
+        return None
+    if config.task == "image":
+        step *= final.layers / _LAYERS * (final.channels / _CHANNELS) ** 2 * final.batch_size / _BATCH
+    return _epochs(config, final, 1.0) * step
+
+
+def _epochs(config: Any, section: Any, share: float) -> float:
+    """The steps of all epochs of a training on a ``share`` of the training images, or on the training text."""
+    counts = dataset(config.dataset).counts
+    if config.task == "text":
+        return counts["train"] / section.batch_size / section.bptt * section.epochs
+    images = sum(number for split, number in counts.items() if split != "test")
+    return share * min(images, config.data.train_limit or images) / section.batch_size * section.epochs
+
+
+def told(configs: tuple[Config, ...], device: Device) -> str:
+    """The hours of the runs ``configs`` of one row on ``device``: of each, and of all, a search counted once."""
+    prices = [price(config, device) for config in configs]
+    searches = {model(config): each.search for config, each in zip(configs, prices, strict=True)}
+    parts = [*searches.values(), *(each.final for each in prices)]
+    if None in parts:
+        known = "" if prices[0].final is None else f" (final training {prices[0].final / HOUR:.1f} h per run)"
+        return NO_PRICE + known
+    return f"{sum(part or 0.0 for part in parts) / HOUR:.1f} h"
+
+
+def rows() -> Iterator[tuple[str, str, tuple[Config, ...]]]:
+    """Every row of the paper's tables with its runs in the profile ``paper``."""
+    for sweep in sweeps.names():
+        if sweep.startswith("table"):
+            for row, configs in sweeps.rows(sweep, "paper").items():
+                if not row.endswith(ONE_CELL):
+                    yield sweep, row, configs
+
+
+def markdown() -> Iterator[str]:
+    """The page, line by line."""
+    yield "# What the paper's rows take"
+    yield ""
+    yield "Printed by `python -m tables.prices > docs/prices.md`. All runs of a row together, each search counted once,"
+    yield "from the steps of its settings and the seconds of one step on each device. These hours are reckoned, not run:"
+    yield "no final network has been trained at this scale."
+    yield ""
+    yield from (f"- {device.name}: {device.source}" for device in devices())
+    yield f"- `{NO_PRICE}`: no step like those of its search or its network was measured on that device."
+    yield ""
+    yield "| sweep | row | runs | " + " | ".join(device.name for device in devices()) + " |"
+    yield "|---|---|---:|" + "---:|" * len(devices())
+    for sweep, row, configs in rows():
+        yield f"| {sweep} | {row} | {len(configs)} | " + " | ".join(told(configs, one) for one in devices()) + " |"
+
+
+def main() -> int:
+    """Print the page."""
+    print(*markdown(), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Prices are the measured steps, and agree with the hours that the check of the device reckoned."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.config.load import load
+from tables.prices import HOUR, devices, price, told
+
+CHECKED = json.loads((Path(__file__).parents[2] / "docs/paper-scale/gpu-check-h200.json").read_text())
+H200, EPYC = devices()
+PARTS = {
+    "image one-shot": "one-shot CNN step, fused",
+    "image measurement": "CNN measurement, fused",
+    "image final": "final CNN step, graph",
+    "text one-shot": "PTB one-shot step, fused",
+    "text measurement": "PTB measurement, fused",
+    "text final": "PTB final step, fused",
+}
+
+
+@pytest.mark.parametrize("kind", H200.steps)
+def test_a_step_is_the_measured_one(kind: str) -> None:
+    assert H200.steps[kind] == pytest.approx(CHECKED["parts"][PARTS[kind]]["ms"] / 1000, abs=1e-6)
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_the_hours_of_conas_are_those_of_the_check(dataset: str) -> None:
+    of_it = price(load({"dataset": dataset, "profile": "paper"}), H200)
+    assert of_it.search is not None
+    assert of_it.final is not None
+    assert of_it.search / HOUR == pytest.approx(CHECKED["hours"][f"{dataset}: search"], rel=0.01)
+    assert of_it.final / HOUR == pytest.approx(CHECKED["hours"][f"{dataset}: final training"], rel=0.01)
+
+
+def test_a_search_is_paid_once_and_what_was_not_measured_has_no_price() -> None:
+    seeds = tuple(load({"dataset": "cifar10", "profile": "paper", "seed": 0, "search.lambda": s}) for s in (1, 5))
+    alone = price(seeds[0], H200)
+    assert alone.search is not None
+    assert alone.final is not None
+    assert told(seeds, H200) == f"{(alone.search + 2 * alone.final) / HOUR:.1f} h"
+    assert told((load({"dataset": "cifar10", "profile": "paper", "method": "asha"}),), H200).startswith(
+        "not measured (final"
+    )
+    assert told((load({"dataset": "ptb", "profile": "paper"}),), EPYC) == "not measured"
