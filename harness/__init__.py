@@ -22,6 +22,9 @@ import os
 import sys
 import warnings
 
+_missing = [name for name in ("numpy", "pydantic", "sacred", "torch") if not importlib.util.find_spec(name)]
+if _missing:
+    sys.exit(f"error: no {', '.join(_missing)} in {sys.executable}: make install, then .venv/bin/python in its place")
 if importlib.util.find_spec("sacred") and not importlib.util.find_spec("pkg_resources"):
     raise ImportError("Sacred needs pkg_resources, which setuptools 82 removed: pip install 'setuptools<81'")
 

@@ -381,6 +381,9 @@ def _setting(task: str, chosen: str, name: str) -> TypeAdapter[Any]:
 def _unknown_setting(name: str, allowed: Iterable[str]) -> str:
     """The message, with the names of the same group only, if the group exists."""
     group = name.rpartition(".")[0]
+    inner = [other for other in allowed if other.endswith(f".{name}")]
+    if inner:
+        raise ConfigError(f"{name} is a setting of groups; which one? {', '.join(inner)}")
     near = [other for other in allowed if other.rpartition(".")[0] == group]
     return unknown("setting", name, near or allowed)
 

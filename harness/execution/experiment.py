@@ -3,6 +3,7 @@
 What computes is imported when a run starts: the other commands answer at once.
 """
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -27,6 +28,8 @@ SETTINGS.CAPTURE_MODE = "no"  # harness.output keeps what a run prints, also tha
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 
 ex = Experiment("conas", save_git_info=False)
+# the line that says why is enough
+logging.getLogger("conas").addFilter(lambda line: not str(line.msg).startswith(("Failed after", "Aborted after")))
 
 
 def settings(fixed: Any = None, preset: Any = None, fallback: Any = None) -> Any:

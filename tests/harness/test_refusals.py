@@ -76,6 +76,7 @@ def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(
         ("dataset=digits seed=1000000000000000000000000000000", "seed="),
         ("dataset=digits method=fixed genotype=darts_v2_rnn", "genotype"),
         ("dataset=descriptions method=fixed genotype=darts_v2", "genotype"),
+        ("dataset=digits lr=0.1", "lr is a setting of groups; which one? oneshot.lr, alone.lr"),
         ("dataset=digits final.clip=inf", "final.clip=inf: it should be a finite number"),
         ("dataset=digits method=rsws search.seconds=inf", "search.seconds=inf: it should be a finite number"),
     ],
