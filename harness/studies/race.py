@@ -36,7 +36,7 @@ from harness.studies.race_contenders import BUDGETS, CONTENDERS, SEARCH, Contend
 from harness.studies.race_report import write_report
 
 FIRST, SEEDS = 100, 200
-SOME = 40
+SOME = 30
 """Seeds of slow searches, of variants and of parts."""
 KEY = ["table", "group", "method", "budget", "seed"]
 """What names a row."""

@@ -98,7 +98,7 @@ def _without(name: str, **values: Any) -> Contender:
 
 SEARCHES = (
     Contender(FOURIER, "fourier_search", _m(), most=1000, anytime=True),
-    Contender(CONAS, "conas", _m()),
+    Contender(CONAS, "conas", _m(), most=1000),
     Contender("CoNAS + local search", "local_search", _local_search),
     Contender("Harmonica", "harmonica", _harmonica),
     Contender("BOCS", "bocs", _m(), most=200, slow=True, anytime=True),
