@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=34359738368:glibc.malloc.mmap_threshold=33554432
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-oldest test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
+.PHONY: help install lock demo test test-oldest test-python test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
         laptop-replication docs recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
@@ -64,6 +64,13 @@ test-oldest: ## the tests that compute, under the oldest torch that is allowed (
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet 'torch==2.6.*' 'torchvision==0.21.*' -e '.[replication]' $(IN_PLACE) pytest pytest-timeout pytest-xdist hypothesis
 	$(OLDEST)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data tests/harness/training
+
+OTHER = .venv-$(notdir $(PYTHON))
+test-python: ## the same under another Python (PYTHON=python3.13)
+	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(OTHER)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . $(IN_PLACE)
+	$(OTHER)/bin/python -m pytest -m 'not slow' tests/conas tests/baselines tests/harness/data tests/harness/training
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .
