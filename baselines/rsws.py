@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines import checks
+from baselines import checks, equal_time
 from baselines.checks import ASSUMPTION, LI, at_least
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
@@ -25,7 +25,6 @@ from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha
 
-CONAS = "conas"
 _TOGETHER = 8
 """Cells measured between two looks at the clock."""
 
@@ -64,9 +63,7 @@ class RSWSSettings:
         if self.refined > self.samples:
             raise ValueError(f"refined is {self.refined} (allowed: 1 to samples, which is {self.samples})")
         for name in ("seconds", "device_seconds"):
-            value = getattr(self, name)
-            if not (value is None or value == CONAS or value > 0):
-                raise ValueError(f"{name} is {value} (allowed: more than 0, or nothing for no limit)")
+            equal_time.device_seconds(getattr(self, name), name)
         if self.seconds is not None and self.device_seconds is not None:
             raise ValueError("seconds and device_seconds are both given (allowed: one of them)")
         if not 0 < self.training_share < 1:
@@ -105,14 +102,7 @@ def _search_in_time(problem: Problem, seed: int, settings: RSWSSettings) -> Outc
     oracle = problem.ask(OneShot(Wired(settings.inputs), settings.training_share * given, to_the_limit=True))
     outcome = _outcome(problem, list(_rounds_until(started + given, problem, seed, settings, oracle)))
     spent = problem.cost.seconds - started
-    return Outcome(
-        outcome.genotype,
-        {
-            **outcome.details,
-            "device_seconds": {"given": given, "spent": spent, "share": spent / given},
-            "notes": [f"RSWS spent {spent:.0f} of the {given:.0f} device seconds given to it ({spent / given:.0%})"],
-        },
-    )
+    return Outcome(outcome.genotype, outcome.details | equal_time.reached("RSWS", given, spent))
 
 
 def _rounds_until(end: float, problem: Problem, seed: int, settings: RSWSSettings, oracle: Oracle) -> Iterator[Round]:

@@ -13,11 +13,11 @@ to nodes, not to pairs of a source and an operation.
 """
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from baselines import checks
+from baselines import checks, equal_time
 from baselines.checks import ASSUMPTION, at_least
 from baselines.enas.controller import LM, RECURRENT, SEARCH, Controlled, ControllerSettings
 from baselines.ranking import best, diverged
@@ -38,14 +38,19 @@ class ENASSettings(ControllerSettings):
     Attributes:
         updates: of the controller after every epoch.
         candidates: cells that are measured in the end.
+        device_seconds: training takes this long, whatever its epochs; ``conas``: as long as CoNAS's search under the
+            same seed (the harness knows how long that was).
     """
 
     updates: int = setting(30, SEARCH)
     candidates: int = setting(10, f"{SEARCH}: as many are printed after an epoch; {ASSUMPTION}: the best of them")
 
+    device_seconds: float | Literal["conas"] | None = setting(None, f"{SEARCH}: training ends with its epochs")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, self, "updates", "candidates")
+        equal_time.device_seconds(self.device_seconds)
 
 
 def policy(settings: ENASSettings) -> Controlled:
@@ -54,14 +59,27 @@ def policy(settings: ENASSettings) -> Controlled:
     return Controlled(ControllerSettings(**kept), settings.updates)
 
 
+def question(settings: ENASSettings) -> OneShot:
+    """The training that ``settings`` describe.
+
+    Raises:
+        ValueError: ``device_seconds`` is not a number.
+    """
+    given = settings.device_seconds
+    if isinstance(given, str):
+        raise ValueError(f"device_seconds is {given!r} (allowed here: a number)")
+    return OneShot(policy(settings), given, to_the_limit=given is not None)
+
+
 def search(problem: Problem, seed: int, settings: ENASSettings) -> Outcome:
     """The best of the cells that the controller draws in the end.
 
     Raises:
         NothingFinite: every one of them diverged.
+        ValueError: ``device_seconds`` is not a number.
     """
-    space = problem.space
-    model = problem.ask(OneShot(policy(settings)))
+    space, started = problem.space, problem.cost.seconds
+    model = problem.ask(question(settings))
     learned, rng = cast("Learning", model.policy), generator(seed, "enas")
     alphas = np.stack([learned.draw(rng) for _ in range(settings.candidates)])
     losses = model.measure(alphas)
@@ -72,6 +90,8 @@ def search(problem: Problem, seed: int, settings: ENASSettings) -> Outcome:
         "diverged": diverged(losses),
         "policy_share": learned.share(),
     }
+    if isinstance(given := settings.device_seconds, float):
+        details |= equal_time.reached("ENAS", given, problem.cost.seconds - started)
     return Outcome(space.build(alphas[winner]), details)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from baselines.enas.controller import RECURRENT, Controlled, ControllerSettings
+from baselines.enas.coupled import ENASSettings, policy
 from baselines.enas.frozen import FrozenSettings
 from baselines.enas.lstm import Controller, Walk, drawn, likeliest
 from baselines.proxylessnas_r import Paths
@@ -78,8 +79,8 @@ def test_cells_are_drawn_as_often_as_they_are_probable(name: str) -> None:
 def test_every_node_reads_as_many_distinct_nodes_as_it_should(name: str, settings: Any, inputs: int) -> None:
     cells = space(name)
     policies = (Controlled(ControllerSettings(**settings), 1), Paths(inputs=inputs))
-    for policy in policies:
-        running, rng = policy.start(cells, 0), generator(0, "cells")
+    for learning in policies:
+        running, rng = learning.start(cells, 0), generator(0, "cells")
         for cell in cells.decode(running.draw(rng)).cells.values():
             assert all(len(node) == len({choice.source for choice in node}) == inputs for node in cell.nodes)
 
@@ -235,3 +236,14 @@ def test_the_frozen_model_is_that_of_conas_or_of_random_search(trained: Any, sam
     (asked,) = problem.asked
     assert asked.questions == [OneShot(sampler)]
     assert asked.oracle.measurements == 25
+
+
+def test_a_search_in_the_time_of_another_trains_for_as_long() -> None:
+    in_time = ENASSettings(updates=1, samples=2, candidates=2, device_seconds=12.5)
+    problem = DryProblem(space("cnn-figure2"), frozenset({OneShot}))
+    outcome = METHODS["enas"](problem, 0, in_time)
+    (asked,) = problem.asked
+    assert asked.questions == [OneShot(policy(in_time), 12.5, to_the_limit=True)]
+    assert outcome.details["device_seconds"]["given"] == 12.5
+    with pytest.raises(ValueError, match="allowed here: a number"):
+        METHODS["enas"](problem, 0, dataclasses.replace(in_time, device_seconds="conas"))

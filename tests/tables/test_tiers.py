@@ -26,6 +26,8 @@ TEXT = {"dataset": "ptb", "profile": "paper"}
         ({**IMAGE, "method": "random_search"}, Tier.OWN),
         ({**IMAGE, "method": "darts"}, Tier.OWN),
         ({**TEXT, "method": "rsws", "search": {"device_seconds": "conas"}}, Tier.SECONDS),
+        ({**TEXT, "method": "enas", "search": {"device_seconds": "conas"}}, Tier.SECONDS),
+        ({**TEXT, "method": "proxylessnas_r", "measure": {"limit": None, "batch_size": 1024}}, Tier.OWN),
         ({**IMAGE, "method": "random_wiring"}, Tier.DRAWN),
         ({**IMAGE, "method": "fixed"}, Tier.CELL),
     ],
