@@ -17,8 +17,7 @@ INTRODUCTION = """# The race on tabular benchmarks
 
 Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the Fourier search was designed with
 seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better. A budget counts evaluations: every question
-to the table, repeated ones too. Slow searches (BOCS, COMBO, COMEX, BANANAS), variants and parts race with the first
-{some} seeds and up to stated budgets; a difference is taken over the seeds that both have.
+to the table, repeated ones too. {fewer}
 
 Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
 break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
@@ -105,7 +104,7 @@ def markdown(rows: pd.DataFrame, found: pd.DataFrame, fights: pd.DataFrame, tabl
         seeds=rows["seed"].nunique(),
         first=rows["seed"].min(),
         last=rows["seed"].max(),
-        some=rows.loc[rows["group"] != SEARCH, "seed"].nunique(),
+        fewer=fewer(rows),
         verdicts="\n".join([f"{sentence(fights, FOURIER)}", f"{sentence(conas, CONAS)}"]),
         duels=len(fights),
         score=score(fights),
@@ -137,6 +136,15 @@ def _predictions(rows: pd.DataFrame) -> str:
         listed = ", ".join(f"{fit:.2f} at {budget}" for budget, fit in medians[method].items())
         lines.append(f"- R² of {method}: {listed}")
     return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def fewer(rows: pd.DataFrame) -> str:
+    """Who raced with fewer seeds than others, in words."""
+    seeds = rows[rows["group"] == SEARCH].groupby("method", sort=False)["seed"].nunique()
+    kinds = {f"{group}s": rows.loc[rows["group"] == group, "seed"].nunique() for group in (VARIANT, PART)}
+    named = {name: count for name, count in [*seeds.items(), *kinds.items()] if count < rows["seed"].nunique()}
+    listed = ", ".join(f"{name} {count}" for name, count in named.items())
+    return f"Fewer seeds: {listed}; a difference is taken over the seeds that both have." if listed else ""
 
 
 def sentence(fights: pd.DataFrame, subject: str) -> str:
@@ -218,6 +226,8 @@ def _grid(cells: pd.DataFrame) -> str:
 
 def _pivot(cells: pd.DataFrame, columns: str) -> str:
     """A row for each method, in order, with ``text`` under each of ``columns``."""
+    if cells.empty:
+        return "(not raced)"
     shown = cells.pivot(index="method", columns=columns, values="text")
     shown = shown.reindex(index=cells["method"].unique(), columns=cells[columns].unique()).fillna("")
     return _table(["method", *map(str, shown.columns)], ([name, *row] for name, *row in shown.itertuples()))

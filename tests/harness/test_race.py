@@ -12,7 +12,7 @@ from harness.records.files import Lines
 from harness.studies import race
 from harness.studies.race_boards import Board, Watched, one_shot_table, read_boards
 from harness.studies.race_contenders import BUDGETS, CONTENDERS, FOURIER, PART, SEARCH, VARIANT
-from harness.studies.race_report import claims, gains, score, sentence, write_report
+from harness.studies.race_report import claims, fewer, gains, score, sentence, write_report
 from harness.studies.race_statistics import areas, duels, summary
 
 QUICK = [c for c in CONTENDERS if c.name in ("CoNAS", "best of m", "Fourier search", "RSWS", "random search")]
@@ -171,6 +171,12 @@ def test_what_a_change_gains_is_said_with_its_sign() -> None:
     rows = made_up().replace({"best of m": f"{FOURIER}, changed"}).assign(group=PART)
     assert "- higher: changed (+" in gains(rows, FOURIER)
     assert gains(rows[rows["group"] == VARIANT], FOURIER) == ""
+
+
+def test_fewer_seeds_are_named() -> None:
+    rows = made_up()
+    few = rows[(rows["method"] != "BOCS") | (rows["seed"] < 7)]
+    assert "Fewer seeds: BOCS 7, variants 0, parts 0;" in fewer(few)
 
 
 def test_intervals_cover_the_mean_and_depend_on_their_name_alone() -> None:
