@@ -26,7 +26,8 @@ def check(config: "Config") -> None:
     _space(config)
     _search_dataset(config)
     if config.name is not None and not any(map(is_own, filter(None, (config.dataset, config.search_dataset)))):
-        raise ConfigError(f"name={config.name} is for texts of your own (dataset=text), not for {config.dataset}")
+        own = "data of your own (dataset=text, dataset=folder)"
+        raise ConfigError(f"name={config.name} is for {own}, not for {config.dataset}")
     _own_sizes(config)
     try:
         method(config.method).check(SPACES[config.space], config.settings)
@@ -36,7 +37,8 @@ def check(config: "Config") -> None:
     if isinstance(known, ImageSet):
         of_images: Any = config
         limit, whole = of_images.data.train_limit, sum(n for split, n in known.counts.items() if split != "test")
-        count = None if config.allow_subset and limit is None else min(limit or whole, whole)
+        is_open = known.own or (config.allow_subset and limit is None)
+        count = limit if is_open else min(limit or whole, whole)
         images(of_images, count, known.side)
         _refuse_past_cosine(of_images)
         _refuse_narrow(of_images)

@@ -1,7 +1,7 @@
 """Data sets of images in memory: loading, and the parts of them that searches and small profiles use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,9 @@ def load_images(
         raise DataError(f"{name} is not a data set of images")
     files = open_files(name, entry.layout, data_dir, allow_subset, offline, say)
     splits = _read(entry, files)
+    if entry.own:
+        entry = _measured(entry, splits)
+    _check(entry, files, splits)
     counts = {split: len(labels) for split, (_, labels) in splits.items()}
     provenance = Provenance(name, files.source, tuple(files.records), counts, whole=counts == dict(entry.counts))
     train = _join([arrays for split, arrays in splits.items() if split != "test"])
@@ -102,12 +105,24 @@ def _read(entry: ImageSet, files: Files) -> Mapping[str, Arrays]:
     except Exception as error:  # a damaged file can make its parser raise anything
         last = files.records[-1].name if files.records else "its files"
         raise DataError(f"{entry.name}: {last} in {files.source} cannot be read ({one_line(error)})") from error
+    return splits
+
+
+def _measured(entry: ImageSet, splits: Mapping[str, Arrays]) -> ImageSet:
+    """The set with what is known of its images now: their number, classes, mean and deviation."""
+    images, labels = splits["train"]
+    pixels = images.reshape(-1, images.shape[-1]) / 255
+    counts = {split: len(labels) for split, (_, labels) in splits.items()}
+    mean, std = (tuple(map(float, values)) for values in (pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 1 / 255)))
+    return replace(entry, classes=int(labels.max()) + 1, mean=mean, std=std, counts=counts)
+
+
+def _check(entry: ImageSet, files: Files, splits: Mapping[str, Arrays]) -> None:
     for split, (images, labels) in splits.items():
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != len(entry.mean) or len(images) == 0:
             raise DataError(f"{entry.name}: {split} in {files.source} holds {images.dtype} {images.shape}, not images")
         if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= entry.classes:
             raise DataError(f"{entry.name}: {split} in {files.source} has labels other than 0 to {entry.classes - 1}")
-    return splits
 
 
 def _join(parts: list[Arrays]) -> Images:

@@ -30,6 +30,7 @@ class ImageSet:
         counts: the published number of images of each split.
         side: height and width of an image in pixels; None if it is not known before the files are read.
         layout: the files; None for a set that ships with an installed package.
+        own: it is the user's: classes, mean, deviation and counts are those of the images that are there.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ImageSet:
     counts: Mapping[str, int]
     layout: Layout | None = None
     side: int | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ def image_set(
     counts: Mapping[str, int],
     layout: Layout | None = None,
     side: int | None = None,
+    own: bool = False,
 ) -> Callable[[ImageReader], ImageReader]:
     """Register the decorated reader as the data set of images ``name``."""
 
     def register(read: ImageReader) -> ImageReader:
-        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side)
+        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side, own)
         return read
 
     return register
@@ -107,7 +110,7 @@ def dataset(name: str) -> DataSet:
 
 
 def is_own(name: str) -> bool:
-    """Whether a data set is the user's own text."""
+    """Whether a data set is the user's own."""
     return getattr(dataset(name), "own", False)
 
 

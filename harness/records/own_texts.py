@@ -10,16 +10,16 @@ class AnotherText(Refused):
     """A name that stands for another text."""
 
 
-def refuse_another(root: Path, name: str | None, fingerprint: str) -> None:
-    """Remember which text ``name`` is, by the hash of its content.
+def refuse_another(root: Path, name: str | None, fingerprint: str, dataset: str = "text") -> None:
+    """Remember which text, or folder of images, ``name`` is, by the hash of its content.
 
     Raises:
         AnotherText: it was another one before; one line.
     """
-    path = root / "texts" / f"{name or 'unnamed'}.json"
+    path = root / f"{dataset}s" / f"{name or 'unnamed'}.json"
     known = facts(path, fingerprint=str)
     if known is None:
         write_json(path, {"fingerprint": fingerprint})
     elif known["fingerprint"] != fingerprint:
-        said = "without a name" if name is None else f"name={name}"
-        raise AnotherText(f"dataset=text {said} is another text in {root} (give this one a name of its own: name=...)")
+        said = f"dataset={dataset} {'without a name' if name is None else f'name={name}'}"
+        raise AnotherText(f"{said} is another {dataset} in {root} (give this one a name of its own: name=...)")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -25,6 +26,8 @@ from harness.config.load import ImageConfig
 from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
 from harness.data.augment import Augmenter, normalise
 from harness.data.images import ImageData, Images, load_images, search_split, take
+from harness.data.registry import is_own
+from harness.records.own_texts import refuse_another
 from harness.training.environment import device
 from harness.training.image.batches import batches
 from harness.training.sgd import Batch, Batches
@@ -55,6 +58,8 @@ class ImageTask:
         self.space = space(config.space)
         self.device = device(config.device)
         self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
+        if is_own(config.dataset):
+            refuse_another(Path(config.runs_dir), config.name, self.content, config.dataset)
         check_space([name for name in self.space.operations if name in OPERATIONS], _both_strides)
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")

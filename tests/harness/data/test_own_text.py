@@ -72,7 +72,9 @@ def test_what_is_no_text_is_refused_in_one_line(folder: Path, file: str, content
 
 
 def test_a_name_is_for_texts_of_ones_own_and_tells_them_apart() -> None:
-    with pytest.raises(ConfigError, match=r"name=mine is for texts of your own \(dataset=text\), not for ptb"):
+    with pytest.raises(
+        ConfigError, match=r"name=mine is for data of your own \(dataset=text, dataset=folder\), not for ptb"
+    ):
         load({"dataset": "ptb", "name": "mine"})
     with pytest.raises(ConfigError, match="name="):
         load({"dataset": "text", "name": "../mine"})

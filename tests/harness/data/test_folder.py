@@ -1,0 +1,71 @@
+"""A folder of images by class: read, resized, split and told apart by its content."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from conas.refusal import Refused
+from harness.config.load import load
+from harness.console.progress import Reporter
+from harness.data.files import DataError
+from harness.data.images import load_images
+from harness.execution.execute import execute
+
+LEVELS, LABELS = load_digits(return_X_y=True)
+
+
+def write(place: Path, numbers: range) -> Path:
+    """Digits as images of 48 x 40 pixels, a folder for each."""
+    for number in numbers:
+        folder = place / f"digit {LABELS[number]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray((LEVELS[number].reshape(8, 8) * 15).astype(np.uint8)).resize((40, 48))
+        image.save(folder / f"{number}.png")
+    return place
+
+
+def test_images_are_resized_and_split_by_their_content(tmp_path: Path) -> None:
+    data = load_images("folder", write(tmp_path / "a", range(300)), offline=True)
+    assert data.train.images.shape[1:] == data.test.images.shape[1:] == (3, 32, 32)
+    assert (data.classes, len(data.train) + len(data.test)) == (10, 300)
+    assert 30 < len(data.test) < 75
+    pixels = data.train.images.permute(0, 2, 3, 1).reshape(-1, 3).numpy() / 255
+    assert np.allclose(pixels.mean(axis=0), data.mean)
+    assert np.allclose(pixels.std(axis=0), data.std)
+    assert not data.provenance.verified
+    more = load_images("folder", write(tmp_path / "a", range(300, 320)), offline=True)
+    assert len(more.test) >= len(data.test)
+    assert more.provenance.fingerprint != data.provenance.fingerprint
+
+
+def test_splits_that_are_there_are_taken(tmp_path: Path) -> None:
+    write(tmp_path / "train", range(100))
+    write(tmp_path / "test", range(100, 150))
+    data = load_images("folder", tmp_path, offline=True)
+    assert data.provenance.counts == {"train": 100, "test": 50}
+    assert sorted(data.test.labels.tolist()) == sorted(LABELS[100:150])
+
+
+def test_what_is_no_image_or_no_class_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has 0 folders"):
+        load_images("folder", tmp_path, offline=True)
+    place = write(tmp_path, range(60))
+    (place / "digit 0" / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"an image in .*digit 0 cannot be read"):
+        load_images("folder", place, offline=True)
+
+
+def test_a_run_on_a_folder_is_of_its_content(tmp_path: Path) -> None:
+    sizes = {"final.epochs": 1, "final.channels": 4, "final.batch_size": 32, "data.train_limit": 100}
+    chosen = {"dataset": "folder", "method": "random_wiring", "profile": "smoke"}
+    said = {**chosen, **sizes, "data.test_limit": 30, "runs_dir": str(tmp_path / "runs")}
+    config = load({**said, "data_dir": str(write(tmp_path / "a", range(300)))})
+    record = execute(config, Reporter())
+    assert record.status == "done"
+    other = load({**said, "data_dir": str(write(tmp_path / "b", range(200)))})
+    assert other.id == config.id
+    with pytest.raises(Refused, match="dataset=folder without a name is another folder"):
+        execute(other, Reporter())
