@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from baselines.networks import NETWORKS
 from baselines.registry import method
 from conas.questions import OneShot
 from harness.config.equal_time import rival
@@ -48,7 +47,7 @@ def tier(config: Config, conas: Config) -> Tier:
 
 def without_search(config: Config) -> Tier | None:
     """The tier of a run that searches nothing; None if it searches."""
-    if config.method in NETWORKS:
+    if method(config.method).is_network:
         return Tier.NETWORK
     return {"fixed": Tier.CELL, "random_wiring": Tier.DRAWN}.get(config.method)
 
