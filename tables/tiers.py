@@ -23,7 +23,7 @@ class Tier(Enum):
     SECONDS = ("same time", "as many device seconds as CoNAS (t=1) took under the same seed")
     OWN = ("own cost", "a search with a space, measure or budget of its own")
     DRAWN = ("drawn", "cells drawn at random, no search")
-    CELL = ("cell", "a published cell, found at full scale, trained by the recipe of CoNAS's cells")
+    CELL = ("cell", "a published cell, found at full scale, trained as CoNAS's cells unless its row says how else")
     NETWORK = ("network", "a published network, trained by a recipe of its own")
 
     def __init__(self, word: str, meaning: str) -> None:

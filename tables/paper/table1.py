@@ -25,7 +25,7 @@ TABLE = Table(
         "by the recipe of CoNAS's cells: an error beside the paper's compares recipes, too.",
         "Of SNAS's three cells the one with the moderate constraint has the printed size. ENAS published two cells; "
         "neither reaches the printed size without the 1x1 convolutions that its code adds.",
-        f"{names.GHN} published no architecture that could be trained.",
+        f"{names.GHN} published no architecture that could be trained; beside it stands a search with a hypernetwork.",
         "RSWS, ASHA and random search run as their authors published them (eight operations, 1 - top-1 accuracy); "
         "with the same space and measure, in the five operations and by the cross-entropy that CoNAS has.",
     ),
