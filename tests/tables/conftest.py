@@ -28,7 +28,7 @@ STATUSES = {"failed": "OSError: no space left on device", "diverged": "final: lo
 
 def record(config: Config, status: str = "done", error: float | None = None) -> Record:
     """A record of the run of ``config``; ``error`` replaces its drawn test error or perplexity."""
-    drawn = [config.method, config.dataset, config.variant or "", str(config.search)]
+    drawn = [config.method, config.dataset, config.variant or "", str(config.identity["search"])]
     if config.search_seed is not None:
         drawn.append(str(config.search_seed))
     rng = generator(config.seed, "synthetic", *drawn)
