@@ -75,7 +75,7 @@ class Settings:
         epochs: how long ``stand_alone`` trains each of them.
         completion: what becomes of undecided bits, see `conas.completion.COMPLETIONS`.
         target: what is fitted, see `conas.targets.TARGETS`.
-        penalty: ``given`` as lambda_, or from the measurements, see `conas.recovery.penalties`.
+        penalty: ``given`` as ``lambda_``, or from the measurements, see `conas.recovery.penalties`.
         heredity: a monomial is kept only if the recovery has found one that is the same less a bit, down to degree 1.
 
     Raises:
