@@ -192,7 +192,8 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
         z = minimise(g, space.groups, settings.ties)
         fixed |= z.assignment
         equal = found.polynomial.equal_at_the_cut(s, settings.constant_counts)
-        stages.append(describe(space, fitted, found, equal, g, z) | {"held_out_r2": _held_out_r2(fitted, settings, s)})
+        stage_facts = describe(space, measured, fitted.losses, found, equal, g, z)
+        stages.append(stage_facts | {"held_out_r2": _held_out_r2(fitted, settings, s)})
         if not z.assignment or len(fixed) == space.n:
             break
     alpha = _complete(oracle, space, seed, settings, fixed, measured)

@@ -21,11 +21,18 @@ NOTABLE_GAP = 1e-6
 
 
 def describe(
-    space: Encoding, measured: Measurements, found: Recovery, equal: int, g: SparsePolynomial, z: Minimum
+    space: Encoding,
+    measured: Measurements,
+    target: NDArray[np.float64],
+    found: Recovery,
+    equal: int,
+    g: SparsePolynomial,
+    z: Minimum,
 ) -> dict[str, Any]:
     """One stage: its measurements, the recovery ``found``, the kept polynomial ``g`` and its minimiser ``z``.
 
-    ``equal`` monomials of ``found`` compete for the last places in ``g``.
+    ``g`` was fitted to ``target``, shape (k,): the losses, or what `conas.targets` makes of them. ``equal`` monomials
+    of ``found`` compete for the last places in ``g``.
     """
     names = space.names
     return {
@@ -33,7 +40,7 @@ def describe(
         "recovery": _recovery(found) | {"equal_at_the_cut": equal},
         "polynomial": g.to_json(names),
         "formula": g.formula(names),
-        "fit_r2": r2(measured.losses, g(measured.alphas)),
+        "fit_r2": r2(target, g(measured.alphas)),
         "minimum": z.value,
         "minimisers": z.minimisers,
         "decided_by_tie_rule": z.by_rule,

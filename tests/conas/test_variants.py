@@ -84,6 +84,7 @@ def test_logarithms_undo_an_exponential() -> None:
     log = decide(oracle, CNN, 0, Settings(m=400, target="log"))[1]["stages"][0]
     raw = decide(oracle, CNN, 0, Settings(m=400))[1]["stages"][0]
     assert log["held_out_r2"] > 0.99 > raw["held_out_r2"]
+    assert log["measurements"] == raw["measurements"]  # losses, whatever is fitted
 
 
 def data(noise: float, m: int = 120) -> tuple[Alpha, np.ndarray, SparsePolynomial]:
