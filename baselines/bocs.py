@@ -2,8 +2,12 @@
 
 The loss is a polynomial of the bits, 1 where an edge is on and 0 where it is off, whose coefficients have a horseshoe
 prior. Each string that is measured is the minimiser, by simulated annealing, of a polynomial of its own that is drawn
-from the posterior. The authors sample the posterior anew, from nowhere, after every measurement, which at n = 140 takes
-minutes each; here strings are measured several at a time and the sampler goes on where it was.
+from the posterior.
+
+Departures from the released code: it samples the posterior anew, from nowhere, after every measurement, which at
+n = 140 takes minutes each; here strings are measured several at a time and the sampler goes on where it was. Columns
+are centred, and losses scaled to a standard deviation of 1, where the code centres the losses only. An annealing ends
+with its last string, where the code keeps the best that it met. A string is measured twice only if no new one is found.
 """
 
 from dataclasses import dataclass

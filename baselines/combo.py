@@ -1,9 +1,12 @@
 """COMBO (Oh et al., 2019): Bayesian optimisation by a Gaussian process with a diffusion kernel.
 
 Every bit, or edge of an exclusive space, has a scale of its own, drawn from its posterior by slice sampling. Measured
-is what has most expected improvement, over the draws, among the strings that greedy ascents look at. The authors draw
-anew and measure once; here several strings are measured at a time, each chosen as if those before it had turned out as
-expected. Takes O(m^3): meant for a few hundred measurements.
+is what has most expected improvement, over the draws, among the strings that greedy ascents look at; one is measured
+twice only if no new one is found. Takes O(m^3): meant for a few hundred measurements.
+
+Departures from the released code: it draws anew and measures once; here several strings are measured at a time, each
+chosen as if those before it had turned out as expected. The mean and the scale of the process are fitted, where the
+code draws them as well.
 """
 
 from collections.abc import Sequence

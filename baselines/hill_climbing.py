@@ -49,11 +49,11 @@ def search(problem: Problem, seed: int, settings: HillClimbingSettings) -> Outco
         if top is None:
             history.ask(space.sample(rng, 1, settings.p))
             top, climbs = len(history) - 1, climbs + 1
-        top = _higher(history, top, rng.permutation(space.neighbours(history.alphas[top])), settings.m)
+        top = _better(history, top, rng.permutation(space.neighbours(history.alphas[top])), settings.m)
     return history.outcome({"climbs": climbs})
 
 
-def _higher(history: History, top: int, neighbours: Alpha, m: int) -> int | None:
+def _better(history: History, top: int, neighbours: Alpha, m: int) -> int | None:
     """The number of the first of the ``neighbours`` with a lower loss than ``top``'s; None if none has."""
     for neighbour in neighbours[: m - len(history)]:
         history.ask(neighbour[None])

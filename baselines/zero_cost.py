@@ -1,7 +1,7 @@
 """Random search by a score of untrained networks: NASWOT (Mellor et al., 2021) and synflow (Abdelfattah et al., 2021).
 
 Nothing is trained. A search that needs a one-shot model should do better than these. Cells are drawn as random search
-draws them: both scores tend to rise with every operation that is added, and would else choose the largest network.
+draws them: both scores tend to rise with every operation that is added, and would otherwise choose the largest network.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from torch import Tensor
 from baselines import checks
 from baselines.checks import at_least
 from baselines.relaxations.method import RelaxationSettings, relaxation
-from baselines.relaxations.rule import CellArchitecture, Edges, Mixture, MixtureRule, Moment
+from baselines.relaxations.rule import SPREAD, CellArchitecture, Edges, Mixture, MixtureRule, Moment
 from conas.settings import setting
 
 CODE = "Xu et al. (2020), released code"
@@ -36,7 +36,7 @@ class PartialSoftmax(MixtureRule):
     def start(self, edges: Edges, generator: torch.Generator) -> Tensor:
         """One column more than operations."""
         count, operations = edges.shape
-        return 1e-3 * torch.randn((count, operations + 1), generator=generator)
+        return SPREAD * torch.randn((count, operations + 1), generator=generator)
 
     def learns(self, at: Moment, step: int) -> bool:
         """After the warm-up."""

@@ -18,7 +18,7 @@ from baselines.relaxations.bilevel import Loss, Parameters, WeightStep, first_or
 from conas.questions import Rule
 from conas.space import Space
 
-_SPREAD = 1e-3
+SPREAD = 1e-3
 """Standard deviation of the architecture parameters at the start, as in the released code of DARTS and most others."""
 
 
@@ -135,7 +135,7 @@ class MixtureRule(Rule):
 
     def start(self, edges: Edges, generator: torch.Generator) -> Tensor:
         """The parameters of a cell at the start, shape (edges, operations or more)."""
-        return _SPREAD * torch.randn(edges.shape, generator=generator)
+        return SPREAD * torch.randn(edges.shape, generator=generator)
 
     @abstractmethod
     def mixture(self, cell: CellArchitecture, at: Moment, generator: torch.Generator) -> Mixture:

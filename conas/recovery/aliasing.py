@@ -24,8 +24,6 @@ Array = NDArray[np.float64]
 _GROUPS = 3
 _ROUNDING, _NOTHING = 1e-9, 1e-20
 """Of the largest coefficient, and of the values' mean square: a bin with less energy is empty."""
-
-
 MAX_CANDIDATES = 100_000
 """Whose signatures fit in memory."""
 
