@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.best_of_m import BestOfMSettings
-from baselines.checks import at_least
+from baselines.checks import at_least, positive
 from baselines.ensemble import Ensemble, Shape
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
@@ -55,8 +55,7 @@ class BananasSettings(BestOfMSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, self, "first", "together", "parents", "members", "layers", "width", "epochs", "batch")
-        if not self.lr > 0:
-            raise ValueError(f"lr is {self.lr} (allowed: any positive number)")
+        positive(self, "lr")
 
     @property
     def shape(self) -> Shape:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.checks import at_least
+from baselines.checks import at_least, share
 from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
 from conas.measurements import Measurements, measure
@@ -35,8 +35,7 @@ class BestOfMSettings:
 
     def __post_init__(self) -> None:
         at_least(1, self, "m")
-        if not 0 < self.p < 1:
-            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+        share(self, "p")
 
 
 def search(problem: Problem, seed: int, settings: BestOfMSettings) -> Outcome:

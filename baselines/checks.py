@@ -61,6 +61,17 @@ def rates(settings: Any, *names: str) -> None:
             raise ValueError(f"{name} is {value} (allowed: 0 up to, not including, 1)")
 
 
+def adam(settings: Any, name: str) -> None:
+    """Refuse what are no rates of the means of Adam.
+
+    Raises:
+        ValueError: one line that names the setting and what is allowed.
+    """
+    value = getattr(settings, name)
+    if not all(0 <= beta < 1 for beta in value):
+        raise ValueError(f"{name} is {list(value)} (allowed: two rates of 0 and more, below 1)")
+
+
 def parted(parts: int, channels: int) -> None:
     """Refuse ``channels`` of which operations cannot compute one of ``parts``: an identity that strides halves them.
 

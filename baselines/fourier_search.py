@@ -13,10 +13,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.checks import at_least, positive, share
+from baselines.checks import at_least, one_of, positive, share
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
-from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier_process import FourierProcess, likeliest
@@ -69,8 +68,7 @@ class FourierSearchSettings:
         at_least(2, self, "start", "known")
         positive(self, "spread")
         share(self, "p")
-        if self.target not in TARGETS:
-            raise ValueError(unknown("target", self.target, TARGETS))
+        one_of(self, "target", TARGETS)
         if not self.growth > 1:
             raise ValueError(f"growth is {self.growth} (allowed: above 1)")
 

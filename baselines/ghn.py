@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from baselines import checks
-from baselines.checks import ASSUMPTION, LIU, at_least
+from baselines.checks import ASSUMPTION, LIU, at_least, positive
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
@@ -54,8 +54,7 @@ class GhnSettings:
     def __post_init__(self) -> None:
         at_least(1, self, "m", "refined", "inputs", "units", "rounds", "epochs")
         at_least(2, self, "compared")
-        if not self.lr > 0:
-            raise ValueError(f"lr is {self.lr} (allowed: any positive number)")
+        positive(self, "lr")
         for name in ("refined", "compared"):
             if getattr(self, name) > self.m:
                 raise ValueError(f"{name} is {getattr(self, name)} (allowed: at most m, which is {self.m})")

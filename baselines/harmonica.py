@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baselines import checks
-from baselines.checks import ASSUMPTION, at_least
+from baselines.checks import ASSUMPTION, at_least, share
 from baselines.ranking import best
 from baselines.registry import Method, register
 from conas.measurements import Measurements, measure
@@ -57,8 +57,7 @@ class HarmonicaSettings:
         at_least(2, self, "samples")
         if not self.lambda_ > 0:
             raise ValueError(f"lambda is {self.lambda_} (allowed: any positive number)")
-        if not 0 < self.p < 1:
-            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+        share(self, "p")
 
 
 def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:

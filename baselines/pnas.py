@@ -19,7 +19,7 @@ from scipy.stats import kendalltau
 
 from baselines import checks
 from baselines.best_of_m import BestOfMSettings
-from baselines.checks import ASSUMPTION, LIU, at_least
+from baselines.checks import ASSUMPTION, LIU, at_least, positive
 from baselines.ensemble import Array, Ensemble, Shape
 from baselines.history import rehearsal
 from baselines.ranking import best, diverged, ranked
@@ -77,8 +77,7 @@ class PnasSettings(BestOfMSettings):
         at_least(1, self, "inputs", "grown", "members", "width", "epochs", "batch")
         if not 0 < self.share <= 1:
             raise ValueError(f"share is {self.share} (allowed: more than 0, up to 1)")
-        if not self.lr > 0:
-            raise ValueError(f"lr is {self.lr} (allowed: any positive number)")
+        positive(self, "lr")
 
     @property
     def shape(self) -> Shape:

@@ -1,8 +1,8 @@
 """ProxylessNAS by REINFORCE (Cai et al., 2019): the logits of the paths learn while the shared weights are trained.
 
 Every minibatch trains the weights of a cell that is drawn by the logits; after every epoch a few cells at a time are
-measured on one minibatch of validation data, and the logits follow the gradient of the expected reward. The answer are
-the likeliest paths.
+measured on one minibatch of validation data, and the logits follow the gradient of the expected reward. The likeliest
+paths are the answer.
 
 The search on CIFAR-10 was never released; what is said of the released code is its search on ImageNet. There every edge
 exists and one of its operations is chosen. Here a node reads two of its edges (recurrent: one), so all paths of a node
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from baselines import checks
-from baselines.checks import ASSUMPTION, at_least, one_of
+from baselines.checks import ASSUMPTION, at_least, one_of, positive, share
 from baselines.registry import Method, register
 from baselines.rewards import REWARDS, recorded
 from conas.oracle import Oracle
@@ -61,12 +61,9 @@ class Paths(Policy):
     def __post_init__(self) -> None:
         at_least(1, self, "inputs", "updates", "samples")
         one_of(self, "reward", REWARDS)
-        for name in ("deviation", "lr", "eps"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)} (allowed: more than 0)")
-        for name, value in (("decay", self.decay), *(("betas", beta) for beta in self.betas)):
-            if not 0 <= value < 1 or (name == "decay" and not value):
-                raise ValueError(f"{name} is {getattr(self, name)} (allowed: between 0 and 1)")
+        positive(self, "deviation", "lr", "eps")
+        share(self, "decay")
+        checks.adam(self, "betas")
 
     def start(self, space: Space, seed: int) -> "Learning":
         """All paths are about even."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from baselines.checks import at_least
+from baselines.checks import at_least, share
 from baselines.networks import network
 from baselines.pyramids import EXPANSION, STAGES, STEM, Place, Shortcut, he_by_fan_out, places
 from conas.cnn.operations import default_initialisation
@@ -46,8 +46,7 @@ class PyramidNetSizes:
         if self.per_stage < 1 or self.depth != _LAYERS * STAGES * self.per_stage + 2:
             raise ValueError(f"depth is {self.depth} (allowed: 11, 20, 29 and so on, 2 more than a multiple of 9)")
         at_least(1, self, "widening")
-        if not 0 < self.drop < 1:
-            raise ValueError(f"drop is {self.drop} (allowed: between 0 and 1, both excluded)")
+        share(self, "drop")
 
     @property
     def per_stage(self) -> int:

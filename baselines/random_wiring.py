@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.checks import at_least
+from baselines.checks import at_least, share
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.seeds import generator
@@ -25,8 +25,7 @@ class RandomWiringSettings:
     active: int | None = setting(None, "Table 4's random cells have 15")
 
     def __post_init__(self) -> None:
-        if not 0 < self.p < 1:
-            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+        share(self, "p")
         if self.active is not None:
             at_least(0, self, "active")
 

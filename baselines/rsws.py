@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import checks, equal_time
-from baselines.checks import ASSUMPTION, LI, at_least
+from baselines.checks import ASSUMPTION, LI, at_least, share
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
@@ -66,8 +66,7 @@ class RSWSSettings:
             equal_time.device_seconds(getattr(self, name), name)
         if self.seconds is not None and self.device_seconds is not None:
             raise ValueError("seconds and device_seconds are both given (allowed: one of them)")
-        if not 0 < self.training_share < 1:
-            raise ValueError(f"training_share is {self.training_share} (allowed: between 0 and 1, both excluded)")
+        share(self, "training_share")
 
 
 class Round(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.checks import ASSUMPTION, at_least, one_of
+from baselines.checks import ASSUMPTION, adam, at_least, one_of, positive, share
 from baselines.rewards import REWARDS
 from conas.sampling import Policy
 from conas.settings import setting
@@ -68,13 +68,9 @@ class ControllerSettings:
         at_least(1, self, *_SIZES)
         one_of(self, "baseline", ("zero", "first"))
         one_of(self, "reward", REWARDS)
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if not (value is None or value > 0):
-                raise ValueError(f"{name} is {value} (allowed: more than 0)")
-        for name, value in (("decay", self.decay), *(("betas", beta) for beta in self.betas)):
-            if not 0 <= value < 1 or (name == "decay" and not value):
-                raise ValueError(f"{name} is {getattr(self, name)} (allowed: between 0 and 1)")
+        positive(self, *(name for name in _POSITIVE if getattr(self, name) is not None))
+        share(self, "decay")
+        adam(self, "betas")
 
 
 RECURRENT: dict[str, Any] = {

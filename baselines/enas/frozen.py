@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import checks
-from baselines.checks import ASSUMPTION, at_least, one_of
+from baselines.checks import ASSUMPTION, at_least, one_of, share
 from baselines.enas.controller import LM, USUAL, Controlled, ControllerSettings
 from baselines.ranking import best, diverged
 from baselines.registry import Method, register
@@ -61,8 +61,7 @@ class FrozenSettings(ControllerSettings):
         super().__post_init__()
         at_least(1, self, "m")
         one_of(self, "trained", ("bernoulli", "wired"))
-        if not 0 < self.p < 1:
-            raise ValueError(f"p is {self.p} (allowed: between 0 and 1, both excluded)")
+        share(self, "p")
 
     def sampler(self) -> Sampler:
         """How the weights are trained."""

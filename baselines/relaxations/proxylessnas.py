@@ -95,8 +95,7 @@ class ProxylessNASSettings(RelaxationSettings):
         super().__post_init__()
         at_least(1, self, "every")
         checks.share(self, "warm_up")
-        if not all(0 <= beta < 1 for beta in self.adam):
-            raise ValueError(f"adam is {list(self.adam)} (allowed: two rates of 0 and more, below 1)")
+        checks.adam(self, "adam")
 
 
 METHOD = relaxation(
