@@ -5,11 +5,11 @@ updates, each by a few cells measured on one minibatch of validation data. In th
 best of them on one minibatch is the answer. The published micro search squashes the logits so much that its controller
 cannot become sure of anything: the figures of every epoch say how sharp it is.
 
-Departures from the released code: the space is the paper's (four nodes instead of five, all of them concatenated, and no 1x1
-convolutions on the way there); the inputs of a node are distinct; the cells of one update share a minibatch; the
+Departures from the released code: the space is the paper's (four nodes instead of five, all of them concatenated, and
+no 1x1 convolutions on the way there); the inputs of a node are distinct; the cells of one update share a minibatch; the
 weights' learning rate is one cosine, without restarts, Nesterov's momentum, dropout and auxiliary head. Of recurrent
-cells, the anchors and the operations' logits are those of micro search, the entropy is exact, and the weights belong
-to nodes, not to pairs of a source and an operation.
+cells, the anchors and the operations' logits are those of micro search, the entropy is exact, and the weights belong to
+nodes, not to pairs of a source and an operation.
 """
 
 from dataclasses import dataclass, fields
