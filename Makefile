@@ -24,7 +24,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-oldest test-python test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
-        laptop-replication docs recovery spectrum prediction ranking scaling race gpu-check paper-search paper-search-cpu sync dashboard clean
+        laptop-replication docs recovery spectrum prediction ranking scaling race race-cnn gpu-check paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'

@@ -1,4 +1,4 @@
-"""`python -m tables.prices`: what the rows of the paper's tables take on the devices that were measured, per run.
+"""`python -m tables.prices`: what the rows of the paper's tables take on the devices that were measured.
 
 Steps are counted from the settings, and each costs what one of its kind took (`prices.yaml`). A final network of
 another size is priced in proportion to layers x channels^2 x batch, its cell taken for the measured one. What nothing
@@ -91,13 +91,18 @@ def _epochs(config: Any, section: Any, share: float) -> float:
 
 
 def told(configs: tuple[Config, ...], device: Device) -> str:
-    """The hours of the runs ``configs`` of one row on ``device``: of each, and of all, a search counted once."""
+    """The hours of all runs ``configs`` of a row on ``device``, a search counted once."""
     prices = [price(config, device) for config in configs]
     searches = {model(config): each.search for config, each in zip(configs, prices, strict=True)}
-    parts = [*searches.values(), *(each.final for each in prices)]
-    if None in parts:
-        known = "" if prices[0].final is None else f" (final training {prices[0].final / HOUR:.1f} h per run)"
-        return NO_PRICE + known
+    finals, known = [each.final for each in prices], [*searches.values()]
+    if None in finals:
+        return NO_PRICE
+    if None in known:
+        return f"{NO_PRICE} (final training {_hours(finals)})"
+    return _hours([*known, *finals])
+
+
+def _hours(parts: list[float | None]) -> str:
     return f"{sum(part or 0.0 for part in parts) / HOUR:.1f} h"
 
 

@@ -32,6 +32,7 @@ from harness.config.load import load
 from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
 from harness.data.files import DataError
+from harness.data.registry import dataset
 from harness.execution.execute import execute
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost
@@ -198,7 +199,7 @@ def projected(results: dict[str, Any]) -> dict[str, float]:
     hours = {}
     for name in ("cifar10", "cifar100", "svhn", "fashion_mnist"):
         config: Any = load({"dataset": name, "profile": "paper"})
-        images = {"svhn": 73_257, "fashion_mnist": 60_000}.get(name, 50_000)
+        images = sum(number for split, number in dataset(name).counts.items() if split != "test")
         if name in ("cifar10", "cifar100"):
             half = images // 2 // config.oneshot.batch_size * config.oneshot.epochs
             measured = 1000 * _quickest(results, "CNN measurement")

@@ -1,5 +1,6 @@
 """Training a network by stochastic gradient descent, epoch by epoch: the part that all image trainings share."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -78,7 +79,8 @@ class SgdTraining:
         evaluate: the figures to record after an epoch.
         epochs: where to stop; the schedule's own length if None.
         accumulate: pieces that each minibatch is split into, to save memory. Gradients are those of the whole batch;
-            batch norms see one piece at a time.
+            batch norms see one piece at a time. To a loss, the first piece has the number of its minibatch and the
+            others have numbers beyond the epoch's last, so that no two draw alike.
         parameters: what to train; all of the network if None.
     """
 
@@ -123,7 +125,9 @@ class SgdTraining:
             self.network.train()
         if self.captured is not None and isinstance(self._loss, LossOnTensors):
             images, labels = self._batches(epoch, step)
-            drawn = [x for part in pieces(images, self._accumulate) for x in self._loss.draw(epoch, step, part)]
+            parts = pieces(images, self._accumulate)
+            numbered = zip(self._numbers(epoch, step), parts, strict=False)
+            drawn = [x for number, part in numbered for x in self._loss.draw(epoch, number, part)]
             return self.captured(rate(self._schedule, epoch), images, labels, *drawn)
         self.network.zero_grad(set_to_none=True)
         loss = self._backward(epoch, step)
@@ -134,13 +138,18 @@ class SgdTraining:
 
     def _backward(self, epoch: int, step: int) -> float:
         images, labels = self._batches(epoch, step)
+        parts, of_parts = pieces(images, self._accumulate), pieces(labels, self._accumulate)
         total = 0.0
-        for part, targets in zip(pieces(images, self._accumulate), pieces(labels, self._accumulate), strict=True):
+        for number, part, targets in zip(self._numbers(epoch, step), parts, of_parts, strict=False):
             with self._precision():
-                loss = self._loss(epoch, step, part, targets) * (len(part) / len(images))
+                loss = self._loss(epoch, number, part, targets) * (len(part) / len(images))
             loss.backward()
             total += loss.item()
         return total
+
+    def _numbers(self, epoch: int, step: int) -> Iterator[int]:
+        """The numbers by which the pieces of a minibatch draw, that of the minibatch first."""
+        return itertools.count(step, self.steps(epoch))
 
     def _pieces(self, images: Tensor, labels: Tensor, *drawn: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The loss of each piece of a minibatch, twice: to descend and to report."""

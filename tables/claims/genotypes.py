@@ -6,17 +6,18 @@ count without them is named beside it, and decides nothing.
 
 from collections.abc import Iterator
 from functools import cache
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from conas.cells import cell
-from conas.cnn.network import FinalNetwork
-from conas.counting import count
-from conas.rnn.language_model import FinalRNN
 from tables.claims.verdict import Kind, Status, Verdict
 from tables.paper import names
 from tables.published import published
 from tables.readers import MILLION
+
+if TYPE_CHECKING:  # help needs no torch, and its import takes seconds
+    from torch import nn
+
+    from conas.cnn.network import FinalNetwork
 
 SHAPE, CLASSES = (3, 32, 32), 10
 WORDS = 10_000
@@ -63,6 +64,8 @@ def _image_verdicts() -> Iterator[Verdict]:
 
 
 def _text_verdicts() -> Iterator[Verdict]:
+    from conas.rnn.language_model import FinalRNN
+
     for genotype, row, units in TEXT_CELLS:
         model = FinalRNN(cell(genotype), WORDS, units, seed=0)
         why = f"the published genotype {genotype!r} with {units} units"
@@ -70,16 +73,20 @@ def _text_verdicts() -> Iterator[Verdict]:
 
 
 @cache
-def _network(genotype: str, sizes: tuple[int, int], pool_bn: bool = True) -> FinalNetwork:
+def _network(genotype: str, sizes: tuple[int, int], pool_bn: bool = True) -> "FinalNetwork":
+    from conas.cnn.network import FinalNetwork
+
     return FinalNetwork(cell(genotype), *sizes, CLASSES, pool_bn=pool_bn)
 
 
-def _parameters(network: nn.Module) -> float:
+def _parameters(network: "nn.Module") -> float:
     return sum(parameter.numel() for parameter in network.parameters()) / MILLION
 
 
 @cache
 def _mult_adds(genotype: str, sizes: tuple[int, int]) -> float:
+    from conas.counting import count
+
     return count(_network(genotype, sizes), SHAPE).mult_adds_ptflops_like / MILLION
 
 

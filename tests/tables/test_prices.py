@@ -34,13 +34,22 @@ def test_the_hours_of_conas_are_those_of_the_check(dataset: str) -> None:
     assert of_it.final / HOUR == pytest.approx(CHECKED["hours"][f"{dataset}: final training"], rel=0.01)
 
 
+@pytest.mark.parametrize("dataset", ["svhn", "fashion_mnist"])
+def test_so_are_final_trainings_on_other_data(dataset: str) -> None:
+    found = price(load({"dataset": dataset, "profile": "paper"}), H200).final
+    assert found is not None
+    assert found / HOUR == pytest.approx(CHECKED["hours"][f"{dataset}: final training"], rel=0.01)
+
+
 def test_a_search_is_paid_once_and_what_was_not_measured_has_no_price() -> None:
     seeds = tuple(load({"dataset": "cifar10", "profile": "paper", "seed": 0, "search.lambda": s}) for s in (1, 5))
     alone = price(seeds[0], H200)
     assert alone.search is not None
     assert alone.final is not None
     assert told(seeds, H200) == f"{(alone.search + 2 * alone.final) / HOUR:.1f} h"
-    assert told((load({"dataset": "cifar10", "profile": "paper", "method": "asha"}),), H200).startswith(
-        "not measured (final"
+    others = tuple(
+        load({"dataset": dataset, "profile": "paper", "method": "asha"}) for dataset in ("cifar10", "fashion_mnist")
     )
+    hours = sum(price(config, H200).final or 0.0 for config in others) / HOUR
+    assert told(others, H200) == f"not measured (final training {hours:.1f} h)"
     assert told((load({"dataset": "ptb", "profile": "paper"}),), EPYC) == "not measured"

@@ -15,6 +15,7 @@ from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from harness.config.load import load
 from harness.training.captured_step import CapturedStep
+from harness.training.sgd import LossOnTensors
 from harness.training.task import final_training, load_task
 from harness.training.text import one_shot
 from harness.training.text.final import FinalTraining
@@ -64,6 +65,22 @@ def assert_same(
 def test_images(settings: dict[str, Any]) -> None:
     updates = IMAGES | {"final": {"epochs": 4, "drop_path": 0.3, **settings}}
     assert_same(lambda: final(updates, "conas"), [(0, 0), (0, 1), (2, 0), (2, 1), (3, 2)])
+
+
+def test_each_piece_of_a_minibatch_draws_for_itself() -> None:
+    trainee = final(IMAGES | {"final": {"epochs": 2, "drop_path": 0.5, "accumulate": 2}}, "conas")
+    loss, numbers, masks = trainee._loss, [], []
+
+    def draw(epoch: int, step: int, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        numbers.append(step)
+        masks.extend(loss.draw(epoch, step, images))
+        return tuple(masks[-1:])
+
+    trainee._loss = LossOnTensors(draw, loss.loss)
+    trainee.step(1, 3)
+    assert numbers == [3, 3 + trainee.steps(1)]
+    assert masks[0].shape == masks[1].shape
+    assert not torch.equal(*masks)
 
 
 @pytest.mark.parametrize("before", [lambda trainee: None, averaging], ids=["SGD", "averaged SGD"])
