@@ -1,6 +1,8 @@
 """Runs, their records and everything around them.
 
-The modules here are what you type (`run`, `sweep`, `status`, `worker`, `sync`, `archive`) or import (`results`).
+The modules here are what you type (`run`, `sweep`, `status`, `worker`, `sync`; `archive` and `deposit` for records;
+`compare` and `curves` for runs; `predict`, `evaluate` and `export` for trained networks) or import (`results`,
+`trained`).
 The rest is in rooms, each listed above those that it uses:
 
 studies, dashboard    experiments on the method itself; Omniboard for the runs

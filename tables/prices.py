@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from baselines.networks import NETWORKS
 from baselines.registry import method
 from conas.questions import OneShot
 from harness.config import sweeps
@@ -74,7 +73,7 @@ def _search(config: Any, device: Device) -> float | None:
 
 def _final(config: Any, device: Device) -> float | None:
     step, final = device.steps.get(f"{config.task} final"), config.final
-    if step is None or config.method in NETWORKS:
+    if step is None or method(config.method).is_network:
         return None
     if config.task == "image":
         step *= final.layers / _LAYERS * (final.channels / _CHANNELS) ** 2 * final.batch_size / _BATCH

@@ -70,7 +70,7 @@ def load_images(
     """The data set of images ``name``, from ``data_dir`` or one of its usual sub-folders, downloaded if missing.
 
     Args:
-        name: one of `harness.data.dataset_names`.
+        name: one of `harness.data.registry.dataset_names`.
         data_dir: not needed by sets that ship with a package.
         allow_subset: accept files that differ from the published ones, such as a part of the set; the provenance of
             the result says so.

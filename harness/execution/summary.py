@@ -15,6 +15,10 @@ def announce(config: Config, reporter: Reporter) -> None:
     """Say what is about to run and for how long, and whether a GPU is meant for it and there is none."""
     here = device(config.device)
     reporter.say(f"{config.id} on {device_name(here, config.threads)}")
+    if "genotype" in config.search and "search.genotype" not in config.updates:
+        reporter.say(
+            f"cell {config.search['genotype']}, as none was named (genotype=NAME or genotype=FILE takes another)"
+        )
     status, spent = _so_far(config)
     if status == "done":
         return

@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 
-from conas.cnn.operations import operation
 from conas.recovery.solve import lasso
 from conas.recovery.theory import sufficient_measurements
 from conas.seeds import generator
@@ -79,6 +78,8 @@ def _supports_found(n: int, s: int, d: int, m: int) -> int:
 
 def _identity_repair(claim: Claim, runs: Runs) -> Settled:
     """In a reduction cell the Identity has to halve the image, which takes a convolution."""
+    from conas.cnn.operations import operation  # torch, which help does not need
+
     halving = operation("skip_connect", 36, 2, affine=True, pool_bn=True)
     weights = sum(parameter.numel() for parameter in halving.parameters())
     why = (

@@ -1,6 +1,7 @@
 """What a person reads before a run starts."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ def test_only_the_chosen_profile_is_estimated(tiny: Configure, capsys: pytest.Ca
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{config.id} on ")
     assert second.startswith("profile smoke, seconds per run, to see that everything works: about ")
+
+
+@pytest.mark.parametrize(("chosen", "told"), [({}, True), ({"search.genotype": "darts_v1"}, False)])
+def test_a_cell_that_was_not_named_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], chosen: dict[str, str], told: bool
+) -> None:
+    settings = {"dataset": "digits", "profile": "smoke", "method": "fixed", "runs_dir": str(tmp_path)}
+    announce(load({**settings, **chosen}), Reporter())
+    assert ("cell darts_v2, as none was named" in capsys.readouterr().out) is told
 
 
 def test_a_gpus_profile_on_a_cpu_is_told_so_before_anything_is_estimated(
