@@ -1,4 +1,4 @@
-"""``conas run|sweep|status|worker|sync|archive|data|tables|study NAME ...``: one name for all that is started by hand.
+"""``conas run|sweep|status|...``: one name for all that is started by hand.
 
 The replication runs from its checkout, which is where this is, or its folder of origin, or none.
 """
@@ -7,7 +7,8 @@ import os
 import sys
 
 SCRIPTS = ("run", "sweep", "status", "worker")
-MODULES = {"sync": "harness.sync", "archive": "harness.archive", "data": "harness.data", "tables": "tables"}
+OTHERS = ("sync", "archive", "deposit", "compare", "curves", "predict", "evaluate", "export", "data")
+MODULES = {**{name: f"harness.{name}" for name in OTHERS}, "tables": "tables"}
 USAGE = f"conas {'|'.join((*SCRIPTS, *MODULES))}|study NAME, and its arguments"
 HELP = """usage: conas COMMAND ...; conas COMMAND -h says more
 
@@ -17,6 +18,12 @@ HELP = """usage: conas COMMAND ...; conas COMMAND -h says more
   worker     make runs from a queue in MongoDB
   sync       bring MongoDB up to date with the files
   archive    pack, unpack and compare records
+  deposit    publish records and weights, and fetch them
+  compare    what differs between two runs
+  curves     loss, error and perplexity over the epochs
+  predict    what a run's network sees in pictures
+  evaluate   test a run's network once more
+  export     a run's network for other programs
   data       fetch the data sets, look at them
   tables     tables, scorecard, report, and the runs that are missing
   study NAME an experiment on the method itself, such as recovery or race"""
