@@ -26,11 +26,13 @@ class History:
     def __len__(self) -> int:
         return len(self.losses)
 
-    def ask(self, alphas: Alpha) -> None:
-        """Measure ``alphas``, shape (k, n), in one call."""
-        self.losses = np.concatenate([self.losses, self._oracle.measure(alphas)])
+    def ask(self, alphas: Alpha) -> NDArray[np.float64]:
+        """Measure ``alphas``, shape (k, n), in one call; their losses, shape (k,)."""
+        losses = self._oracle.measure(alphas)
+        self.losses = np.concatenate([self.losses, losses])
         self.alphas = np.concatenate([self.alphas, alphas])
         self._known.update(alpha.tobytes() for alpha in alphas)
+        return losses
 
     @property
     def finite(self) -> NDArray[np.float64]:

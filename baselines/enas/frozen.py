@@ -9,22 +9,18 @@ weight sharing are.
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from baselines import checks
 from baselines.checks import ASSUMPTION, at_least, one_of, share
 from baselines.enas.controller import LM, USUAL, Controlled, ControllerSettings
-from baselines.ranking import best, diverged
+from baselines.history import History
 from baselines.registry import Method, register
 from baselines.wiring import Wired
-from conas.oracle import Oracle
+from conas.oracle import Function
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.sampling import Bernoulli, Sampler
 from conas.seeds import derive, generator
 from conas.settings import setting
-from conas.space import Alpha
 
 _TOLD = 10
 """How often the record says how sharp the controller is."""
@@ -68,40 +64,22 @@ class FrozenSettings(ControllerSettings):
         return Bernoulli(self.p, self.connect) if self.trained == "bernoulli" else Wired(self.inputs)
 
 
-class _Remembering:
-    """An oracle that keeps all that was asked."""
-
-    def __init__(self, oracle: Oracle) -> None:
-        self._oracle = oracle
-        self.alphas: list[Alpha] = []
-        self.losses: list[NDArray[np.float64]] = []
-
-    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
-        losses = self._oracle.measure(alphas, whole)
-        self.alphas.append(alphas)
-        self.losses.append(losses)
-        return losses
-
-
 def search(problem: Problem, seed: int, settings: FrozenSettings) -> Outcome:
     """The best cell of all that were measured.
 
     Raises:
         NothingFinite: every measurement diverged.
     """
-    space, oracle = problem.space, _Remembering(problem.ask(OneShot(settings.sampler())))
+    space = problem.space
+    history = History(problem.ask(OneShot(settings.sampler())), space)
+    oracle = Function(lambda alphas, whole: history.ask(alphas))
     learning = Controlled(settings, 1).start(space, derive(seed, "enas, frozen"))
     told = []
     for first in range(0, settings.m, settings.samples):
         rng = generator(seed, "enas, frozen", first)
         told.append(learning.update(rng, oracle, min(settings.samples, settings.m - first)))
-    alphas, losses = np.concatenate(oracle.alphas), np.concatenate(oracle.losses)
-    winner = best(losses)
-    details = {"alpha": space.format(alphas[winner]), "loss": float(losses[winner]), "found_at": winner + 1}
-    sharp = {"policy": [figures._asdict() for figures in told[:: -(-len(told) // _TOLD)]]}
-    return Outcome(
-        space.build(alphas[winner]), details | {"diverged": diverged(losses), "policy_share": learning.share()} | sharp
-    )
+    sharp = [figures._asdict() for figures in told[:: -(-len(told) // _TOLD)]]
+    return history.outcome({"policy_share": learning.share(), "policy": sharp})
 
 
 METHOD = register(

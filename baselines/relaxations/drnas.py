@@ -61,7 +61,7 @@ class DirichletMixture(MixtureRule):
         return Mixture(left / left.sum(-1, keepdim=True), positive(cell.left))
 
     def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
-        """After the first stage, the largest parameters; the others are 0 from then on."""
+        """After the first stage, the largest parameters; the others are set to 0 and count for nothing."""
         if not _STAGES * at.epoch < at.epochs <= _STAGES * (at.epoch + 1):
             return cell.parameters, cell.left
         largest = cell.parameters.topk(min(self.kept, cell.parameters.shape[-1]), dim=-1).indices
