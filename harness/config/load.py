@@ -146,10 +146,6 @@ class Config(Section):
         searched = {**choices, "dataset": self.search_dataset or self.dataset}
         return any(flat_defaults(**chosen).get(name) != value for chosen in (choices, searched))
 
-    def with_profile(self, profile: str) -> "Config":
-        """The same configuration in another profile."""
-        return load({**self.updates, **self._choices(), "profile": profile}, self.has_final)
-
     def with_method(self, name: str) -> "Config":
         """The same configuration with another search method, in its own settings and without a variant."""
         updates = {update: value for update, value in self.updates.items() if not update.startswith("search.")}

@@ -16,12 +16,6 @@ from conas.questions import Relaxed
 from conas.torch_seeds import torch_generator
 
 
-class Relaxation(Protocol):
-    """A relaxed model."""
-
-    architecture: Architecture
-
-
 class Rates(Protocol):
     """Those of the architecture's optimiser."""
 

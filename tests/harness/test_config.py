@@ -54,7 +54,7 @@ def test_a_search_is_not_refused_for_what_only_the_final_network_uses(monkeypatc
     with pytest.raises(ConfigError, match=r"final\.cutout=16 covers an image of 8 pixels"):
         load(mine)
     config = load({**mine, "method": "rsws", "final.cutout": 2})
-    assert load_task(config.for_search().with_method("conas").with_profile("laptop")).name == "image"
+    assert load_task(config.for_search().with_method("conas")).name == "image"
     assert load({**mine, "dataset": "fashion_mnist", "search_dataset": "mine"}).for_search().dataset == "mine"
     text = load({"dataset": "descriptions", "profile": "smoke", "data.test_limit": 20, "final.test_batch": 10})
     assert load_task(text.for_search()).name == "text"

@@ -91,7 +91,6 @@ def test_a_setting_means_the_same_wherever_it_is_written(dataset: str, method: s
             "sweep": sweeps.runs(str(sweep), "smoke")[0],
             "--set": sweeps.runs(str(bare), "smoke", (sweeps.setting(f"{name}={written(value)}"),))[0],
             "printed": load(settings(shlex.split(typed.command)[3:])),
-            "another profile and back": typed.with_profile("laptop").with_profile("smoke"),
         }
         assert {where: plain(config) for where, config in found.items()} == dict.fromkeys(found, expected), name
 

@@ -140,8 +140,8 @@ class ImageTask:
         return channels, height, width
 
     def network(self, architecture: Architecture, settings: ImageAlone | ImageFinal, part: str) -> nn.Module:
-        """An untrained network; its weights are drawn by the name of their ``part``. Of ``settings``, one that is no
-        cells takes nothing: it has its own sizes."""
+        """An untrained network; its weights are drawn by the name of their ``part``. One that is not made of cells has
+        sizes of its own and ignores ``settings``."""
         if isinstance(architecture, Named):
             seed = derive(self.config.seed, "weights", part)
             return self.placed(build(architecture, self.shape, self.data.classes, seed=seed))
