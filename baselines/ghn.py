@@ -36,7 +36,7 @@ class GhnSettings:
         refined: of these, how many are measured on the whole validation set.
         inputs: inputs per node.
         units: of a vertex.
-        rounds: of messages, each forth and back.
+        rounds: of messages, each back and forth.
         lr: Adam's at the start; it falls as the one-shot model's does.
         compared: random cells, the first ones, that are trained alone to see how well predicted weights rank.
         epochs: of these trainings.

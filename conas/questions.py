@@ -174,7 +174,7 @@ class Hypernet(Question[Oracle]):
     Attributes:
         policy: draws the sub-network of every minibatch; it does not learn.
         units: of each vertex.
-        rounds: of messages between the vertices, each forth and back.
+        rounds: of messages between the vertices, each back and forth.
         lr: learning rate of Adam at the start.
     """
 

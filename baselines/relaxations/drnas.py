@@ -1,4 +1,4 @@
-"""DrNAS (Chen et al., 2021): a mixture drawn from a Dirichlet distribution, learnt by pathwise gradients.
+"""DrNAS (Chen et al., 2021): a mixture drawn from a Dirichlet distribution, learned by pathwise gradients.
 
 The distance of the concentrations to their start, the regulariser of the paper, is the weight decay of Adam on their
 parameters, as in the released code. There, a stage of one sixth of the channels and all operations is followed by a

@@ -1,4 +1,4 @@
-"""SNAS (Xie et al., 2019): a mixture drawn from a concrete distribution, learnt together with the weights.
+"""SNAS (Xie et al., 2019): a mixture drawn from a concrete distribution, learned together with the weights.
 
 Both learn from the same minibatch of the whole training set, in the same step. Left out, as by default in the released
 code: the penalty for an expensive cell. The released code keeps the best operation of every edge, ``none`` included;
