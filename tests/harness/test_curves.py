@@ -33,7 +33,7 @@ def test_every_stage_of_a_data_set_is_a_picture(tmp_path: Path) -> None:
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "curves.csv",
-        *(f"curves_ptb_{stage}.{kind}" for stage in ("final", "relaxed") for kind in ("png", "pdf")),
+        *(f"curves_ptb_{stage}.{kind}" for stage in ("final", "relaxed") for kind in ("png", "pdf", "svg")),
     }
 
 
