@@ -40,9 +40,9 @@ def test_the_kernel_is_what_diffuses_on_the_whole_graph(encoding, sizes, strings
 
 def test_with_one_time_for_all_bits_it_is_the_kernel_of_the_fourier_process() -> None:
     strings = hypercube(5)
-    rho = 0.3  # (1 - rho) / (1 + rho) = tanh(time)
-    got = Variables(Bits("abcde")).correlations(strings, strings, np.full(5, np.arctanh((1 - rho) / (1 + rho))))
-    np.testing.assert_allclose(got, correlations(strings, strings, rho), atol=1e-12)
+    rate = 0.3  # exp(-rate) = tanh(time)
+    got = Variables(Bits("abcde")).correlations(strings, strings, np.full(5, np.arctanh(np.exp(-rate))))
+    np.testing.assert_allclose(got, correlations(strings, strings, np.full(5, rate)), atol=1e-12)
 
 
 def test_slices_leave_a_density_as_it_is() -> None:

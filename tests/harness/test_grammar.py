@@ -1,6 +1,7 @@
 """One grammar: a setting means the same wherever it is written, and the printed command gives it again."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from itertools import chain
@@ -29,9 +30,9 @@ def other_values(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
-        yield from (value + 1, value / 2, value - 1, value * 2 + 0.5, 1e-4)
+        yield from (value + 1, value / 2, value // 2, value - 1, value * 2 + 0.5, 1e-4, value + 9)
     elif isinstance(value, list):
-        yield from (value[:1], [*value, *value[:1]], [0.5])
+        yield from (value[:1], [*value, *value[:1]], [0.5], [0.25, 0.75])
     yield from (3, 0.5, [3, 2], "digits", "descriptions", "cnn-tiny", "darts_v1", "~/a folder", None)
 
 
@@ -51,13 +52,15 @@ def experiment_settings(dataset: str, method: str) -> dict[str, Any]:
 
 
 def accepted(chosen: dict[str, str], name: str, default: Any) -> Any:
-    for value in chain(named_values(chosen, name), other_values(default)):
+    candidates = [*named_values(chosen, name), *other_values(default)]
+    for value in candidates:
         try:
             if dict(flatten(plain(load({**chosen, name: value}))))[name] != default:
                 return value
-        except ConfigError:
-            continue
-    assert name in {"space", "name", "search.t", "search.oracle", "search.operations"}, (
+        except ConfigError as error:
+            allowed = re.search(r"\(allowed: ([^)]*)\)", str(error))
+            candidates += [word for word in allowed[1].split(", ") if word not in candidates] if allowed else []
+    assert name in {"space", "name", "search.t", "search.oracle", "search.operations", "search.parts"}, (
         "the others may have another value"
     )
     return default

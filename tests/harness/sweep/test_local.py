@@ -114,17 +114,19 @@ def test_processes_killed_at_random_change_nothing(tiny: Tiny, tmp_path: Path, s
 
 def kill_some(store: Path, kills: int) -> None:
     """Kill the process of a random run at random moments."""
-    rng = random.Random(0)
-    for _ in range(kills):
-        wait_until(lambda: running(store))
+    rng, killed = random.Random(0), set[int]()
+    while len(killed) < kills:
+        wait_until(lambda: set(running(store).values()) - killed)  # a record names a dead process for a while
         time.sleep(rng.uniform(0, 1))
-        for pid in list(running(store).values())[:1]:
+        for pid in sorted(set(running(store).values()) - killed)[:1]:
             os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
 
 
 def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path: Path) -> None:
     file = tmp_path / "one.yaml"
-    file.write_text(FAILING.replace("rows:", "rows: {fine: {seeds: [1]}}\n#").partition("#")[0])
+    long = FAILING.replace("final.epochs: 2", "final.epochs: 2000")  # it cannot end before it is killed
+    file.write_text(long.replace("rows:", "rows: {fine: {seeds: [1]}}\n#").partition("#")[0])
     one = Tiny(file, store)
     launcher, source = pool(one, store, retries=1)
     threading.Thread(target=kill_some, args=(store, 2), daemon=True).start()
