@@ -1,5 +1,6 @@
 """Checks of the methods' settings with one-line messages, and the sources that several of them share."""
 
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import Any
 
@@ -19,46 +20,29 @@ def at_least(least: float, settings: Any, *names: str) -> None:
     Raises:
         ValueError: one line that names the setting and what is allowed.
     """
-    for name in names:
-        value = getattr(settings, name)
-        if not value >= least:
-            raise ValueError(f"{name} is {value} (allowed: {least} and more)")
+    _each(settings, names, lambda value: value >= least, f"{least} and more")
 
 
 def positive(settings: Any, *names: str) -> None:
-    """Refuse 0 and less.
-
-    Raises:
-        ValueError: one line that names the setting and what is allowed.
-    """
-    for name in names:
-        value = getattr(settings, name)
-        if not value > 0:
-            raise ValueError(f"{name} is {value} (allowed: any positive number)")
+    """Refuse 0 and less; raises as `at_least`."""
+    _each(settings, names, lambda value: value > 0, "any positive number")
 
 
 def share(settings: Any, *names: str) -> None:
-    """Refuse what does not lie between 0 and 1.
-
-    Raises:
-        ValueError: one line that names the setting and what is allowed.
-    """
-    for name in names:
-        value = getattr(settings, name)
-        if not 0 < value < 1:
-            raise ValueError(f"{name} is {value} (allowed: between 0 and 1, both excluded)")
+    """Refuse what does not lie between 0 and 1; raises as `at_least`."""
+    _each(settings, names, lambda value: 0 < value < 1, "between 0 and 1, both excluded")
 
 
 def rates(settings: Any, *names: str) -> None:
-    """Refuse rates of dropout below 0, or of 1 and more.
+    """Refuse rates of dropout below 0, or of 1 and more; raises as `at_least`."""
+    _each(settings, names, lambda value: 0 <= value < 1, "0 up to, not including, 1")
 
-    Raises:
-        ValueError: one line that names the setting and what is allowed.
-    """
+
+def _each(settings: Any, names: Iterable[str], fits: Callable[[Any], bool], allowed: str) -> None:
     for name in names:
         value = getattr(settings, name)
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} is {value} (allowed: 0 up to, not including, 1)")
+        if not fits(value):
+            raise ValueError(f"{name} is {value} (allowed: {allowed})")
 
 
 def adam(settings: Any, name: str) -> None:
