@@ -4,7 +4,6 @@ Its authors released no code; the rule is as remembered of the paper, and as a t
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,14 +12,14 @@ from baselines import checks
 from baselines.checks import ASSUMPTION
 from baselines.relaxations.draws import positive
 from baselines.relaxations.method import RelaxationSettings, relaxation
-from baselines.relaxations.rule import CellArchitecture, Mixture, MixtureRule, Moment
+from baselines.relaxations.rule import CellArchitecture, Mixture, Moment, PruningRule
 from conas.settings import setting
 
 PAPER = f"{ASSUMPTION}: as remembered of Noy et al. (2019), and as in UniNAS"
 
 
 @dataclass(frozen=True)
-class Annealed(MixtureRule):
+class Annealed(PruningRule):
     """The softmax of the parameters over a temperature of ``hottest``, times ``decay`` with every epoch of ``length``.
 
     A training of another number of epochs is annealed as far. While the temperature is above ``grace``, only the
@@ -28,7 +27,6 @@ class Annealed(MixtureRule):
     number of those left on their edge, never the heaviest one; what is given up is not computed any more.
     """
 
-    prunes: ClassVar[bool] = True
     hottest: float
     decay: float
     length: int

@@ -7,7 +7,6 @@ since a rule widens no network.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ from baselines import checks
 from baselines.checks import ASSUMPTION, at_least
 from baselines.relaxations.draws import positive
 from baselines.relaxations.method import RelaxationSettings, relaxation
-from baselines.relaxations.rule import CellArchitecture, Mixture, MixtureRule, Moment
+from baselines.relaxations.rule import CellArchitecture, Mixture, Moment, PruningRule
 from conas.cnn.operations import default_initialisation
 from conas.settings import setting
 
@@ -27,7 +26,7 @@ _STAGES = 2
 
 
 @dataclass(frozen=True)
-class DirichletMixture(MixtureRule):
+class DirichletMixture(PruningRule):
     """A draw from the Dirichlet distribution whose concentrations are 1 + elu of the parameters, in each pass anew.
 
     Half of the training is a stage of its own: after the first, the ``kept`` largest parameters of each edge are left.
@@ -35,7 +34,6 @@ class DirichletMixture(MixtureRule):
     channels.
     """
 
-    prunes: ClassVar[bool] = True
     parts: int
     kept: int
     warm_up: float

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from baselines.relaxations.method import NONE
 from baselines.relaxations.partial import PartialCell, PartialCNN, partial_cell
-from baselines.relaxations.rule import CellArchitecture, Edges, Mixture, MixtureRule, Moment
+from baselines.relaxations.rule import CellArchitecture, Edges, Mixture, MixtureRule, Moment, PruningRule
 from conas.cnn.one_shot import mixed_cell
 from conas.cnn.one_shot_plain import OneShotCell, PlainOneShotCNN
 from conas.cnn.operations import OPERATIONS
@@ -41,7 +41,7 @@ class Architecture(nn.ParameterDict):
         self.rule, self.edges = rule, Edges.of(space, operations)
         for cell in space.cells:
             self[cell] = nn.Parameter(rule.start(self.edges, torch_generator(seed, "architecture", cell)))
-            if rule.prunes:
+            if isinstance(rule, PruningRule):
                 self.register_buffer(f"{cell}_kept", torch.ones(self.edges.shape, dtype=torch.bool))
 
     def cells(self) -> dict[str, CellArchitecture]:

@@ -107,11 +107,9 @@ class MixtureRule(Rule):
     Attributes:
         held_out: whether the architecture learns from data that the weights do not see, in steps of its own; otherwise
             it learns from the minibatch of the weights, in the same step.
-        prunes: whether operations are given up on the way.
     """
 
     held_out: ClassVar[bool] = True
-    prunes: ClassVar[bool] = False
 
     @property
     def gradients(self) -> int:
@@ -160,10 +158,15 @@ class MixtureRule(Rule):
         """The parameters after a step of Adam from ``before`` to ``after``; ``generator`` draws the step's mixture."""
         return after
 
-    def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
-        """The parameters, and the operations that are kept, after the epoch ``at.epoch``, for a rule that prunes."""
-        raise NotImplementedError
-
     def shares(self, cell: CellArchitecture) -> Tensor:
         """What the operations weigh in the end, shape (edges, operations)."""
         return cell.parameters.softmax(-1)
+
+
+@dataclass(frozen=True)
+class PruningRule(MixtureRule):
+    """A rule that gives up operations on the way."""
+
+    @abstractmethod
+    def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
+        """The parameters, and the operations that are kept, after the epoch ``at.epoch``."""

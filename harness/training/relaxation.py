@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from baselines.relaxations.bilevel import Loss, Parameters, WeightStep, split
 from baselines.relaxations.models import Architecture
-from baselines.relaxations.rule import MixtureRule, Moment
+from baselines.relaxations.rule import MixtureRule, Moment, PruningRule
 from conas.questions import Relaxed
 from conas.torch_seeds import torch_generator
 
@@ -102,7 +102,7 @@ class ArchitectureSteps:
 
     def epoch_ended(self, epoch: int) -> dict[str, float]:
         """Prune, if the rule does; the figures to record."""
-        if not self._rule.prunes:
+        if not isinstance(self._rule, PruningRule):
             return {}
         at = Moment(epoch, self._epochs)
         with torch.no_grad():
