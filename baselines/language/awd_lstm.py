@@ -14,16 +14,13 @@ from torch import Tensor
 
 from baselines.checks import at_least, rates
 from baselines.language.dropping import Dropping
-from baselines.language.lstm import Hidden, LSTMs
-from baselines.language.tied import Tied
+from baselines.language.lstm import Hidden, TiedLSTMs
 from baselines.networks import network
 from conas.cnn.operations import default_initialisation
 from conas.rnn.language_model import Run
 from conas.settings import setting
 
 _CODE = "Merity et al. (2018), released code, its command for Penn Treebank"
-SPREAD = 0.1
-"""Of the initial embedding."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ LAPTOP = {"drop_words": 0.0, "drop_input": 0.1, "drop_layers": 0.1, "drop_weight
     sizes={"smoke": {"embedding": 16, "units": 24}, "laptop": {"embedding": 100, "units": 150, **LAPTOP}},
     recipe=recipe(),
 )
-class AwdLstm(Tied):
+class AwdLstm(TiedLSTMs):
     """A tied embedding around layers of LSTM.
 
     Args:
@@ -83,17 +80,8 @@ class AwdLstm(Tied):
 
     def __init__(self, sizes: AwdLstmSettings, words: int, *, seed: int) -> None:
         with default_initialisation(seed):
-            super().__init__(words, sizes.embedding, SPREAD)
-            self.lstms = LSTMs(sizes.embedding, *[sizes.units] * (sizes.layers - 1), sizes.embedding)
-        self._rates = sizes
-
-    def initial_hidden(self, batch: int) -> Hidden:
-        """Zeros."""
-        return self.lstms.initial(batch)
+            super().__init__(sizes, words, sizes.embedding)
 
     def forward(self, tokens: Tensor, hidden: Hidden, generator: torch.Generator | None = None) -> Run:
         """A pass over a window, tokens (T, B)."""
-        rates, drop = self._rates, Dropping.of(self.training, generator)
-        x = drop.locked(drop.words(self.embedding, tokens, rates.drop_words), rates.drop_input)
-        outputs, after = self.lstms(x, hidden, drop, rates.drop_layers, rates.drop_weights)
-        return Run(outputs, drop.locked(outputs, rates.drop_output), after)
+        return Run(*self.outputs(tokens, hidden, Dropping.of(self.training, generator)))

@@ -1,4 +1,4 @@
-"""Layers of LSTM whose recurrent weights are dropped, as AWD-LSTM has them (Merity et al., 2018)."""
+"""Layers of LSTM whose recurrent weights are dropped, and a tied embedding around them (Merity et al., 2018)."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,9 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from baselines.language.dropping import Dropping
+from baselines.language.tied import Tied
 
 Hidden = list[tuple[Tensor, Tensor]]
 """Of each layer the output and the cell's state, shape (1, B, size of the layer)."""
+
+
+_SPREAD = 0.1
 
 
 class LSTMs(nn.Module):
@@ -52,3 +56,25 @@ def _run(
 ) -> tuple[Tensor, Tensor, Tensor]:
     weights = [layer.weight_ih_l0, drop(layer.weight_hh_l0, rate), layer.bias_ih_l0, layer.bias_hh_l0]
     return torch.lstm(x, state, weights, True, 1, 0.0, layer.training, False, False)
+
+
+class TiedLSTMs(Tied):
+    """A tied embedding, uniform in +-0.1, and ``sizes.layers`` layers of LSTM, the last of which has ``last`` units.
+
+    ``sizes`` has the widths, ``embedding`` and ``units``, and the rates of dropout of `AwdLstmSettings`.
+    """
+
+    def __init__(self, sizes: Any, words: int, last: int) -> None:
+        super().__init__(words, sizes.embedding, _SPREAD)
+        self.lstms = LSTMs(sizes.embedding, *[sizes.units] * (sizes.layers - 1), last)
+        self._rates = sizes
+
+    def initial_hidden(self, batch: int) -> Hidden:
+        """Zeros."""
+        return self.lstms.initial(batch)
+
+    def outputs(self, tokens: Tensor, hidden: Hidden, drop: Dropping) -> tuple[Tensor, Tensor, Hidden]:
+        """The last layer's outputs for a window, tokens (T, B), these with units dropped, and the states after it."""
+        x = drop.locked(drop.words(self.embedding, tokens, self._rates.drop_words), self._rates.drop_input)
+        outputs, after = self.lstms(x, hidden, drop, self._rates.drop_layers, self._rates.drop_weights)
+        return outputs, drop.locked(outputs, self._rates.drop_output), after

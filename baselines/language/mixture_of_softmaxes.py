@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from baselines.checks import at_least, rates
-from baselines.language.awd_lstm import LAPTOP, SPREAD, recipe
+from baselines.language.awd_lstm import LAPTOP, recipe
 from baselines.language.dropping import Dropping
-from baselines.language.lstm import Hidden, LSTMs
-from baselines.language.tied import Tied
+from baselines.language.lstm import Hidden, TiedLSTMs
 from baselines.networks import network
 from conas.cnn.operations import default_initialisation
 from conas.rnn.language_model import Run
@@ -71,7 +70,7 @@ class MixtureSettings:
         finetuning_lr={"value": 25.0, "source": _CODE},
     ),
 )
-class MixtureOfSoftmaxes(Tied):
+class MixtureOfSoftmaxes(TiedLSTMs):
     """Layers of LSTM, and the probability of a word as the mean of softmaxes with weights of their own.
 
     Each softmax has the embedding's weights and reads a vector of its own, a tanh of the last layer's outputs.
@@ -83,23 +82,15 @@ class MixtureOfSoftmaxes(Tied):
 
     def __init__(self, sizes: MixtureSettings, words: int, *, seed: int) -> None:
         with default_initialisation(seed):
-            super().__init__(words, sizes.embedding, SPREAD)
-            self.lstms = LSTMs(sizes.embedding, *[sizes.units] * (sizes.layers - 1), sizes.last)
+            super().__init__(sizes, words, sizes.last)
             self.prior = nn.Linear(sizes.last, sizes.experts, bias=False)
             self.latent = nn.Linear(sizes.last, sizes.experts * sizes.embedding)
-        self._rates = sizes
-
-    def initial_hidden(self, batch: int) -> Hidden:
-        """Zeros."""
-        return self.lstms.initial(batch)
 
     def forward(self, tokens: Tensor, hidden: Hidden, generator: torch.Generator | None = None) -> Run:
         """A pass over a window, tokens (T, B); its features are shares (T, B, experts) and vectors (T, B, -1)."""
-        rates, drop = self._rates, Dropping.of(self.training, generator)
-        x = drop.locked(drop.words(self.embedding, tokens, rates.drop_words), rates.drop_input)
-        outputs, after = self.lstms(x, hidden, drop, rates.drop_layers, rates.drop_weights)
-        dropped = drop.locked(outputs, rates.drop_output)
-        latent = drop.locked(self.latent(dropped).tanh(), rates.drop_latent)
+        drop = Dropping.of(self.training, generator)
+        outputs, dropped, after = self.outputs(tokens, hidden, drop)
+        latent = drop.locked(self.latent(dropped).tanh(), self._rates.drop_latent)
         return Run(outputs, dropped, after, (self.prior(dropped).log_softmax(-1), latent))
 
     def cross_entropy(self, outputs: Any, targets: Tensor) -> Tensor:
