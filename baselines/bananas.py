@@ -18,7 +18,6 @@ from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -70,7 +69,7 @@ def search(problem: Problem, seed: int, settings: BananasSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     first = min(settings.m, settings.first)
     history.ask(space.sample(generator(seed, "first strings"), first, settings.p))
     while len(history) < settings.m:

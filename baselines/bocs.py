@@ -22,7 +22,6 @@ from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier import basis_size
 from conas.recovery.horseshoe import Equations, Horseshoe
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -70,7 +69,7 @@ def search(problem: Problem, seed: int, settings: BOCSSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     history.ask(space.sample(generator(seed, "bocs"), min(settings.start, settings.m), settings.p))
     posterior = Horseshoe(basis_size(space.n, 2) - 1)
     while len(history) < settings.m:

@@ -22,7 +22,6 @@ from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.diffusion_process import TimesPosterior, Variables
 from conas.recovery.gaussian_process import Array, GaussianProcess, Merit, choose, expected_improvement
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -69,7 +68,7 @@ def search(problem: Problem, seed: int, settings: COMBOSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     history.ask(space.sample(generator(seed, "combo"), min(settings.start, settings.m), settings.p))
     posterior = TimesPosterior(Variables(space))
     while len(history) < settings.m:

@@ -18,7 +18,6 @@ from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier import basis_size
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 
@@ -95,7 +94,7 @@ def search(problem: Problem, seed: int, settings: COMEXSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     temperatures = np.exp(-settings.cooling * np.arange(settings.sweeps * space.n) / space.n)
     experts = Experts(basis_size(space.n, 2), settings.scale)
     for step in range(settings.m):

@@ -20,7 +20,6 @@ from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.fourier_process import FourierProcess, likeliest
 from conas.recovery.gaussian_process import Array, expected_improvement
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -80,7 +79,7 @@ def search(problem: Problem, seed: int, settings: FourierSearchSettings) -> Outc
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     rng = generator(seed, "fourier search")
     history.ask(space.sample(rng, min(settings.start, settings.m), settings.p))
     model = _Model(settings)

@@ -12,7 +12,6 @@ from baselines.history import History
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha
@@ -40,7 +39,7 @@ def search(problem: Problem, seed: int, settings: HillClimbingSettings) -> Outco
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     rng = generator(seed, "hill climbing")
     history.ask(space.sample(rng, max(1, round(settings.sampled * settings.m)), settings.p))
     top: int | None = int(history.finite.argmin())

@@ -23,6 +23,11 @@ class History:
         self.losses: NDArray[np.float64] = np.empty(0)
         self._known: set[bytes] = set()
 
+    @classmethod
+    def of(cls, problem: Problem, settings: Any) -> "History":
+        """Nothing yet, on a one-shot model trained as CoNAS's, with the ``p`` and ``connect`` of ``settings``."""
+        return cls(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), problem.space)
+
     def __len__(self) -> int:
         return len(self.losses)
 
@@ -59,6 +64,6 @@ class History:
 
 def rehearsal(problem: Problem, seed: int, settings: Any) -> Outcome:
     """The best of ``settings.m`` random strings: asks for as much as a search that chooses each, at no reckoning."""
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), problem.space)
+    history = History.of(problem, settings)
     history.ask(problem.space.sample(generator(seed, "rehearsal"), settings.m, settings.p))
     return history.outcome({})

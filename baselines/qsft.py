@@ -19,7 +19,6 @@ from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.recovery.aliasing import MAX_CANDIDATES, Design, Digits, Spectrum, count, recover
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -67,7 +66,7 @@ def search(problem: Problem, seed: int, settings: QSFTSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space, rng = problem.space, generator(seed, "qsft")
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     q, digits = _digits(space, space.sample(rng, 1))
     size = settings.m - max(1, round(settings.last * settings.m))
     design = Design.draw(q, digits.size, settings.d, size, rng)

@@ -17,7 +17,6 @@ from baselines.history import History
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 
@@ -49,7 +48,7 @@ def search(problem: Problem, seed: int, settings: EvolutionSettings) -> Outcome:
         NothingFinite: every measurement diverged.
     """
     space = problem.space
-    history = History(problem.ask(OneShot(Bernoulli(settings.p, settings.connect))), space)
+    history = History.of(problem, settings)
     first = min(settings.m, settings.population)
     history.ask(space.sample(generator(seed, "first population"), first, settings.p))
     while len(history) < settings.m:
