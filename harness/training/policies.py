@@ -41,7 +41,7 @@ class PolicyTraining:
 
     def _present(self, epoch: int) -> Oracle:
         """The losses at the present weights, every call on batches of its own or on the whole validation set."""
-        draws = itertools.count(epoch << 32)
+        draws = itertools.count((epoch + 1) << 32)  # draw 0 is what the measurements after training share
         measurers: list[Measurer] = []
 
         def losses(alphas: Alpha, whole: bool) -> NDArray[np.float64]:

@@ -145,4 +145,4 @@ class FinalTraining(BpttTraining):
         self._optimize(state["averaging"])
         super().load_state_dict(state)
         self._best, self._losses, self._rolled_back = state["best"], state["losses"], state["rolled_back"]
-        self.epochs = state["epochs"]
+        self.epochs = state.get("epochs", self.epochs)  # checkpoints of before there was a second pass have none
