@@ -66,7 +66,7 @@ def build(description: Mapping[str, Any]) -> nn.Module:
     return _BUILDERS[kind](Genotype.from_json(description["architecture"]), **description["sizes"])
 
 
-def load(path: Path | str) -> nn.Module:
+def load(path: Path | str, build: Callable[[Mapping[str, Any]], nn.Module] = build) -> nn.Module:
     """The trained network of a run, for evaluation: a `FinalNetwork` or a `FinalRNN`.
 
     Its attribute ``description`` says how it was made and, for images, the ``mean`` and ``std`` per channel by which
@@ -74,6 +74,7 @@ def load(path: Path | str) -> nn.Module:
 
     Args:
         path: the run's folder, or the file.
+        build: makes the untrained network of a description; the default builds cells only.
 
     Raises:
         NotSaved: there is none, or it is not made of cells.

@@ -36,7 +36,7 @@ SUMS, RECORDS, WEIGHTS = "SHA256SUMS", "runs.jsonl", ".safetensors"
 SERVERS = {"zenodo": "https://zenodo.org", "hf": "https://huggingface.co"}
 _FILES = {"zenodo": "{server}/records/{where}/files/{name}", "hf": "{server}/datasets/{where}/resolve/main/{name}"}
 _SECONDS = 60
-_LINE = re.compile(r"([0-9a-f]{64})  ([\w.-]+)")
+_LINE = re.compile(r"([0-9a-f]{64})  (\w[\w.-]*)")
 
 
 def make(store: Store, names: Iterable[str], folder: Path) -> list[str]:

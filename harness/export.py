@@ -37,9 +37,7 @@ def export(run: Path, out: Path) -> None:
     """
     if out.suffix not in (".pt2", ".onnx"):
         raise Refused(f"{out}: unknown format {out.suffix or 'without a suffix'!r} (allowed: .pt2, .onnx)")
-    network, description = trained.load(run)
-    if "mean" not in description:
-        raise Refused(f"{run} is a language model (allowed: runs on images)")
+    network, description = trained.load_for_images(run)
     if out.suffix == ".onnx" and find_spec("onnxscript") is None:
         raise Refused("ONNX needs two more packages: pip install onnx onnxscript")
     images = torch.zeros(2, *description["shape"])

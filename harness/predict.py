@@ -40,7 +40,8 @@ def pixels(path: Path, description: dict[str, Any]) -> Tensor:
 @torch.no_grad()
 def classes(network: nn.Module, images: Tensor) -> list[tuple[int, float]]:
     """The most likely classes of one image with their probabilities, the likeliest first."""
-    likely = network(images)[0].softmax(1)[0].topk(min(_SHOWN, network(images)[0].shape[1]))
+    shares = network(images)[0].softmax(1)[0]
+    likely = shares.topk(min(_SHOWN, len(shares)))
     return list(zip(likely.indices.tolist(), likely.values.tolist(), strict=True))
 
 
@@ -51,9 +52,7 @@ def main() -> None:
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     chosen = parser.parse_args()
     try:
-        network, description = trained.load(chosen.run)
-        if "mean" not in description:
-            raise Refused(f"{chosen.run} is a language model (allowed: runs on images)")
+        network, description = trained.load_for_images(chosen.run)
         for path in chosen.images:
             found = classes(network, pixels(path, description))
             print(f"{path}: " + ", ".join(f"class {number} {100 * share:.1f} %" for number, share in found))

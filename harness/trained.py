@@ -1,5 +1,6 @@
 """A run's trained network, from its folder alone: cells by the library, every other kind by who registered it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,32 @@ from torch import nn
 from baselines import networks
 from conas import saved
 from conas.architecture import Named, architecture
+from conas.refusal import Refused
 
 
-def load(run: Path | str) -> tuple[nn.Module, dict[str, Any]]:
-    """The network in the folder (or file) ``run``, for evaluation, and its description, see `conas.saved`.
+def load(run: Path | str) -> nn.Module:
+    """As `conas.load`, for networks of any kind.
 
     Raises:
         NotSaved: there is none.
     """
-    weights, description = saved.read(run)
-    network = _build(description)
-    network.load_state_dict(weights)
-    return network.eval(), description
+    return saved.load(run, _build)
 
 
-def _build(description: dict[str, Any]) -> nn.Module:
+def load_for_images(run: Path | str) -> tuple[nn.Module, dict[str, Any]]:
+    """The same and its description, of a network for images.
+
+    Raises:
+        Refused: there is none, or it is a language model.
+    """
+    network = load(run)
+    description: Any = network.description
+    if "mean" not in description:
+        raise Refused(f"{run} is a language model (allowed: runs on images)")
+    return network, description
+
+
+def _build(description: Mapping[str, Any]) -> nn.Module:
     if description.get("kind") != "named":
         return saved.build(description)
     known = architecture(description["architecture"])
