@@ -8,8 +8,9 @@ Points that are done are kept in ``--out`` and skipped; the cheapest come first.
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from conas.refusal import Refused
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import Alpha, Space, space
+from conas.space import Alpha, Encoding, Space, space
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import within
@@ -87,15 +88,15 @@ POINTS = (
 )
 
 
-def judge(oracle: Oracle, n: int, seed: int, settings: Settings) -> dict[str, Any]:
+def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> dict[str, Any]:
     """What m measurements on ``oracle`` lead to; ``better`` and ``on helps`` are in percent, losses in nats."""
-    alphas = _drawn(seed, n, settings)
+    alphas = searched.sample(generator(seed, "scaling"), settings.m + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)
     known, seen = alphas[: settings.m], losses[: settings.m]
     others, truth = alphas[settings.m :], losses[settings.m :]
     found = lasso(known, seen, settings.d, settings.lambda_).polynomial
     kept = _kept(found, settings)
-    reply = answer(kept, n)
+    reply = answer(kept, searched.n)
     (loss,) = oracle.measure(reply[None])
     return {
         "mean": float(seen.mean()),
@@ -109,12 +110,6 @@ def judge(oracle: Oracle, n: int, seed: int, settings: Settings) -> dict[str, An
         "fall": float(seen[:RESTRICTED].mean() - oracle.measure(_restricted(known, kept, reply)).mean()),
         "apart": _apart(known, seen, settings),
     }
-
-
-def _drawn(seed: int, n: int, settings: Settings) -> Alpha:
-    """The random sub-networks of a point: m to learn from, and those held out."""
-    drawn = generator(seed, "scaling").random((settings.m + HELD_OUT, n)) < settings.p
-    return np.where(drawn, 1, -1).astype(np.int8)
 
 
 def _kept(found: SparsePolynomial, settings: Settings) -> SparsePolynomial:
@@ -142,14 +137,10 @@ def _apart(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> fl
 
 
 def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
-    """Train the one-shot model of ``point`` and judge it; with the losses of the networks that are trained alone."""
+    """Train the one-shot model of ``point`` and judge it."""
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
-    settings = config.settings
-    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
-    steps = problem.cost.one_shot_steps
-    judged = judge(oracle, problem.space.n, point.seed, settings)
-    shared = oracle.measure(references(problem.space))
-    return {**asdict(point), "steps": steps, **judged, "references": shared.tolist()}
+    oracle = problem.ask(OneShot(Bernoulli(config.settings.p, config.settings.connect)))
+    return _judged(point, problem.cost.one_shot_steps, oracle, config)
 
 
 def study_unfinished(options: Namespace, reporter: Reporter) -> dict[str, Any]:
@@ -157,11 +148,15 @@ def study_unfinished(options: Namespace, reporter: Reporter) -> dict[str, Any]:
     updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
     config = configuration(options, **updates)
     oracle, epochs, steps = unfinished(options.unfinished, config, reporter)
-    one_shot, n = config.oneshot, space(config.space).n  # type: ignore[attr-defined]
-    point = Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed)
-    judged = judge(oracle, n, config.seed, config.settings)
-    shared = oracle.measure(references(space(config.space)))
-    return {**asdict(point), "steps": steps, **judged, "references": shared.tolist()}
+    one_shot = config.oneshot  # type: ignore[attr-defined]
+    return _judged(Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed), steps, oracle, config)
+
+
+def _judged(point: Point, steps: int, oracle: Oracle, config: Config) -> dict[str, Any]:
+    """One line of the study; with the losses of the networks that are trained alone."""
+    searched = space(config.space)
+    judged = judge(oracle, searched, point.seed, config.settings)
+    return {**asdict(point), "steps": steps, **judged, "references": oracle.measure(references(searched)).tolist()}
 
 
 def references(searched: Space) -> Alpha:
@@ -181,17 +176,22 @@ def train_alone(config: Config, reporter: Reporter) -> list[float]:
 
 def run(options: Namespace, reporter: Reporter) -> None:
     """Every point that is not done yet, then the networks trained alone; what is done is drawn after each."""
-    for point in sorted(POINTS, key=lambda point: point.work):
-        path = options.out / "points" / f"{point.name}.json"
-        if facts(path) is None:
-            reporter.say(f"point {point.name}")
-            write_json(path, study(point, configuration(options, **point.updates), reporter))
-            write(options.out, reporter)
     if options.unfinished is not None:
-        write_json(options.out / "points" / "unfinished.json", study_unfinished(options, reporter))
+        _add(options.out, "unfinished", lambda: study_unfinished(options, reporter), reporter)
+    for point in sorted(POINTS, key=lambda point: point.work):
+        config = configuration(options, **point.updates)
+        _add(options.out, point.name, partial(study, point, config, reporter), reporter)
     if options.alone:
         write_json(options.out / "alone.json", {"losses": train_alone(configuration(options), reporter)})
     write(options.out, reporter)
+
+
+def _add(out: Path, name: str, judged: Callable[[], dict[str, Any]], reporter: Reporter) -> None:
+    path = out / "points" / f"{name}.json"
+    if facts(path) is None:
+        reporter.say(f"point {name}")
+        write_json(path, judged())
+        write(out, reporter)
 
 
 def write(out: Path, reporter: Reporter) -> None:
@@ -214,7 +214,7 @@ def main() -> None:
     """The command line."""
     parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
-    parser.add_argument("--unfinished", type=Path, metavar="PIECES", help="judge a paper search that is not done, too")
+    parser.add_argument("--unfinished", type=Path, metavar="PIECES", help="judge an unfinished paper search, first")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()

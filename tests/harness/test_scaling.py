@@ -7,7 +7,7 @@ import pytest
 
 from conas.algorithm import Settings
 from conas.oracle import Function
-from conas.space import Alpha
+from conas.space import Alpha, Bits
 from harness.records.files import read_json
 from harness.studies import scaling
 from harness.studies.scaling_picture import STEPS, trend
@@ -17,7 +17,7 @@ def test_a_known_polynomial_is_judged_as_it_is() -> None:
     def losses(alphas: Alpha, whole: bool) -> np.ndarray:
         return 2 - 0.5 * alphas[:, 0] - 0.25 * alphas[:, 1] + 0.125 * alphas[:, 2] * alphas[:, 3]
 
-    judged = scaling.judge(Function(losses), 12, 0, Settings(m=300, s=4, lambda_=1e-6))
+    judged = scaling.judge(Function(losses), Bits("abcdefghijkl"), 0, Settings(m=300, s=4, lambda_=1e-6))
     assert (judged["on helps"], judged["active"], judged["better"], judged["apart"]) == (100, 3, 0, 0)
     assert judged["r2"] == pytest.approx(1)
     assert judged["gap"] == pytest.approx(0, abs=1e-6)
@@ -41,7 +41,7 @@ def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkey
     written = {path.name: path.read_bytes() for path in (tmp_path / "scaling").rglob("*") if path.is_file()}
     table = pd.read_csv(tmp_path / "scaling" / "scaling.csv")
     assert table["steps"].tolist() == [point.epochs * table["steps"][0] for point in points]
-    monkeypatch.setattr(scaling, "study", None)
+    monkeypatch.setattr(scaling, "study", lambda *_: pytest.fail("it is done already"))
     scaling.main()
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "scaling").rglob("*") if path.is_file()}
     assert set(read_json(tmp_path / "scaling" / "scaling.json")) == {"4 channels, 3 cells, 200 images"}
