@@ -54,6 +54,7 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         decided=scorecard.decided(verdicts),
         tested=scorecard.compared(verdicts),
         survives=scorecard.survives,
+        probability=scorecard.probability,
         sections=[
             (kind, some, scorecard.columns(kind), scorecard.NOTES[kind], scorecard.in_short(some))
             for kind, some in scorecard.sections(verdicts).items()

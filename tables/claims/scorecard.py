@@ -39,8 +39,8 @@ _FIRST: tuple[Column, ...] = (
 )
 _TESTED: tuple[Column, ...] = (
     ("n", lambda v: str(len(v.test.seeds)) if v.test and v.test.seeds else ""),
-    ("p", lambda v: _probability(v.test.estimate.p) if v.test and v.test.holm is not None else ""),
-    ("Holm", lambda v: _probability(v.test.holm) if v.test else ""),
+    ("p", lambda v: probability(v.test.estimate.p) if v.test and v.test.holm is not None else ""),
+    ("Holm", lambda v: probability(v.test.holm) if v.test else ""),
     ("Seeds to tell", lambda v: _needed(v.test)),
 )
 _LAST: tuple[Column, ...] = (("Status", lambda v: v.status), ("Why", lambda v: v.why))
@@ -158,7 +158,8 @@ def _table(kind: Kind, some: Sequence[Verdict]) -> list[str]:
     return [markdown_row(titles), markdown_row(["---"] * len(titles)), *map(markdown_row, rows), ""]
 
 
-def _probability(p: float | None) -> str:
+def probability(p: float | None) -> str:
+    """A p value as it is printed; nothing for none."""
     if p is None:
         return ""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
