@@ -15,6 +15,7 @@ exclude_patterns = ["laptop-replication/laptop/*.tex"]
 html_theme = "furo"
 html_title = project
 html_copy_source = False
+html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}
 html_static_path: list[str] = []
 templates_path: list[str] = []

@@ -66,11 +66,13 @@ def fetch(place: str, folder: Path, servers: dict[str, str] = SERVERS) -> list[s
         Refused: it cannot be read, is no deposit, or a file is not the one that its checksum names.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sums = _sums(_read(_address(place, SUMS, servers)), place)
+    listed = _read(_address(place, SUMS, servers))
+    sums = _sums(listed, place)
     for name, digest in sums.items():
         if not (folder / name).is_file() or _digest(folder / name) != digest:
             _bring(_address(place, name, servers), name, digest, folder)
-    return list(sums)
+    write_atomic(folder / SUMS, listed)  # last: a folder that has it is whole, and is a deposit itself
+    return [*sums, SUMS]
 
 
 def push(folder: Path, number: str, token: str, server: str = SERVERS["zenodo"]) -> list[str]:
