@@ -30,7 +30,7 @@ class BananasSettings(BestOfMSettings):
     """As many measurements as CoNAS's, and the predictors.
 
     Attributes:
-        first: random strings.
+        start: random strings.
         together: strings chosen in a round.
         parents: best strings whose neighbours are candidates.
         members: networks of the ensemble.
@@ -41,7 +41,7 @@ class BananasSettings(BestOfMSettings):
         lr: Adam's.
     """
 
-    first: int = setting(10, NASZILLA)
+    start: int = setting(10, NASZILLA)
     together: int = setting(10, NASZILLA)
     parents: int = setting(1, f"{NASZILLA}: mutations of the best one; here all of its neighbours, without drawing")
     members: int = setting(5, NASZILLA)
@@ -53,7 +53,7 @@ class BananasSettings(BestOfMSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, self, "first", "together", "parents", "members", "layers", "width", "epochs", "batch")
+        at_least(1, self, "start", "together", "parents", "members", "layers", "width", "epochs", "batch")
         positive(self, "lr")
 
     @property
@@ -70,7 +70,7 @@ def search(problem: Problem, seed: int, settings: BananasSettings) -> Outcome:
     """
     space = problem.space
     history = History.of(problem, settings)
-    first = min(settings.m, settings.first)
+    first = min(settings.m, settings.start)
     history.ask(space.sample(generator(seed, "first strings"), first, settings.p))
     while len(history) < settings.m:
         history.ask(_chosen(space, history, seed, settings)[: settings.m - len(history)])
@@ -110,8 +110,8 @@ METHOD = register(
         {
             "text": {"connect": True},
             "smoke": {"m": 30, "epochs": 50},
-            "laptop": {"together": 50, "first": 50, "batch": 200},
-            "laptop/text": {"m": 300, "together": 15, "first": 15},
+            "laptop": {"together": 50, "start": 50, "batch": 200},
+            "laptop/text": {"m": 300, "together": 15, "start": 15},
         },
         rehearsal=rehearsal,
     )

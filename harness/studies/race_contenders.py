@@ -81,7 +81,7 @@ def _evolution(budget: int, epochs: int) -> Values:
 
 def _bananas(budget: int, epochs: int) -> Values:
     tenth = max(10, budget // 10)
-    return {"m": budget, "first": tenth, "together": tenth, "batch": 200}
+    return {"m": budget, "start": tenth, "together": tenth, "batch": 200}
 
 
 def _random_search(budget: int, epochs: int) -> Values:

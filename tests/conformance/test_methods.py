@@ -42,7 +42,7 @@ SMALL = {
     "comex": {"m": 14},
     "qsft": {"m": 14},
     "fourier_search": {"m": 14, "together": 3},
-    "bananas": {"m": 14, "first": 6, "together": 4, "epochs": 3},
+    "bananas": {"m": 14, "start": 6, "together": 4, "epochs": 3},
     "ghn": {"m": 6, "compared": 2, "rounds": 1, "units": 4},
     "naswot": {"images": 16},
     "pnas": {"m": 14, "grown": 2, "epochs": 3},
