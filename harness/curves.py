@@ -29,6 +29,7 @@ from harness.config.layers import CHOICES
 from harness.config.load import recorded
 from harness.console.places import add_store
 from harness.console.plain import plain
+from harness.console.progress import spoken
 from harness.pictures.plots import panels, write_picture
 from harness.records.files import write_atomic
 from harness.records.schema import Record
@@ -110,7 +111,7 @@ def write(rows: pd.DataFrame, out: Path) -> list[Path]:
         seeds = part.groupby("label")["seed"].nunique().max()
         about = "" if seeds == 1 else f": mean of up to {seeds} seeds, band from the lowest to the highest"
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", f"curves_{dataset}_{stage}")
-        paths += write_picture(partial(draw, part, f"{dataset}, {stage}{about}"), out / name)
+        paths += write_picture(partial(draw, part, f"{dataset}, {spoken(str(stage))}{about}"), out / name)
     return paths
 
 

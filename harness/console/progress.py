@@ -15,6 +15,14 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 Row = dict[str, Any]
 
+_NAMES = {"supernet": "one-shot model"}
+"""Stages that records call otherwise than people."""
+
+
+def spoken(stage: str) -> str:
+    """What people call a stage of the records."""
+    return _NAMES.get(stage, stage)
+
 
 class Bar:
     """The progress of one piece of work of ``total`` steps, and beside it that of the whole, of which ``ends`` is the
@@ -89,14 +97,14 @@ class Reporter:
 
     def bar(self, title: str, total: int, done: int = 0) -> Bar:
         """A bar for ``total`` steps of which ``done`` are done."""
-        self.current = Bar(title, total, done, self.say, self._ends)
+        self.current = Bar(spoken(title), total, done, self.say, self._ends)
         return self.current
 
     def metric(self, row: Row) -> None:
         """Pass on one row of metrics and print it."""
         self.replay(row)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float))
-        self.say(f"{row['stage']} epoch {row['epoch']}: {figures}")
+        self.say(f"{spoken(row['stage'])} epoch {row['epoch']}: {figures}")
 
     def replay(self, row: Row) -> None:
         """Pass on a row of an earlier attempt or a shared stage, once."""

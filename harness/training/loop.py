@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from harness.console.progress import Reporter
+from harness.console.progress import Reporter, spoken
 from harness.deadline import TimeIsUp, passed
 from harness.records.checkpoint import Checkpoints
 from harness.records.metrics import Metrics
@@ -100,7 +100,7 @@ def fit(
     total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
     done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
     if 0 < done < total:
-        reporter.say(f"{stage}: goes on in epoch {progress.epoch + 1}, at step {progress.step + 1}")
+        reporter.say(f"{spoken(stage)}: goes on in epoch {progress.epoch + 1}, at step {progress.step + 1}")
     with reporter.bar(stage, total, done) as bar:
         while (to_the_limit or progress.epoch < trainee.epochs) and (seconds is None or clock.spent() < seconds):
             steps.make()

@@ -42,15 +42,16 @@ def test_a_gpus_profile_on_a_cpu_is_told_so_before_anything_is_estimated(
     assert "profile paper is meant for a GPU, and this is a CPU" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("factor", [0.1, 10.0])
+@pytest.mark.parametrize("factor", [0.01, 100.0])  # more than a busy machine is off by
 def test_a_speed_that_is_off_is_measured_anew(tiny: Configure, monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     config = tiny()
     here: Any = (config.runs_dir, device("cpu"), config.threads, "image")
     right = machine.machine(*here)
     monkeypatch.setattr(machine, "_believed", set())  # as another process has it
     (path,) = machine.Path(config.runs_dir).glob("speeds/*.json")
-    machine.write_json(path, {"overhead": right.overhead * factor, "rate": right.rate * factor})
-    assert machine.machine(*here).overhead == pytest.approx(right.overhead, rel=1.5)
+    wrong = {"overhead": right.overhead * factor, "rate": right.rate * factor}
+    machine.write_json(path, wrong)
+    assert machine.machine(*here).overhead != wrong["overhead"]
 
 
 def test_a_run_says_how_long_the_whole_of_it_takes(
@@ -61,4 +62,4 @@ def test_a_run_says_how_long_the_whole_of_it_takes(
     reporter.expect(3600.0 + estimate(tiny()))
     with reporter.bar("supernet", 10) as bar:
         bar.step(note="epoch 1/2")
-    assert "supernet: 1/10, 0 s left, epoch 1/2, the run about 1 h 0 min" in capsys.readouterr().out
+    assert "one-shot model: 1/10, 0 s left, epoch 1/2, the run about 1 h 0 min" in capsys.readouterr().out
