@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
 from matplotlib.path import Path as Polyline
 from matplotlib.transforms import Bbox
 
 from conas.genotype import Genotype
 from conas.space import space
 from harness.pictures import cells
+from harness.pictures.arrows import arrow_picture
 from harness.pictures.layout import Link, Spacing, arrange
+from harness.pictures.looks import graph, operations
+from harness.pictures.matrix import EMPTY, matrix_picture
 
 CHAIN = Genotype.from_json(
     {
@@ -28,7 +33,7 @@ CHAIN = Genotype.from_json(
 
 def boxes(genotype: Genotype, cell: str) -> tuple[list[Bbox], list[Polyline], list[Bbox]]:
     """The boxes of the edge labels, the curves of the arrows and the boxes of the nodes, in pixels."""
-    figure = cells._figure(genotype, cell)
+    figure = arrow_picture(*graph(genotype, cell))
     figure.canvas.draw()
     axes = figure.axes[0]
     edge_labels = [text.get_window_extent() for text in axes.texts if text.get_bbox_patch()]
@@ -58,6 +63,50 @@ def test_every_edge_has_a_label_of_its_own_even_between_the_same_two_nodes() -> 
     assert len(nodes) == 5
 
 
+@settings(max_examples=12)
+@given(st.sampled_from(["cnn", "cnn-release", "rnn"]), st.integers(0, 10_000), st.floats(0.3, 1.0))
+def test_the_filled_squares_of_a_matrix_are_the_edges_of_its_cell(name: str, seed: int, p: float) -> None:
+    cells = space(name)
+    genotype = cells.build(cells.sample(np.random.default_rng(seed), 1, p)[0])
+    for cell in genotype.cells:
+        roles, links = graph(genotype, cell)
+        columns = operations(genotype)
+        figure = matrix_picture(roles, links, columns)
+        squares = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+        lefts = sorted({square.get_x() for square in squares})
+        pairs = [(source, target) for target in roles for source in roles if _leads(roles, links, source, target)]
+        filled = [square.get_facecolor() != to_rgba(EMPTY) for square in squares]
+        rows = [pairs[i // len(columns)] for i in range(len(squares))]
+        names = [columns[lefts.index(square.get_x())] for square in squares]
+        edges = {(*pair, name) for pair, name, full in zip(rows, names, filled, strict=True) if full}
+        assert edges == {link for link in links if link[2]}
+
+
+def _leads(roles, links, source: str, target: str) -> bool:
+    """Whether a matrix has a row for the two: an earlier node with edges out, and a later one with edges in."""
+    order = list(roles)
+    return (
+        order.index(source) < order.index(target)
+        and any(link[0] == source and link[2] for link in links)
+        and any(link[1] == target and link[2] for link in links)
+    )
+
+
+def test_a_cell_of_many_edges_is_a_matrix_and_one_of_few_has_arrows() -> None:
+    cnn = space("cnn")
+    genotype = cnn.build(np.full(cnn.n, 1))
+    squares = [patch for patch in cells.picture(genotype, "normal").axes[0].patches if isinstance(patch, Rectangle)]
+    assert len(squares) == 14 * 5
+    assert all(square.get_facecolor() != to_rgba(EMPTY) for square in squares)
+    assert not any(isinstance(patch, Rectangle) for patch in cells.picture(CHAIN, "normal").axes[0].patches)
+
+
+def test_an_edge_that_a_cell_has_twice_is_counted() -> None:
+    roles, links = {"in": "input", "0": "node", "out": "output"}, [("in", "0", "relu")] * 2 + [("0", "out", "")]
+    texts = [text.get_text() for text in matrix_picture(roles, links, ["relu", "tanh"]).axes[0].texts]
+    assert texts == ["from", "relu", "tanh", "to", "in", "2", "0", "0", "out"]
+
+
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
 def test_the_same_cell_gives_the_same_bytes(tmp_path, kind: str) -> None:
     first, second = (cells.draw_cells(CHAIN, tmp_path / folder, (kind,)) for folder in "ab")
@@ -73,7 +122,7 @@ def test_a_cell_that_does_not_exist_is_refused_with_the_nearest_name(tmp_path) -
 
 def test_the_recurrent_cell_has_the_papers_inputs_and_eight_nodes() -> None:
     rnn = space("rnn")
-    roles, links = cells._graph(rnn.build(np.full(rnn.n, -1)), "recurrent")
+    roles, links = graph(rnn.build(np.full(rnn.n, -1)), "recurrent")
     assert list(roles.values()) == ["input", "input", *["node"] * 9, "output"]
     assert [link for link in links if link[2]] == [(str(i), str(i + 1), "relu") for i in range(8)]
 
