@@ -117,8 +117,8 @@ missing: ## the runs that the tables of PROFILE still need, with commands and de
 scorecard: ## every claim of the paper with a number or a comparison, tested
 report: ## one self-contained HTML page of everything
 
-curves: install ## loss, error and perplexity over the epochs of the runs in STORE (RUNS='digits-conas-* ...': of some)
-	$(BIN)/python -m harness.curves $(foreach run,$(RUNS),"$(run)") --store "$(STORE)"
+curves: install ## loss, error and perplexity over the epochs of the runs in STORE (RUNS='digits-conas-* ...': of some; TENSORBOARD=folder)
+	$(BIN)/python -m harness.curves $(foreach run,$(RUNS),"$(run)") --store "$(STORE)" $(if $(TENSORBOARD),--tensorboard "$(TENSORBOARD)")
 
 KEPT := docs/laptop-replication
 laptop-replication: install ## pack the laptop records into docs/laptop-replication/ and rebuild everything from them

@@ -1,11 +1,12 @@
 """`python -m harness.curves [RUN ...]`: loss, error and perplexity over the epochs of recorded runs, pictured.
 
 Runs that differ in their seeds alone are one line, the mean, in a band from the lowest to the highest of them. One
-picture per data set and stage of a run, and the numbers behind all of them as curves.csv.
+picture per data set and stage of a run, the numbers behind all as curves.csv, and TensorBoard's files if asked for.
 """
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
@@ -22,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness import results
+from harness import events, results
 from harness.compare import NoSuchRun, settings
 from harness.config.grammar import written
 from harness.config.layers import CHOICES
@@ -42,7 +43,7 @@ _WIDE = 20.0
 
 def frame(records: Sequence[Record], metrics: pd.DataFrame) -> pd.DataFrame:
     """The figures of ``metrics`` (see `harness.results.Results`) of the runs ``records``, one per row: columns dataset,
-    stage, label, seed, epoch, unit, split and value. Runs of one label differ in their seeds alone."""
+    stage, label, seed, run, epoch, unit, split and value. Runs of one label differ in their seeds alone."""
     labels, runs = _labels(records), {record.id: record for record in records}
     known = metrics[metrics["run"].isin(runs)].astype({"run": str, "stage": str})
     names = [name for name in known.columns if name.rpartition("_")[2] in UNITS]
@@ -51,7 +52,7 @@ def frame(records: Sequence[Record], metrics: pd.DataFrame) -> pd.DataFrame:
     for name in ("dataset", "seed"):
         long[name] = [getattr(runs[run], name) for run in long["run"]]
     long["label"] = [labels[run] for run in long["run"]]
-    columns = ["dataset", "stage", "label", "seed", "epoch", "unit", "split", "value"]
+    columns = ["dataset", "stage", "label", "seed", "run", "epoch", "unit", "split", "value"]
     return long[columns].sort_values(columns[:-1], ignore_index=True)
 
 
@@ -133,13 +134,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="names, with * for any part (default: all runs)")
     add_store(parser, "the folder, packed .jsonl file or mongodb:// address of the runs")
     parser.add_argument("--out", type=Path, default=Path("results/curves"), help="where the pictures go")
+    about = "write them as TensorBoard's event files, too, in this folder"
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help=about)
     options = parser.parse_args(arguments)
     try:
+        if options.tensorboard:
+            events.check_installed()
         where = results.source(options.store)
-        rows = frame(among(results.records(where)[0], options.runs), results.metrics(where))
+        records = among(results.records(where)[0], options.runs)
+        rows = frame(records, results.metrics(where))
         if rows.empty:
             raise NoSuchRun("these runs have recorded no epoch yet")
         print(*write(rows, options.out), sep="\n")
+        if options.tensorboard:
+            files = events.write_events(rows, {record.id: record for record in records}, options.tensorboard)
+            print(f"{len(files)} runs: tensorboard --logdir {shlex.quote(str(options.tensorboard))}")
     except (Refused, PyMongoError, OSError) as error:
         print(f"error: {plain(error)}", file=sys.stderr)
         return 1

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from harness import compare, curves, results
+from harness import compare, curves, events, results
 
 KEPT = str(Path(__file__).parents[2] / "docs/laptop-replication/runs.jsonl")
 
@@ -35,6 +36,35 @@ def test_every_stage_of_a_data_set_is_a_picture(tmp_path: Path) -> None:
         "curves.csv",
         *(f"curves_ptb_{stage}.{kind}" for stage in ("final", "relaxed") for kind in ("png", "pdf", "svg")),
     }
+
+
+def test_tensorboard_reads_every_figure_of_the_curves(tmp_path: Path, where: results.Source) -> None:
+    records = curves.among(results.records(where)[0], ["ptb-darts-*"])
+    rows = curves.frame(records, results.metrics(where))
+    paths = events.write_events(rows, {record.id: record for record in records}, tmp_path)
+    assert {path.parent.name for path in paths} == {record.id for record in records}
+    runs = {path.parent.name: EventAccumulator(str(path.parent)).Reload() for path in paths}
+    read = [
+        (name, tag, event.step, event.value)
+        for name, run in runs.items()
+        for tag in run.Tags()["scalars"]
+        for event in run.Scalars(tag)
+    ]
+    recorded = [
+        (row.run, f"{row.stage}/{row.split}_{row.unit}", row.epoch, pytest.approx(row.value))
+        for row in rows.sort_values(["run", "stage", "split", "unit", "epoch"]).itertuples()
+    ]
+    assert sorted(read) == recorded
+    before = [path.read_bytes() for path in paths]
+    assert [path.read_bytes() for path in events.write_events(rows, {r.id: r for r in records}, tmp_path)] == before
+
+
+def test_without_tensorboard_one_line_says_what_to_type(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(events, "find_spec", lambda name: None)
+    folders = ["--out", str(tmp_path / "a"), "--tensorboard", str(tmp_path / "b")]
+    assert curves.main(["ptb-darts-*", "--store", KEPT, *folders]) == 1
+    assert capsys.readouterr().err == "error: TensorBoard's files need its package: pip install tensorboard\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_runs_are_compared_in_settings_cells_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
