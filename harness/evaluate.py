@@ -28,7 +28,7 @@ def evaluate(folder: Path, data_dir: str) -> tuple[Record, dict[str, float]]:
         raise Refused(f"{folder}: no run (no record.json)")
     weights, description = read(folder)
     config = configuration(record, data_dir)
-    make_deterministic(config.threads)
+    make_deterministic(config.threads, config.precision)
     trainee = final_training(load_task(config), architecture(description["architecture"]))
     trainee.load_weights(weights)
     with torch.no_grad():

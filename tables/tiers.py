@@ -9,7 +9,7 @@ from conas.questions import OneShot
 from harness.config.equal_time import rival
 from harness.config.load import Config
 
-_SHARED = ("space", "numerics", "data", "oneshot", "measure")
+_SHARED = ("space", "numerics", "precision", "data", "oneshot", "measure")
 
 
 class Tier(Enum):

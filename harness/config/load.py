@@ -71,7 +71,7 @@ class Config(Section):
     """The whole configuration of a run.
 
     ``search`` holds the settings of the method; ``typed`` what a person said, as words ``NAME=VALUE``. ``name`` tells
-    texts of one's own from one another.
+    texts of one's own from one another. ``precision`` is that of CUDA devices, see `harness.training.precision`.
     """
 
     dataset: str
@@ -85,6 +85,7 @@ class Config(Section):
     space: str
     device: str
     threads: Count
+    precision: Literal["torch", "float32", "tf32", "bf16"] = later("torch")
     data_dir: Folder
     allow_subset: bool
     offline: bool
@@ -181,8 +182,9 @@ class ImageConfig(Config):
 
 
 class TextConfig(Config):
-    """The configuration of an experiment with a language model."""
+    """The configuration of an experiment with a language model, where torch's own ``precision`` is float32."""
 
+    precision: Literal["torch", "tf32"] = later("torch")
     data: TextInput
     oneshot: TextOneShot
     measure: TextMeasure

@@ -10,6 +10,7 @@ from harness.config.load import Config
 if TYPE_CHECKING:
     from harness.estimates.run import Parts
 
+_DECIDES_ALL = {"dataset", "data", "seed", "numerics", "precision"}
 _DECIDES_NETWORK = {"space", "oneshot", "alone", "relaxed"}
 
 
@@ -57,9 +58,7 @@ class Costs:
 
 def _search(config: Config, sections: set[str]) -> str:
     """The same for runs whose searches have the same data and seed and agree in ``sections``."""
-    return digest(
-        config.for_search().model_dump(mode="json", include={"dataset", "data", "seed", "numerics"} | sections)
-    )
+    return digest(config.for_search().model_dump(mode="json", include=_DECIDES_ALL | sections))
 
 
 def model(config: Config) -> str:

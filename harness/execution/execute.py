@@ -29,13 +29,13 @@ from harness.records.output import copied
 from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now
-from harness.training.environment import device, device_name, environment, make_deterministic
+from harness.training.environment import device_name, device_of, environment, make_deterministic
 from harness.training.faults import told
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
-_DECIDES_SEARCH = {"dataset", "name", "method", "seed", "space", "threads", "numerics", "allow_subset", "data"}
-_DECIDES_SEARCH |= {"search", "oneshot", "measure", "alone", "relaxed"}
+_DECIDES_SEARCH = {"dataset", "name", "method", "seed", "space", "threads", "allow_subset", "data"}
+_DECIDES_SEARCH |= {"numerics", "precision", "search", "oneshot", "measure", "alone", "relaxed"}
 
 _STAGE = "final"
 
@@ -56,7 +56,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
                 load_task(config)  # refuses another text of the same name
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
-        make_deterministic(config.threads)
+        make_deterministic(config.threads, config.precision)
         if earlier is not None:
             reporter.say(f"goes on: attempt {len(earlier.attempts) + 1}, the one before it is {earlier.status}")
         record = _started(config, earlier)
@@ -79,9 +79,7 @@ def _earlier(folder: RunFolder, reporter: Reporter) -> Record | None:
 
 
 def _started(config: Config, earlier: Record | None) -> Record:
-    attempt = Attempt(
-        started=now(), host=node(), pid=getpid(), device=device_name(device(config.device), config.threads)
-    )
+    attempt = Attempt(started=now(), host=node(), pid=getpid(), device=device_name(device_of(config), config.threads))
     return Record(
         key=config.key,
         method=config.method,

@@ -8,12 +8,12 @@ from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
 from harness.records.schema import DamagedRecord, Record
 from harness.records.store import Store
-from harness.training.environment import device, device_name
+from harness.training.environment import device_name, device_of
 
 
 def announce(config: Config, reporter: Reporter) -> None:
     """Say what is about to run and for how long, and whether a GPU is meant for it and there is none."""
-    here = device(config.device)
+    here = device_of(config)
     reporter.say(f"{config.id} on {device_name(here, config.threads)}")
     if "genotype" in config.search and "search.genotype" not in config.updates:
         reporter.say(

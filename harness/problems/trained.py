@@ -37,6 +37,8 @@ _TOGETHER = 8
 _JUDGED_BY = {"error": ("valid_error", 100.0)}
 """What networks trained alone are judged by where it is not ``valid_loss``, and the unit of the figure recorded."""
 
+_ARITHMETIC = ("numerics", "precision")
+
 Measurement = tuple[str, int, bool]
 """An encoder in hexadecimal, the number of the batches and whether they are the whole validation set."""
 
@@ -145,8 +147,8 @@ class TrainedProblem:
     @property
     def _identity(self) -> dict[str, Any]:
         """What decides the result of every training of a search, beside its own settings."""
-        numerics = {name: value for name, value in self._config.identity.items() if name == "numerics"}
-        return numerics | {
+        arithmetic = {name: value for name, value in self._config.identity.items() if name in _ARITHMETIC}
+        return arithmetic | {
             "seed": self._config.seed,
             "threads": self._config.threads,
             "data": self._section("data"),

@@ -36,7 +36,7 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
     store = Path(config.runs_dir)
     if pieces is not None and not store.exists() and any(pieces.glob("*")):
         join(pieces, store)
-    make_deterministic(config.threads)
+    make_deterministic(config.threads, config.precision)
     task = None if packed is None else packed_task(config, packed)
     try:
         with within(None if minutes is None else 60 * minutes), told():

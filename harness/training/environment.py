@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from conas import means
-from harness.config.load import ConfigError
+from harness.config.load import Config, ConfigError
 from harness.training.faults import why_not
+from harness.training.precision import choose, refuse_on
 
 _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "sacred", "thop")
 
@@ -31,6 +32,17 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_of(config: Config) -> torch.device:
+    """The device that a configuration trains on.
+
+    Raises:
+        ConfigError: no such device here, or one on which its precision means nothing.
+    """
+    chosen = device(config.device)
+    refuse_on(chosen, config.task, config.precision)
+    return chosen
+
+
 def device_name(chosen: torch.device, threads: int) -> str:
     """The device as people call it, with the CPU ``threads`` that are used of it."""
     if chosen.type == "cuda":
@@ -38,9 +50,10 @@ def device_name(chosen: torch.device, threads: int) -> str:
     return f"CPU {_processor()}, threads: {threads}"
 
 
-def make_deterministic(threads: int) -> None:
-    """Fix the number of CPU threads and refuse algorithms that do not repeat their bits."""
+def make_deterministic(threads: int, precision: str = "torch") -> None:
+    """Fix the number of CPU threads and the precision on CUDA, and refuse algorithms that do not repeat their bits."""
     torch.set_num_threads(threads)
+    choose(precision)
     torch.use_deterministic_algorithms(True)
     # with that, torch writes NaN into new memory, for programs that read what they never wrote: a sixth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

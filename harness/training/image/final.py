@@ -1,12 +1,7 @@
 """The network that is reported: trained on the whole training set, tested on the test set."""
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
-
-import torch
 
 from conas.architecture import Architecture
 from harness.console.progress import Row
@@ -28,7 +23,7 @@ class FinalTraining(SgdTraining):
             loss_of(task, network, settings, "drop path"),
             task.evaluation(network, task.test, "test"),
             accumulate=settings.accumulate,
-            precision=_precision(task.device, settings.bf16),
+            precision=partial(task.precision.autocast, settings.bf16),
         )
 
     def tested(self) -> dict[str, float]:
@@ -40,7 +35,3 @@ class FinalTraining(SgdTraining):
         figures = [{name: value for name, value in row.items() if name != "stage"} for row in history]
         finite = [row for row in figures if all(map(math.isfinite, row.values()))]
         return {"last": figures[-1], "best": min(finite or figures, key=lambda row: row["test_error"])}
-
-
-def _precision(device: torch.device, bf16: bool) -> Callable[[], AbstractContextManager[Any]]:
-    return partial(torch.autocast, device.type, torch.bfloat16, enabled=bf16)

@@ -12,6 +12,7 @@ from conas.cnn.cuda import fused
 from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.space import Alpha
+from harness.training.precision import Precision
 from harness.training.schedules import rate
 from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, largest_norm
 
@@ -44,11 +45,13 @@ class OneShotSgd(SgdTraining):
         draw: Callable[[int, int], Alpha],
         loss: Loss,
         evaluate: Callable[[], dict[str, float]],
+        *,
+        precision: Precision,
     ) -> None:
-        super().__init__(model, schedule, batches, loss, evaluate)
+        super().__init__(model, schedule, batches, loss, evaluate, precision=precision.autocast)
         self._draw = draw
         fusible = self._parameters[0].is_cuda and not isinstance(model, WholeOneShotCNN)
-        self._fused = fused(lambda: _step(model, schedule)) if fusible else None
+        self._fused = fused(lambda: _step(model, schedule, precision.of_training)) if fusible else None
         self._adopt()
 
     def step(self, epoch: int, step: int) -> float | Tensor:
@@ -78,21 +81,22 @@ class OneShotSgd(SgdTraining):
             self._fused.adopt(self._optimizer)
 
 
-def _step(model: OneShotCNN, schedule: Schedule) -> "OneShotStep":
+def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep":
     from conas.cnn.cuda.one_shot import OneShotStep
 
     decay, clip = schedule.weight_decay, largest_norm(schedule)
-    return OneShotStep(model, momentum=schedule.momentum, weight_decay=decay, clip=clip)
+    return OneShotStep(model, momentum=schedule.momentum, weight_decay=decay, clip=clip, precision=precision)
 
 
-def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str) -> Losses:
-    """Measurements on the same ``batches``, by the means that the device has; fused kernels measure losses only."""
+def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str, precision: str) -> Losses:
+    """Measurements on the same ``batches``, by the means that the device has; fused kernels, of this ``precision``,
+    measure losses only."""
     fusible = batches[0][0].is_cuda and quantity == "loss"
-    on_device = fused(lambda: _measurer(model, batches, bn)) if fusible else None
+    on_device = fused(lambda: _measurer(model, batches, bn, precision)) if fusible else None
     return on_device or Measurer(model, batches, bn, quantity)
 
 
-def _measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str) -> "FusedMeasurer":
+def _measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, precision: str) -> "FusedMeasurer":
     from conas.cnn.cuda.measuring import FusedMeasurer
 
-    return FusedMeasurer(model, batches, bn)
+    return FusedMeasurer(model, batches, bn, precision)

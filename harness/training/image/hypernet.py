@@ -44,7 +44,15 @@ class HypernetTraining(SgdTraining):
         falling = {"lr": question.lr, "lr_min": question.lr * settings.lr_min / settings.lr}
         schedule = settings.model_copy(update=falling)
         batches = task.batches(task.weights_half, settings.batch_size, "hypernet")
-        super().__init__(model, schedule, batches, loss, self._sampled, parameters=model.trained())
+        super().__init__(
+            model,
+            schedule,
+            batches,
+            loss,
+            self._sampled,
+            parameters=model.trained(),
+            precision=task.precision.autocast,
+        )
         self._optimizer = torch.optim.Adam(self._parameters, lr=question.lr)  # type: ignore[assignment]
 
     def _sampled(self) -> dict[str, float]:

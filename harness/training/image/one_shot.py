@@ -41,7 +41,9 @@ class OneShotTraining(PolicyTraining):
             return F.cross_entropy(model(images, draw(epoch, step)), labels)
 
         batches = task.batches(task.weights_half, settings.batch_size, "oneshot")
-        training = OneShotSgd(model, settings, batches, draw, loss, _Sampled(task, model, policy))
+        training = OneShotSgd(
+            model, settings, batches, draw, loss, _Sampled(task, model, policy), precision=task.precision
+        )
         super().__init__(training, policy, partial(ImageMeasurer, task, model))
 
     @staticmethod
@@ -99,7 +101,7 @@ class ImageMeasurer:
 
     def _losses(self, batches: list[Batch]) -> Losses:
         how = self._task.config.measure
-        return measurer(self._model, batches, how.bn, how.quantity)
+        return measurer(self._model, batches, how.bn, how.quantity, self._task.precision.of_measuring)
 
     def _batches(self, draw: int | None) -> list[Batch]:
         task, measure = self._task, self._task.config.measure

@@ -47,6 +47,7 @@ class RelaxedTraining(SgdTraining):
             self._weights_loss,
             dict,
             parameters=list(weights.values()),  # type: ignore[arg-type]
+            precision=task.precision.autocast,
         )
         self._architecture = ArchitectureSteps(model, settings, _BETAS, derive(seed, "relaxed"), self.steps)
 
@@ -68,7 +69,8 @@ class RelaxedTraining(SgdTraining):
 
         def loss(batch: Any, parameters: Parameters, at: Moment, drawing: torch.Generator) -> Tensor:
             images, labels = batch()
-            return F.cross_entropy(call(self._model, parameters, images, at, drawing), labels)
+            with self._precision():
+                return F.cross_entropy(call(self._model, parameters, images, at, drawing), labels)
 
         next_step = partial(WeightStep.of, self._optimizer, split(self._model)[0])
         self._architecture.before(epoch, step, partial(loss, seen), partial(loss, held_out), next_step)

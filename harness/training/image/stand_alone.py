@@ -18,7 +18,8 @@ class AloneTraining(SgdTraining):
         recipe = loss_of(task, network, settings, "alone drop path")
         batches = task.batches(task.weights_half, settings.batch_size, "alone", settings.cutout)
         evaluate = task.evaluation(network, task.validation, "valid")
-        super().__init__(network, settings, batches, recipe, evaluate, epochs=question.epochs)
+        precision = task.precision.autocast
+        super().__init__(network, settings, batches, recipe, evaluate, epochs=question.epochs, precision=precision)
 
     @staticmethod
     def work(task: ImageTask, question: StandAlone) -> list[Work]:

@@ -30,6 +30,7 @@ from harness.data.registry import is_own
 from harness.records.own_texts import refuse_another
 from harness.training.environment import device
 from harness.training.image.batches import batches
+from harness.training.precision import Precision
 from harness.training.sgd import Batch, Batches
 from harness.training.work import Work
 
@@ -57,6 +58,7 @@ class ImageTask:
         self.config = config
         self.space = space(config.space)
         self.device = device(config.device)
+        self.precision = Precision(config.precision, self.device)
         self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
         if is_own(config.dataset):
             refuse_another(Path(config.runs_dir), config.name, self.content, config.dataset)
