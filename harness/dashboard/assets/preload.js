@@ -1,6 +1,7 @@
 'use strict';
 // Loaded into Omniboard before it starts (node --require). Omniboard itself can neither choose the interface that it
-// listens on, nor be told which columns a browser shows at first, nor refuse requests from other web sites.
+// listens on, nor be told which columns a browser shows at first, nor refuse requests from other web sites, nor plot
+// curves of two units on two axes.
 
 const fs = require('fs');
 const http = require('http');
@@ -17,6 +18,8 @@ const OMNIBOARDS_OWN = {
 };
 const { layout, custom } = JSON.parse(fs.readFileSync(path.join(__dirname, 'columns.json'), 'utf8'));
 
+const BUILD = path.join(path.dirname(process.argv[1] || ''), '..', 'web', 'build');
+
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (port, ...rest) {
   const isPort = typeof port === 'number' || typeof port === 'string';
@@ -28,6 +31,7 @@ http.Server.prototype.emit = function (event, request, response, ...rest) {
   if (event !== 'request') return emit.call(this, event, request, response, ...rest);
   if (isForeign(request)) return end(response, 403, 'text/plain', 'requests from other web sites are refused');
   if (isPage(request)) return end(response, 200, 'text/html', page());
+  if (isProgram(request)) return end(response, 200, 'application/javascript', program(request));
   if (isFile(request)) confine(response);
   return emit.call(this, event, request, response, ...rest);
 };
@@ -57,13 +61,45 @@ function confine(response) {
   response.setHeader('X-Content-Type-Options', 'nosniff');
 }
 
+function isProgram(request) {
+  return request.method === 'GET' && /^\/static\/js\/main\.\w+\.js$/.test(request.url);
+}
+
+// The page's program, which gives its plot one axis, with a plot of two. The package's version is locked by its hash.
+function program(request) {
+  const text = fs.readFileSync(path.join(BUILD, request.url), 'utf8');
+  const plot = /\{data:([\w$]+),layout:\{width:([\w$]+),height:([\w$]+),title:"Metrics Plot",yaxis:([\w$]+)\}\}/;
+  return text.replace(plot, (_, ...found) => `(${twoAxes})(${found.slice(0, 4)})`);
+}
+
+// Losses are at most some nats, errors up to 100 %, perplexities up to thousands: losses keep the left axis.
+function twoAxes(data, width, height, scale) {
+  const UNITS = { error: 'error (%)', perplexity: 'perplexity' };
+  const unit = trace => UNITS[trace.name.replace(/\.unsmoothed$/, '').split('_').pop()];
+  const others = [...new Set(data.map(unit).filter(Boolean))];
+  const isBoth = others.length > 0 && data.some(trace => !unit(trace));
+  const right = { ...scale, title: others.join(', '), overlaying: 'y', side: 'right', showgrid: false };
+  const moved = trace => ({ ...trace, yaxis: 'y2', name: `${trace.name} →` });
+  return {
+    data: data.map(trace => (isBoth && unit(trace) ? moved(trace) : trace)),
+    layout: {
+      width: Math.min(width, window.innerWidth - 20),
+      height,
+      legend: { orientation: 'h', y: -0.2 },
+      margin: { t: 30 },
+      xaxis: { automargin: true },
+      yaxis: { ...scale, title: isBoth || !others.length ? 'loss (nats)' : others.join(', ') },
+      ...(isBoth && { yaxis2: right }),
+    },
+  };
+}
+
 function isPage(request) {
   return request.method === 'GET' && /^\/[^/.?]+\/?(\?.*)?$/.test(request.url);
 }
 
 function page() {
-  const build = path.join(path.dirname(process.argv[1]), '..', 'web', 'build');
-  const html = fs.readFileSync(path.join(build, 'index.html'), 'utf8');
+  const html = fs.readFileSync(path.join(BUILD, 'index.html'), 'utf8');
   return html.replace('<head>', () => `<head><script>(${setDefaults})(${JSON.stringify(state())})</script>`);
 }
 

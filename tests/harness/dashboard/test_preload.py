@@ -47,6 +47,23 @@ server.listen(0, async () => {
   process.exit(0);
 });
 """
+PLOT = """
+const http = require('http');
+const server = http.createServer((request, response) => response.end('nothing'));
+server.listen(0, () => http.get({ port: server.address().port, host: '127.0.0.1', path: process.argv[2] }, response => {
+  let text = '';
+  response.on('data', part => (text += part));
+  response.on('end', () => (console.log(text), process.exit(0)));
+}));
+"""
+DRAW = """
+const window = { innerWidth: 390 };
+const plot = (d, w, h, y) => BEFORE({data:d,layout:{width:w,height:h,title:"Metrics Plot",yaxis:y}});
+const BEFORE = made => made;
+const curves = names => names.map(name => ({ name }));
+for (const names of JSON.parse(process.env.CURVES))
+  console.log(JSON.stringify(plot(curves(names), 800, 400, { type: 'log' })));
+"""
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="NO node, WHAT OMNIBOARD SERVES IS NOT TESTED")
 
 
@@ -66,3 +83,22 @@ def test_files_of_runs_run_no_scripts() -> None:
         "/sacred/api/v1/files/preview/5/x.svg 200 sandbox nosniff",
         "/api/v1/Runs/5 200 undefined undefined",
     ], asked.stderr
+
+
+def test_curves_of_two_units_have_two_axes_in_the_page_that_is_served(tmp_path: Path) -> None:
+    start, program = tmp_path / "dist" / "start.js", tmp_path / "web/build/static/js/main.0f.js"
+    for path, text in ((start, PLOT), (program, DRAW)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    command = ["node", "--require", str(PRELOAD), str(start), "/static/js/main.0f.js"]
+    served = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    curves = [["final.test_loss", "final.test_error", "final.test_error.unsmoothed"], ["final.test_error"]]
+    environment = {**os.environ, "CURVES": json.dumps(curves)}
+    drawn = subprocess.run(["node", "-e", served], env=environment, capture_output=True, text=True, timeout=60)
+    both, one = map(json.loads, drawn.stdout.splitlines())
+    assert [trace.get("yaxis") for trace in both["data"]] == [None, "y2", "y2"], drawn.stderr
+    axes = [(both["layout"][name]["title"], both["layout"][name]["type"]) for name in ("yaxis", "yaxis2")]
+    assert axes == [("loss (nats)", "log"), ("error (%)", "log")]
+    assert one["data"] == [{"name": "final.test_error"}]
+    assert one["layout"]["yaxis"]["title"] == "error (%)"
+    assert "yaxis2" not in one["layout"]

@@ -25,7 +25,11 @@ def test_runs_have_numbers_of_their_own(runs):
 def test_every_custom_column_shows_a_value_of_a_finished_run(tmp_path, write_run):
     folder = write_run(Store(tmp_path))
     record = folder.record()
-    record.config |= {"variant": "t4", "typed": ["dataset=cifar10", "search.lambda=5", "seed=3"]}
+    record.config |= {
+        "search": {"t": 4, "lambda": 5.0},
+        "variant": "t4",
+        "typed": ["dataset=cifar10", "search.lambda=5", "seed=3"],
+    }
     folder.save(record)
     run = documents(read_image(folder)).run
     assert run["info"]["overview"]["settings"] == "search.lambda=5"
