@@ -21,8 +21,8 @@ TABLE = Table(
         "Mult-adds as the paper's column counts them: convolutions, linear layers, batch norms, ReLUs and pools.",
         "The paper's search cost is of an NVIDIA TITAN X; device-days of other devices do not compare with it.",
         "PyramidNet, AutoAugment and ProxylessNAS are networks trained by recipes of their authors' code. NASNet-A, "
-        "AmoebaNet, SNAS, ENAS and DARTS are published cells in networks of the published width and length, trained "
-        "by the recipe of CoNAS's cells: an error beside the paper's compares recipes, too.",
+        "AmoebaNet, SNAS, ENAS and DARTS are published cells, in profile paper in networks of the published width and "
+        "length, trained by the recipe of CoNAS's cells: an error beside the paper's compares recipes, too.",
         "Of SNAS's three cells the one with the moderate constraint has the printed size. ENAS published two cells; "
         "neither reaches the printed size without the 1x1 convolutions that its code adds.",
         f"{names.GHN} published no architecture that could be trained; beside it stands a search with a hypernetwork.",
