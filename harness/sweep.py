@@ -24,6 +24,7 @@ from harness.config.layers import cuda_devices, default_profile, is_meant_for_gp
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
+from harness.launch import slurm
 from harness.launch.console import INTERRUPTED, at_least, interrupt, say, typed
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
@@ -60,6 +61,8 @@ def _sweep(options: argparse.Namespace) -> int:
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
     extra = (*_device(options), *map(sweeps.setting, options.set), *places)
     _warn(options, dict(extra))
+    if options.launcher == "slurm" and not (options.queue or options.dry_run):
+        slurm.check()
     costs = Costs()
     prepared = prepare(Store(options.store), names, options.profile, extra, costs)
     for sweep in prepared:
@@ -165,12 +168,12 @@ def _parser() -> argparse.ArgumentParser:
     add_data_dir(parser)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
-    slurm = parser.add_argument_group("what every Slurm job asks for")
-    slurm.add_argument("--partition", metavar="NAME")
-    slurm.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
-    slurm.add_argument("--gpus", type=at_least(0), default=0, metavar="N")
-    slurm.add_argument("--mem", type=float, metavar="GB")
-    slurm.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
+    asked = parser.add_argument_group("what every Slurm job asks for")
+    asked.add_argument("--partition", metavar="NAME")
+    asked.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
+    asked.add_argument("--gpus", type=at_least(0), default=0, metavar="N")
+    asked.add_argument("--mem", type=float, metavar="GB")
+    asked.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
     return parser
 
 

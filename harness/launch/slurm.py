@@ -156,6 +156,15 @@ def _waves(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(waves.values())
 
 
+def check() -> None:
+    """Ask Slurm for the user's jobs, which takes no time, before work that a missing Slurm would make vain.
+
+    Raises:
+        SlurmError: there is no Slurm here, or it does not answer.
+    """
+    _ask("squeue", "--me", "--noheader")
+
+
 def unfinished(plan: Plan) -> dict[str, str]:
     """The Slurm job of every run of ``plan`` that has one which waits or works.
 
@@ -189,7 +198,8 @@ def _ask(*command: str) -> str:
     except OSError as error:
         raise SlurmError(f"no Slurm here: {command[0]}: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
-        raise SlurmError(f"{command[0]}: {_last_line(error.stderr)}") from error
+        said = _last_line(error.stderr).removeprefix(f"{command[0]}: ")
+        raise SlurmError(f"{command[0]}: {said}") from error
 
 
 def _last_line(text: str) -> str:

@@ -81,6 +81,16 @@ def test_what_slurm_refuses_is_one_line(
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: sbatch refuses: ")
 
 
+def test_without_slurm_nothing_is_estimated_or_written(
+    few: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    store = tmp_path / "runs"
+    assert sweep.main(few.command(store, "--launcher", "slurm")) == 1
+    assert capsys.readouterr().err == "error: no Slurm here: squeue: No such file or directory\n"
+    assert not store.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("90", 90), ("1:30", 2), ("2:00:00", 120), ("0:00:30", 1), ("1-12", 2160), ("1-0:30", 1470), ("2-1:00:00", 2940)],
