@@ -34,8 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         runs = _runs(options)
         for line in runs.damaged:
             print(f"skipped, damaged: {plain(line)}", file=sys.stderr)
+        kept_out = near(runs)
+        if kept_out and options.command != "missing" and not runs.are_any_done:
+            raise Refused(f"nothing is written: {'; '.join(kept_out)}")
         COMMANDS[options.command](runs, Path(options.out))
-        for line in near(runs):
+        for line in kept_out:
             print(line, file=sys.stderr)
     except (Refused, PyMongoError, OSError) as error:
         print(f"error: {plain(error)}", file=sys.stderr)

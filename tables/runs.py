@@ -103,6 +103,11 @@ class Runs:
         """Whether the profile has the published sizes; at any other only directions compare with the paper."""
         return self.profile in FULL_SCALE
 
+    @property
+    def are_any_done(self) -> bool:
+        """Whether a planned run of any sweep is done."""
+        return any(self.statuses(name)["done"] for name in sweeps.names())
+
     def rows(self, sweep: str) -> list[str]:
         """The rows of ``sweep``; its trainings of one cell belong to the row of that search."""
         return [name for name in self.planned(sweep) if not name.endswith(ONE_CELL)]

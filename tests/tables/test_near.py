@@ -1,8 +1,13 @@
 """A store that was made with other settings is not silent."""
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from harness.config import sweeps
+from harness.records.store import Store
+from tables.__main__ import main
 from tables.near import near
 from tables.runs import Runs
 from tests.tables.conftest import record
@@ -23,6 +28,20 @@ def test_runs_that_one_setting_keeps_out_are_counted_with_it() -> None:
     assert told == (
         f"{number} runs of this profile differ only in allow_subset (true there, false here): --set allow_subset=true"
     )
+
+
+def test_tables_of_such_runs_alone_are_refused_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path / "runs")
+    for config in sweeps.runs("table1", "smoke", (("allow_subset", "true"),))[:2]:
+        store.run(config.id).save(record(config))
+    typed = ["--profile", "smoke", "--store", str(store.root), "--out", str(tmp_path / "results")]
+    assert main(["tables", *typed]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: nothing is written: 2 runs of this profile differ only in allow_subset")
+    assert told.count("\n") == 1
+    assert not (tmp_path / "results").exists()
 
 
 def test_runs_that_differ_in_more_are_others() -> None:
