@@ -1,7 +1,8 @@
 """`python -m harness.predict RUN IMAGE...`: what a run's network sees in pictures.
 
 Each picture is made as large as the images of the data set (bilinear, the whole picture, whatever its shape), grey if
-those are, and normalised as in training. The three most likely classes are printed, numbered as in the data set.
+those are, and normalised as in training. The three most likely classes are printed, by name
+if the weights have it, else by number.
 """
 
 import argparse
@@ -45,6 +46,11 @@ def classes(network: nn.Module, images: Tensor) -> list[tuple[int, float]]:
     return list(zip(likely.indices.tolist(), likely.values.tolist(), strict=True))
 
 
+def _name(number: int, description: dict[str, Any]) -> str:
+    names = description.get("class_names")
+    return names[number] if names else f"class {number}"
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.predict", description=__doc__)
@@ -55,7 +61,9 @@ def main() -> None:
         network, description = trained.load_for_images(chosen.run)
         for path in chosen.images:
             found = classes(network, pixels(path, description))
-            print(f"{path}: " + ", ".join(f"class {number} {100 * share:.1f} %" for number, share in found))
+            print(
+                f"{path}: " + ", ".join(f"{_name(number, description)} {100 * share:.1f} %" for number, share in found)
+            )
     except Refused as error:
         sys.exit(f"error: {error}")
 

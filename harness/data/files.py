@@ -93,6 +93,7 @@ class Files:
     Attributes:
         folder: None for a set that ships with a package.
         allow_subset: whether files may differ from the published ones; None if that is never possible.
+        class_names: the names of the classes, where only the files say them.
     """
 
     dataset: str
@@ -101,6 +102,7 @@ class Files:
     allow_subset: bool | None = None
     source: str = ""
     records: list[FileRecord] = field(default_factory=list)
+    class_names: tuple[str, ...] = ()
 
     def read(self, name: str) -> bytes:
         """The content of the file ``name``, unpacked if it lies there as ``name.gz``.

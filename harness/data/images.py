@@ -44,7 +44,8 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set of images. ``mean`` and ``std``, one per channel, are of pixels between 0 and 1."""
+    """A data set of images. ``mean`` and ``std``, one per channel, are of pixels between 0 and 1; ``class_names`` are
+    in the order of the labels, none if they are not known."""
 
     name: str
     train: Images
@@ -53,6 +54,7 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     provenance: Provenance
+    class_names: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -91,7 +93,8 @@ def load_images(
     counts = {split: len(labels) for split, (_, labels) in splits.items()}
     provenance = Provenance(name, files.source, tuple(files.records), counts, whole=counts == dict(entry.counts))
     train = _join([arrays for split, arrays in splits.items() if split != "test"])
-    return ImageData(name, train, _join([splits["test"]]), entry.classes, entry.mean, entry.std, provenance)
+    names = entry.class_names or files.class_names
+    return ImageData(name, train, _join([splits["test"]]), entry.classes, entry.mean, entry.std, provenance, names)
 
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]

@@ -65,7 +65,8 @@ def unpack(path: Path) -> tuple[ImageData, dict[str, Any]]:
     assert isinstance(entry, ImageSet)
     test = Images(train.images[:0], train.labels[:0], train.indices[:0])
     provenance = Provenance(entry.name, origin["source"], files, origin["counts"], origin["whole"])
-    return ImageData(entry.name, train, test, entry.classes, entry.mean, entry.std, provenance), about["purpose"]
+    known = entry.classes, entry.mean, entry.std, provenance, entry.class_names
+    return ImageData(entry.name, train, test, *known), about["purpose"]
 
 
 def _compressed(pixels: np.ndarray) -> bytes:

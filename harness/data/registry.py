@@ -31,6 +31,7 @@ class ImageSet:
         side: height and width of an image in pixels; None if it is not known before the files are read.
         layout: the files; None for a set that ships with an installed package.
         own: it is the user's: classes, mean, deviation and counts are those of the images that are there.
+        class_names: of every class, in the order of the labels; empty if they have none, or only the files say.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ImageSet:
     layout: Layout | None = None
     side: int | None = None
     own: bool = False
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,12 @@ def image_set(
     layout: Layout | None = None,
     side: int | None = None,
     own: bool = False,
+    class_names: tuple[str, ...] = (),
 ) -> Callable[[ImageReader], ImageReader]:
     """Register the decorated reader as the data set of images ``name``."""
 
     def register(read: ImageReader) -> ImageReader:
-        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side, own)
+        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side, own, class_names)
         return read
 
     return register

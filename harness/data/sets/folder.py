@@ -29,10 +29,12 @@ def folder(files: Files) -> dict[str, Arrays]:
     """
     assert files.folder is not None
     splits = {split: files.folder / split for split in ("train", "test")}
-    if all(map(Path.is_dir, splits.values())):
-        read = {split: list(_read(files, split, place, _classes(splits["train"]))) for split, place in splits.items()}
+    has_splits = all(map(Path.is_dir, splits.values()))
+    files.class_names = _classes(splits["train"] if has_splits else files.folder)
+    if has_splits:
+        read = {split: list(_read(files, split, place)) for split, place in splits.items()}
     else:
-        every = list(_read(files, "", files.folder, _classes(files.folder)))
+        every = list(_read(files, "", files.folder))
         read = {split: [one for one in every if _is_test(one[2]) == (split == "test")] for split in splits}
     for split, images in read.items():
         if not images:
@@ -40,16 +42,17 @@ def folder(files: Files) -> dict[str, Arrays]:
     return {split: _arrays(images) for split, images in read.items()}
 
 
-def _classes(place: Path) -> list[str]:
-    found = sorted(path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+def _classes(place: Path) -> tuple[str, ...]:
+    folders = (path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = tuple(sorted(folders))
     if len(found) < 2:
         raise DataError(f"folder: {place} has {len(found)} folders (expected: one for every class, two or more)")
     return found
 
 
-def _read(files: Files, split: str, place: Path, classes: list[str]) -> Iterator[tuple[NDArray[np.uint8], int, str]]:
+def _read(files: Files, split: str, place: Path) -> Iterator[tuple[NDArray[np.uint8], int, str]]:
     """Pixels, label and SHA-256 of every image, in the order of classes and of hashes; a record for every class."""
-    for label, name in enumerate(classes):
+    for label, name in enumerate(files.class_names):
         paths = [path for path in (place / name).glob("*") if path.suffix.lower() in _SUFFIXES]
         contents = {hashlib.sha256(content).hexdigest(): content for content in map(Path.read_bytes, paths)}
         digest = hashlib.sha256("\n".join(sorted(contents)).encode()).hexdigest()

@@ -169,6 +169,7 @@ class ImageTask:
         final, classes = self.config.final, self.data.classes
         known = {"architecture": architecture.to_json(), "shape": self.shape, "classes": classes}
         known |= {"mean": self.data.mean, "std": self.data.std}
+        known |= {"class_names": self.data.class_names} if self.data.class_names else {}
         if isinstance(architecture, Named):
             return {"kind": "named", **known}
         sizes = {"channels": final.channels, "layers": final.layers, "classes": classes}

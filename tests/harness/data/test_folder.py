@@ -1,5 +1,6 @@
 """A folder of images by class: read, resized, split and told apart by its content."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from conas.refusal import Refused
+from harness import predict
 from harness.config.load import load
 from harness.console.progress import Reporter
 from harness.data.files import DataError
@@ -35,6 +37,7 @@ def test_images_are_resized_and_split_by_their_content(tmp_path: Path) -> None:
     pixels = data.train.images.permute(0, 2, 3, 1).reshape(-1, 3).numpy() / 255
     assert np.allclose(pixels.mean(axis=0), data.mean)
     assert np.allclose(pixels.std(axis=0), data.std)
+    assert data.class_names == tuple(f"digit {number}" for number in range(10))
     assert not data.provenance.verified
     more = load_images("folder", write(tmp_path / "a", range(300, 320)), offline=True)
     assert len(more.test) >= len(data.test)
@@ -58,13 +61,20 @@ def test_what_is_no_image_or_no_class_is_refused_in_one_line(tmp_path: Path) -> 
         load_images("folder", place, offline=True)
 
 
-def test_a_run_on_a_folder_is_of_its_content(tmp_path: Path) -> None:
+def test_a_run_on_a_folder_is_of_its_content_and_knows_its_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     sizes = {"final.epochs": 1, "final.channels": 4, "final.batch_size": 32, "data.train_limit": 100}
     chosen = {"dataset": "folder", "method": "random_wiring", "profile": "smoke"}
     said = {**chosen, **sizes, "data.test_limit": 30, "runs_dir": str(tmp_path / "runs")}
     config = load({**said, "data_dir": str(write(tmp_path / "a", range(300)))})
     record = execute(config, Reporter())
     assert record.status == "done"
+    picture = tmp_path / "a" / f"digit {LABELS[0]}" / "0.png"
+    monkeypatch.setattr("sys.argv", ["predict", str(tmp_path / "runs" / "runs" / config.id), str(picture)])
+    predict.main()
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(rf"{picture}: (digit \d \d+\.\d %(, )?){{3}}", told), told
     other = load({**said, "data_dir": str(write(tmp_path / "b", range(200)))})
     assert other.id == config.id
     with pytest.raises(Refused, match="dataset=folder without a name is another folder"):
