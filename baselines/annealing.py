@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.space import Alpha, Space
-
-Array = NDArray[np.float64]
+from conas.space import Alpha, Array, Space
 
 
 def monomials(values: NDArray[np.int8]) -> Array:

@@ -9,7 +9,6 @@ does not depend on the problem. No public code of the authors was found.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from baselines.annealing import Quadratic, anneal, monomials
 from baselines.checks import ASSUMPTION, at_least, positive, share
@@ -20,10 +19,10 @@ from conas.questions import OneShot
 from conas.recovery.fourier import basis_size
 from conas.seeds import generator
 from conas.settings import setting
+from conas.space import Array
 
 DADKHAHI = "Dadkhahi et al. (2020)"
 REMEMBERED = f"{ASSUMPTION}: as remembered of {DADKHAHI}"
-Array = NDArray[np.float64]
 _FACTOR = np.sqrt(2 * (np.sqrt(2) - 1) / (np.e - 2))
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from conas.seeds import generator
+from conas.space import Array
 from conas.torch_seeds import torch_generator
 
-Array = NDArray[np.float64]
 _TOGETHER = 4096
 """Strings predicted at a time, to save memory."""
 

@@ -28,10 +28,9 @@ from conas.questions import OneShot
 from conas.sampling import Policy
 from conas.seeds import generator
 from conas.settings import setting
-from conas.space import Alpha, Space
+from conas.space import Alpha, Array, Space
 
 CAI = "Cai et al. (2019), released code"
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

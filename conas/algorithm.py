@@ -122,6 +122,8 @@ class Settings:
             raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
         if not 0 < self.p < 1:
             raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
+        if self.completion == "verified" and not self.verified:
+            raise ValueError(f"m = {self.m} for completion = 'verified' (allowed: at least {completion.SHARE})")
         self._check_sparsities()
 
     def _check_sparsities(self) -> None:

@@ -19,6 +19,8 @@ from conas.genotype import Cell, Choice, Genotype, GenotypeError
 from conas.names import unknown
 
 Alpha = NDArray[np.int8]
+Array = NDArray[np.float64]
+"""Real numbers; what its shape is, its user says."""
 
 
 class Edge(NamedTuple):

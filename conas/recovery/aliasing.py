@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from conas.space import Array
+
 Digits = NDArray[np.int64]
-Array = NDArray[np.float64]
 _GROUPS = 3
 _ROUNDING, _NOTHING = 1e-9, 1e-20
 """Of the largest coefficient, and of the values' mean square: a bin with less energy is empty."""

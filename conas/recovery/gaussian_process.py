@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import ndtr
 
-from conas.space import Alpha
+from conas.space import Alpha, Array
 
-Array = NDArray[np.float64]
 Merit = Callable[[Array, Array], Array]
 _LEAST_VARIANCE = 1e-12
 

@@ -8,10 +8,10 @@ known distribution (Makalic & Schmidt, 2015).
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
-Array = NDArray[np.float64]
+from conas.space import Array
+
 _WIDE = 2
 _LEAST, _MOST = 1e-12, 1e12
 """Of the scales' squares, so that no product of them leaves the range of numbers."""

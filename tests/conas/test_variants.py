@@ -102,6 +102,16 @@ def test_penalties_grow_with_the_noise_and_with_the_scale_of_the_losses(choose) 
     assert choose(alphas, 10 * noisy, 2) == pytest.approx(10 * choose(alphas, noisy, 2), rel=1e-6)
 
 
+@pytest.mark.parametrize("choose", [cross_validated, from_noise])
+@pytest.mark.parametrize("constant", [0.1, 0.0, -3e-9])
+def test_of_equal_losses_their_constant_is_found(choose, constant: float) -> None:
+    alphas = data(0.0)[0]
+    losses = np.full(len(alphas), constant)
+    found = lasso(alphas, losses, 2, choose(alphas, losses, 2)).polynomial
+    assert set(found.terms) <= {()}
+    assert found(alphas[0]) == pytest.approx(constant, rel=2e-3)
+
+
 def test_the_penalty_of_noise_finds_the_polynomial_and_little_else() -> None:
     alphas, losses, truth = data(0.2)
     found = lasso(alphas, losses, 2, from_noise(alphas, losses, 2)).polynomial
@@ -123,6 +133,7 @@ def test_a_pair_is_kept_only_with_one_of_its_bits() -> None:
         ({"completion": "of"}, "'off'"),
         ({"target": "rank"}, "target"),
         ({"penalty": "cv"}, "penalty"),
+        ({"m": 4, "completion": "verified"}, "m = 4 for completion = 'verified' .allowed: at least 5"),
         ({"m": 11, "completion": "verified"}, "m = 11 measurements less 2 completions for s = 10 monomials"),
     ],
 )
