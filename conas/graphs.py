@@ -1,9 +1,8 @@
 """Work on a GPU as CUDA graphs: thousands of small kernels started as one, where Python would start them one by one."""
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ _PLAIN_CALLS = 2
 """Calls before a shape is captured: what a library sets up on first use does not belong into a graph."""
 
 Body = Callable[..., Tensor]
+T = TypeVar("T")
 
 
 class Graphs:
@@ -61,12 +61,7 @@ class Graphs:
     def _capture(self, shape: "_Shape") -> None:
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()  # graphs that run one after the other can share their memory
-        try:
-            shape.capture(self._pool)
-        except RuntimeError as error:
-            self.enabled = False
-            torch.cuda.synchronize()
-            _warn(f"no CUDA graphs, so training is slower: {str(error).splitlines()[0]}")
+        self.enabled = shape.capture(self._pool)
 
 
 class _Shape:
@@ -88,13 +83,26 @@ class _Shape:
         self.graph.replay()
         return self._output.clone()
 
-    def capture(self, pool: Any) -> None:
+    def capture(self, pool: Any) -> bool:
+        """Whether it is captured."""
+        self.graph, self._output = captured(partial(self._body, *self._inputs), pool)
+        return self.graph is not None
+
+
+def captured(body: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGraph, T] | tuple[None, None]:
+    """The graph of a body and what it returns; nothing where CUDA cannot capture it, which is said once.
+
+    Nothing is computed while a graph is captured. The bits are those of plain calls, so a full device is no error here.
+
+    Raises:
+        torch.AcceleratorError: the device has failed.
+    """
+    try:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
-            output = self._body(*self._inputs)
-        self.graph, self._output = graph, output
-
-
-@cache
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+            returned = body()
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        means.replace("CUDA graphs", error)
+        return None, None
+    return graph, returned

@@ -7,7 +7,6 @@ derivative written out: three arrays per edge are kept instead of a dozen, and t
 summed over time, and those of a state over its readers, inside the products that make them.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
@@ -71,21 +70,22 @@ KERNEL_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 def kernels_work(device: torch.device, activations: Iterable[str]) -> bool:
     """Whether a cell with these activations can be computed by the kernels of `conas.rnn.cuda`."""
     possible = device.type == "cuda" and means.kernels() and set(activations) <= set(KERNEL_ACTIVATIONS)
-    return possible and _compile(device)
+    error = _fault(device) if possible else None
+    if error is not None:
+        means.replace("kernels for recurrent cells", error)
+    return possible and error is None
 
 
 @cache
-def _compile(device: torch.device) -> bool:
-    """Whether the kernels compile; says so if not. A full device is an error: bits should not depend on that."""
+def _fault(device: torch.device) -> Exception | None:
+    """Why the kernels cannot be used, if so. A full device is an error: bits should not depend on that."""
     try:
         import_module("conas.rnn.cuda.cell").probe(device)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # whatever a compiler or a driver may raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        warnings.warn(f"no kernels for recurrent cells, so they are slower: {reason}", RuntimeWarning, stacklevel=2)
-        return False
-    return True
+        return error
+    return None
 
 
 class RecurrentCell(PlainRecurrentCell):

@@ -68,14 +68,15 @@ def default_profile() -> str:
 
 def cuda_devices() -> int:
     """How many CUDA devices torch can use here; it is not imported where there is no driver."""
-    if not _has_driver():
+    if not has_driver():
         return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _has_driver() -> bool:
+def has_driver() -> bool:
+    """Whether a driver for CUDA is installed, usable or not."""
     try:
         ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:

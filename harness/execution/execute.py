@@ -12,6 +12,7 @@ from platform import node
 from typing import Any
 
 from baselines.registry import method
+from conas import means
 from conas.genotype import Genotype
 from conas.saved import FILE, encode
 from harness.config.equal_time import rival
@@ -30,7 +31,7 @@ from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record,
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, claim, now
 from harness.training.environment import device_name, device_of, environment, make_deterministic
-from harness.training.faults import told
+from harness.training.faults import fitting, told
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
@@ -57,6 +58,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
         make_deterministic(config.threads, config.precision)
+        means.forget()
         if earlier is not None:
             reporter.say(f"goes on: attempt {len(earlier.attempts) + 1}, the one before it is {earlier.status}")
         record = _started(config, earlier)
@@ -111,6 +113,8 @@ def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
         record.status, record.reason = "failed", f"{type(error).__name__}: {error}"
         raise
     finally:
+        if means.replaced():
+            record.environment["replaced"] = means.replaced()
         record.attempts[-1].ended, record.attempts[-1].status = now(), record.status
         folder.save(record)
 
@@ -128,7 +132,8 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     folder.save(record)
     reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
     description = {**task.described(found.architecture), "dataset": config.dataset}
-    _train_final(config, folder, record, final_training(task, found.architecture), description, reporter)
+    with told(fitting(config, "final")):
+        _train_final(config, folder, record, final_training(task, found.architecture), description, reporter)
 
 
 def _record_search(folder: RunFolder, rows: list[Row], reporter: Reporter) -> None:

@@ -2,19 +2,22 @@
 
 from pathlib import Path
 
-from harness.config.layers import is_meant_for_gpu, summaries
+from harness.config.layers import has_driver, is_meant_for_gpu, summaries
 from harness.config.load import Config
 from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
 from harness.records.schema import DamagedRecord, Record
 from harness.records.store import Store
 from harness.training.environment import device_name, device_of
+from harness.training.faults import why_not
 
 
 def announce(config: Config, reporter: Reporter) -> None:
     """Say what is about to run and for how long, and whether a GPU is meant for it and there is none."""
     here = device_of(config)
     reporter.say(f"{config.id} on {device_name(here, config.threads)}")
+    if config.device == "auto" and here.type == "cpu" and has_driver():
+        reporter.say(f"CUDA cannot be used: {why_not()}")
     if "genotype" in config.search and "search.genotype" not in config.updates:
         reporter.say(
             f"cell {config.search['genotype']}, as none was named (genotype=NAME or genotype=FILE takes another)"

@@ -8,7 +8,7 @@ the same point; two searches that ask the same question pay for it once, yet bot
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from harness.records.files import Lines, facts, write_json
 from harness.records.metrics import Metrics
 from harness.records.store import Store, claim
 from harness.training.answers import Answering, Measurer, Training, answered, answering
+from harness.training.faults import fitting, told
 from harness.training.loop import DivergedError, fit
 from harness.training.task import Task
 
@@ -66,7 +67,8 @@ class TrainedProblem:
         sections = (how.section, "measure") if question.measures() else (how.section,)
         chosen = question.identity() | {section: self._section(section) for section in sections}
         training: Training = how.training(self._task, question)
-        folder, trained = self._train(how.stage, chosen, training, question)
+        with self.on_device(how.section):
+            folder, trained = self._train(how.stage, chosen, training, question)
         self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
         training.load_weights(_weights(folder))
         return training.answer(lambda measurer: TrainedOracle(self, measurer, folder, self._section("measure")))
@@ -103,7 +105,8 @@ class TrainedProblem:
         training = how.training(self._task, question)
         start = time.monotonic()
         try:
-            progress = fit(training, how.stage, checkpoints, metrics, self.reporter)
+            with self.on_device(how.section):
+                progress = fit(training, how.stage, checkpoints, metrics, self.reporter)
         except DivergedError as error:
             self.reporter.say(f"{error}; this network's loss counts as infinite")
             return {"epochs": question.epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
@@ -155,6 +158,10 @@ class TrainedProblem:
             "content": self._task.content,
         }
 
+    def on_device(self, section: str) -> AbstractContextManager[None]:
+        """Inside, a device that is full is told of with what would fit, of the settings ``section``."""
+        return told(fitting(self._config, section))
+
     def _section(self, name: str) -> dict[str, Any]:
         return deciding(getattr(self._config, name))
 
@@ -193,7 +200,8 @@ class TrainedOracle:
         """Measure ``alphas``, which share their batches, and remember the answers."""
         _, draw, whole = questions[0]
         start = time.monotonic()
-        losses = self._measurer.measure(np.stack(alphas), draw, whole)
+        with self._problem.on_device("measure"):
+            losses = self._measurer.measure(np.stack(alphas), draw, whole)
         seconds = (time.monotonic() - start) / len(losses)
         rows = [
             # a string, because JSON has no NaN and no infinity

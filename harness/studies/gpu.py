@@ -24,6 +24,7 @@ from unittest.mock import patch
 
 import torch
 
+from conas import means
 from conas.cells import cell
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
@@ -61,6 +62,7 @@ class Check:
     def part(self, name: str, work: Callable[[], Any]) -> None:
         """Do a part, or say in a line why not."""
         before = time.monotonic()
+        means.forget()
         if before - self.start > self.seconds:
             self.failures.append(f"{name}: no time left")
             return
@@ -72,6 +74,7 @@ class Check:
             self.failures.append(f"{name}: {type(error).__name__}: {reason}")
             self.results[name] = {"failed": traceback.format_exc()}
             found = f"FAILED {self.failures[-1]}"
+        self.failures += [f"{name}: {what} replaced by torch's calls: {why}" for what, why in means.replaced().items()]
         torch.cuda.empty_cache()
         self.out.write_text(json.dumps({"device": self.device, "parts": self.results}, indent=1))
         print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)

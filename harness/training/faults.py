@@ -6,6 +6,11 @@ from contextlib import contextmanager
 import torch
 
 from conas.refusal import Refused
+from harness.config.load import Config
+
+_FAULTS = ("CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]")
+_FULL = ("out of memory", "ALLOC_FAILED")
+_CONTINUES = "the same command goes on from the last checkpoint"
 
 
 class DeviceFault(Refused):
@@ -13,18 +18,32 @@ class DeviceFault(Refused):
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Inside, such an error is raised as a `DeviceFault`."""
+def told(advice: str = _CONTINUES) -> Iterator[None]:
+    """Inside, such an error is raised as a `DeviceFault`, with ``advice`` where the memory is full."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        smaller = "a smaller oneshot.batch_size or final.batch_size fits; final.accumulate=2 keeps the batch, in halves"
-        raise DeviceFault(f"{_memory()}: {smaller}") from error
     except RuntimeError as error:
-        first = str(error).splitlines()[0] if str(error) else ""
-        if "CUDA error" not in first:
+        line = (str(error).splitlines() or [""])[0]
+        failed = isinstance(error, _kinds()) or any(fault in line for fault in _FAULTS)
+        if not failed:
             raise
-        raise DeviceFault(f"the device failed ({first}); the same command goes on from the last checkpoint") from error
+        if isinstance(error, torch.OutOfMemoryError) or any(full in line for full in _FULL):
+            raise DeviceFault(f"{_memory()}: {advice}") from error
+        raise DeviceFault(f"the device failed ({line}); {_CONTINUES}") from error
+
+
+def _kinds() -> tuple[type[RuntimeError], ...]:
+    lost = getattr(torch, "AcceleratorError", None)  # older ones raise a RuntimeError
+    return (torch.OutOfMemoryError, lost) if lost else (torch.OutOfMemoryError,)
+
+
+def fitting(config: Config, section: str) -> str:
+    """What to try when the work of a group of settings needs more memory than there is."""
+    settings = getattr(config, section)
+    batch, pieces = settings.batch_size, getattr(settings, "accumulate", None)
+    if pieces is None:
+        return f"{section}.batch_size={max(1, batch // 2)} takes about half of what {batch} does"
+    return f"{section}.accumulate={2 * pieces} keeps the batch of {batch}, {-(-batch // (2 * pieces))} at a time"
 
 
 def _memory() -> str:

@@ -1,8 +1,6 @@
 """The one-shot CNN on CUDA: one program of fused kernels for every sub-network, captured once."""
 
-import warnings
 from collections.abc import Callable
-from functools import cache
 from typing import TypeVar
 
 import torch
@@ -12,11 +10,12 @@ from conas import means
 T = TypeVar("T")
 
 
-def fused(build: Callable[[], T]) -> T | None:
-    """What ``build`` makes of this package, or None where it cannot be had, which is said in one line.
+def fused(what: str, build: Callable[[], T]) -> T | None:
+    """The kernels for ``what``, which ``build`` makes of this package; None where they cannot be had, which is said.
 
     There may be no Triton, no kernel for an operation, or a GPU for which one does not compile: the modules of
-    `conas.cnn` compute the same, but for the last bits.
+    `conas.cnn` compute the same, but for the last bits. All kernels of a step work on the same buffers, so that one
+    alone cannot be replaced.
 
     Raises:
         torch.OutOfMemoryError: the device is full, perhaps by others: bits should not depend on that.
@@ -28,10 +27,5 @@ def fused(build: Callable[[], T]) -> T | None:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # compilers and drivers fail in many ways
-        _warn(f"no fused kernels, so this is slower: {type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        means.replace(f"kernels for {what}", error)
         return None
-
-
-@cache
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=2)

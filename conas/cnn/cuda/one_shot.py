@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from conas import means
 from conas.cnn.cuda import kernels, plan
 from conas.cnn.cuda.cells import CellPlan
 from conas.cnn.cuda.masks import HEAD, STEM, Masks
@@ -19,6 +20,7 @@ from conas.cnn.cuda.plan import Bound, Launch, Map, Room, Term
 from conas.cnn.cuda.state import GROUP, FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.cnn.operations import batch_statistics
+from conas.graphs import captured
 from conas.space import Alpha
 
 PRECISIONS = {
@@ -303,21 +305,19 @@ class Replay:
             self._graph.replay()
 
     def prepare(self) -> None:
-        """Compile and capture it, if it is on CUDA."""
+        """Compile it and, on CUDA, capture it; if that cannot be, its kernels are started one by one.
+
+        Raises:
+            KernelError: one of them cannot be compiled or started.
+        """
+        plan.compile_all(self._launches, os.cpu_count() or 1)
         if self._on_cuda:
-            self._graph = self._capture()
+            self._warm_up()
+            self._graph = captured(self._body)[0] if means.graphs() else None
 
     @property
     def _on_cuda(self) -> bool:
         return bool(self._launches[0].arguments["mask"].is_cuda)
-
-    def _capture(self) -> Any:
-        plan.compile_all(self._launches, os.cpu_count() or 1)
-        self._warm_up()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._body()
-        return graph
 
     def _warm_up(self) -> None:
         """Compute it once; what it changes is put back, also if it fails: training then goes on by other means."""

@@ -4,9 +4,9 @@ An edge's operation is a chain of blocks. Forward, all edges out of a node are c
 all edges into a node. What a node's edges return is normalised when it is added up.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 import triton
 from torch import Tensor, nn
 
+from conas import means
 from conas.cnn.cuda import kernels
 from conas.cnn.cuda.masks import Masks
 from conas.cnn.cuda.state import Arena, FlatState
@@ -33,6 +34,10 @@ _STEPS = 4
 
 class UnsupportedError(Exception):
     """There is no kernel for this network."""
+
+
+class KernelError(RuntimeError):
+    """A kernel cannot be compiled or started; the message begins with its name."""
 
 
 @dataclass(frozen=True)
@@ -200,19 +205,39 @@ class Bound:
 
     def __call__(self) -> None:
         """Run it."""
-        self.kernel[self.grid](**self.arguments)
+        with self._named():
+            self.kernel[self.grid](**self.arguments)
 
     def compile(self) -> None:
         """Compile it without running it."""
-        self.kernel.warmup(**self.arguments, grid=self.grid)
+        with self._named():
+            self.kernel.warmup(**self.arguments, grid=self.grid)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            raise KernelError(f"{self.kernel.__name__}: {means.reason(error)}") from error
 
 
-def compile_all(launches: Iterable[Bound], workers: int) -> None:
-    """Compile what the launches need, several kernels at once where this Triton can."""
+def compile_all(launches: Sequence[Bound], workers: int) -> None:
+    """Compile what the launches need, several kernels at once where this Triton can.
+
+    Raises:
+        KernelError: one of them cannot be compiled.
+    """
     together = getattr(triton, "AsyncCompileMode", None)
-    with ThreadPoolExecutor(workers) as pool, together(pool) if together else nullcontext():
-        for launch in launches:
+    try:
+        with ThreadPoolExecutor(workers) as pool, together(pool) if together else nullcontext():
+            for launch in launches:
+                launch.compile()
+    except Exception:
+        for launch in launches:  # one by one: of several at once it is not told which failed
             launch.compile()
+        raise
 
 
 def _column(name: str, values: Sequence[int], unit: int, device: torch.device) -> Tensor:

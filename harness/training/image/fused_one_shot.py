@@ -50,8 +50,10 @@ class OneShotSgd(SgdTraining):
     ) -> None:
         super().__init__(model, schedule, batches, loss, evaluate, precision=precision.autocast)
         self._draw = draw
-        fusible = self._parameters[0].is_cuda and not isinstance(model, WholeOneShotCNN)
-        self._fused = fused(lambda: _step(model, schedule, precision.of_training)) if fusible else None
+        fusible = _is_there(self._parameters[0]) and not isinstance(model, WholeOneShotCNN)
+        self._fused = (
+            fused("training steps", lambda: _step(model, schedule, precision.of_training)) if fusible else None
+        )
         self._adopt()
 
     def step(self, epoch: int, step: int) -> float | Tensor:
@@ -67,7 +69,7 @@ class OneShotSgd(SgdTraining):
 
     def _prepared(self, shape: torch.Size) -> bool:
         own = self._fused
-        if own is not None and fused(lambda: own.prepared(shape)) is None:
+        if own is not None and fused("training steps", lambda: own.prepared(shape)) is None:
             self._fused = None
         return self._fused is not None
 
@@ -81,6 +83,11 @@ class OneShotSgd(SgdTraining):
             self._fused.adopt(self._optimizer)
 
 
+def _is_there(tensor: Tensor) -> bool:
+    """Whether a tensor is where kernels are worth it; Triton's interpreter runs them on a CPU, to be tested."""
+    return tensor.is_cuda
+
+
 def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep":
     from conas.cnn.cuda.one_shot import OneShotStep
 
@@ -91,8 +98,8 @@ def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep
 def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str, precision: str) -> Losses:
     """Measurements on the same ``batches``, by the means that the device has; fused kernels, of this ``precision``,
     measure losses only."""
-    fusible = batches[0][0].is_cuda and quantity == "loss"
-    on_device = fused(lambda: _measurer(model, batches, bn, precision)) if fusible else None
+    fusible = _is_there(batches[0][0]) and quantity == "loss"
+    on_device = fused("measurements", lambda: _measurer(model, batches, bn, precision)) if fusible else None
     return on_device or Measurer(model, batches, bn, quantity)
 
 
