@@ -24,7 +24,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-oldest test-python test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
-        laptop-replication docs recovery spectrum prediction ranking scaling race race-cnn gpu-check paper-search paper-search-cpu sync dashboard clean
+        laptop-replication docs recovery spectrum prediction ranking scaling race race-cnn gpu-check gpu-compile paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -155,6 +155,9 @@ race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in D
 
 gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
 	$(BIN)/python -m harness.studies.gpu --data-dir "$(DATA)"
+
+gpu-compile: install ## the kernels compiled for an A100 and an H100 without one: registers, spills, shared memory
+	$(BIN)/python -m harness.studies.gpu_compile
 
 paper-search: install ## the paper's CIFAR-10 search on a CUDA device (MINUTES=5, SEED=1); continues where it stopped
 	$(BIN)/python -m harness.studies.paper_search --device cuda --data-dir "$(DATA)" --store "$(STORE)" --seed $(or $(SEED),0) \

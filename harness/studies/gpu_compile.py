@@ -18,6 +18,7 @@ from conas.cnn.cuda.one_shot import PRECISIONS, Network
 from conas.cnn.cuda.plan import Launch
 from conas.cnn.cuda.state import FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.rnn.cuda import kernels as rnn_kernels
 from conas.space import space
 
 Variant = tuple[dict[str, str], dict[str, Any], dict[Any, Any]]
@@ -67,7 +68,7 @@ def _variant(launch: Launch, dtype: torch.dtype) -> Variant:
 def _pointer(name: str, launch: Launch, dtype: torch.dtype) -> str:
     if name in launch.columns or name == "counts":
         return "*i64"
-    return {"act": _POINTERS[dtype], "mask": "*i32"}.get(name, "*fp32")
+    return {"act": _POINTERS[dtype], "mask": "*i32", "table": "*i32"}.get(name, "*fp32")
 
 
 def _compile(launch: Launch, variant: Variant, capability: int) -> Resources:
@@ -94,11 +95,20 @@ def _assembled(ptx: str, capability: int) -> tuple[int, int]:
     return int(registers[1]), spills
 
 
-def one_shot(channels: int, precision: str) -> list[Launch]:
-    """The launches of a training step of the one-shot CNN of the paper's space, with few images."""
+def one_shot(channels: int, precision: str, mode: str) -> list[Launch]:
+    """The launches of the one-shot CNN of the paper's space in a ``mode`` of `Network`, with few images."""
     model = PlainOneShotCNN(space("cnn"), channels, 3, 10, seed=0)
-    network = Network(model, FlatState(model), (2, 3, 32, 32), precision, "train")
+    network = Network(model, FlatState(model), (2, 3, 32, 32), precision, mode)
     return [*network.forward, *network.backward]
+
+
+def recurrent() -> list[Launch]:
+    """The launches of a node of a recurrent cell, at the paper's sizes."""
+    sizes = {"first": 2, "last": 4, "target": 2, "count": 256 * 300, "size": 300, "columns": 21_600, "slot": 256 * 300}
+    forward = {**sizes, "KEEP": True, "BLOCK": 256}
+    backward = {**forward, "d_slot": 256 * 300, "READ": True}
+    pairs = ((rnn_kernels.node, forward), (rnn_kernels.node_backward, backward))
+    return [Launch(kernel, (1, 1, 1), {}, constants, warps=4, stages=3) for kernel, constants in pairs]
 
 
 def main() -> None:
@@ -109,7 +119,8 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=16, help="of the first cell; others have 2 and 4 times as many")
     parser.add_argument("--kernels", nargs="*", help="only these")
     chosen = parser.parse_args()
-    launches = one_shot(chosen.channels, chosen.precision)
+    launches = [x for mode in ("train", "running") for x in one_shot(chosen.channels, chosen.precision, mode)]
+    launches += recurrent()
     named = [x for x in launches if not chosen.kernels or x.kernel.__name__ in chosen.kernels]
     dtype, too_much = PRECISIONS[chosen.precision][0], 0
     print(f"{'sm':>3} {'kernel':20} {'registers':>9} {'spilled':>8} {'shared':>8}")

@@ -1,8 +1,5 @@
 """The recurrent cell's CUDA kernels, in Triton's interpreter, against the cell for CPUs: values and gradients."""
 
-import os
-import subprocess
-import sys
 from importlib.metadata import version
 
 import pytest
@@ -86,29 +83,3 @@ def test_one_program_for_every_sub_network(name: str) -> None:
     found = forward(cell, cell.project(inputs[0], masks), inputs[1], layout, masks, weights)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(gradients(cell, inputs, found), gradients(cell, inputs, expected))
-
-
-COMPILE = """
-import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
-from conas.rnn.cuda import kernels
-
-numbers = {"first", "last", "target", "count", "size", "columns", "slot", "d_slot"}
-constants = {"KEEP": True, "READ": True, "BLOCK": 256}
-for kernel in (kernels.node, kernels.node_backward):
-    names = [parameter.name for parameter in kernel.params]
-    own = {name: value for name, value in constants.items() if name in names}
-    kinds = {"table": "*i32", **dict.fromkeys(numbers, "i32"), **dict.fromkeys(own, "constexpr")}
-    source = ASTSource(kernel, {name: kinds.get(name, "*fp32") for name in names}, own)
-    for capability in (80, 90):
-        built = triton.compile(source, target=GPUTarget("cuda", capability, 32))
-        print(kernel.__name__, capability, built.metadata.shared)
-"""
-
-
-def test_compiled_for_gpus_that_are_not_here() -> None:
-    environment = {**os.environ, "TRITON_INTERPRET": "0", "PYTHONPATH": os.pathsep.join(["", *sys.path])}
-    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n") == ["node 80 0", "node 90 0", "node_backward 80 0", "node_backward 90 0", ""]

@@ -10,6 +10,7 @@ import torch
 from conas.refusal import Refused
 from harness import deadline
 from harness.config.load import load
+from harness.data import packed
 from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.data.packed import pack, unpack
@@ -79,13 +80,21 @@ def colours() -> Any:
     return type(digits)("cifar10", train, digits.test, 10, (0.5,) * 3, (0.5,) * 3, digits.provenance)
 
 
-def test_packed_images_are_the_images(tmp_path: Path) -> None:
+def test_packed_images_are_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = colours()
     path = tmp_path / "packed"
     path.write_bytes(pack(data, [5, 9, 700], {"seeds": [3]}))
     found, purpose = unpack(path)
     assert purpose == {"seeds": [3]}
     assert torch.equal(found.train.images[[5, 9, 700]], data.train.images[[5, 9, 700]])
+    several = range(0, 1400, 2)  # more than lie in one stack
+    path.write_bytes(pack(data, several, {}))
+    assert torch.equal(unpack(path)[0].train.images[several], data.train.images[several])
+    monkeypatch.setattr(packed, "_FORMAT", "conas-images-1")
+    path.write_bytes(pack(data, [5, 9, 700], {"seeds": [3]}))
+    monkeypatch.undo()
+    earlier, _ = unpack(path)
+    assert torch.equal(earlier.train.images, found.train.images)
     assert torch.equal(found.train.labels, data.train.labels)
     assert found.provenance.fingerprint == data.provenance.fingerprint
     assert int(found.train.images.flatten(1).any(1).sum()) == 3

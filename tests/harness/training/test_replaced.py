@@ -15,6 +15,7 @@ from conas.rnn import cell
 from harness.config.load import load
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
+from harness.studies import gpu
 from harness.studies.gpu import Check
 from harness.training.image import fused_one_shot
 
@@ -110,3 +111,8 @@ def test_gpu_check_goes_on_and_says_what_was_replaced(tmp_path: Path, monkeypatc
     ]
     assert done.results["a step, fused"] == {"ms": 1.0}
     assert done.results["another"] == {}
+
+
+def test_hours_are_those_of_the_default_precision() -> None:
+    results = {"PTB final step, fused": {"ms": 24.0}, "PTB final step, fused, tf32": {"ms": 8.0}}
+    assert gpu._quickest({**results, "PTB final step, plain": {"failed": "at once"}}, "PTB final step") == 24.0
