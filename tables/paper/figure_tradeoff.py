@@ -12,7 +12,8 @@ from tables.plot import Plot, looks
 from tables.runs import Runs
 from tables.statistics import half_width
 
-_REFERENCE = {"color": "black", "marker": "x", "markersize": 7}
+_HEIGHT, _LINE = 3.6, 0.21
+"""Inches of a panel, and of one line of the legend beside it, which may be longer."""
 _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Search (device-days)"}
 
 
@@ -37,16 +38,20 @@ def _over_searches(frame: pd.DataFrame) -> pd.DataFrame:
 
 def draw_size(frame: pd.DataFrame) -> Figure:
     """Error against mult-adds and against parameters, on logarithmic scales."""
-    figure, axes = panels(2, width=4.2, height=3.6)
+    figure, axes = panels(2, width=4.2, height=_height(frame))
     _draw(figure, axes, frame, ("mult_adds", "params"))
     return figure
 
 
 def draw_cost(frame: pd.DataFrame) -> Figure:
     """Error against the cost of the search, on a logarithmic scale."""
-    figure, axes = panels(1, width=6.2, height=3.6)
+    figure, axes = panels(1, width=6.2, height=_height(frame))
     _draw(figure, axes, frame.assign(**{"search.mean": _side_by_side(frame["search.mean"])}), ("search",))
     return figure
+
+
+def _height(frame: pd.DataFrame) -> float:
+    return max(_HEIGHT, _LINE * len(frame))
 
 
 def _side_by_side(costs: pd.Series) -> pd.Series:
@@ -56,8 +61,9 @@ def _side_by_side(costs: pd.Series) -> pd.Series:
 
 
 def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str, ...]) -> None:
-    searches = frame.loc[~frame["published"], "name"]
-    styles = looks(list(searches)) | dict.fromkeys(frame.loc[frame["published"], "name"], _REFERENCE)
+    searches, published = (list(frame.loc[frame["published"] == kind, "name"]) for kind in (False, True))
+    black = {name: {**look, "color": "black"} for name, look in looks(published).items()}
+    styles = looks(searches) | black
     points = [f"{key}.{field}" for key in keys for field in ("mean", "paper_mean")]
     frame = frame[frame[points].notna().any(axis=1)]
     for axis, key in zip(axes, keys, strict=True):
@@ -84,8 +90,8 @@ def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
 
 
 _NOTES = (
-    "Means over searches with their 95 % intervals (Student's t); a black cross is a published cell or network, found "
-    "at full scale. With the published settings, hollow markers are the paper's figures.",
+    "Means over searches with their 95 % intervals (Student's t); what is black was published: found at full scale, "
+    "or designed for it. With the published settings, hollow markers are the paper's figures.",
 )
 SIZE = Plot("tradeoff_size", "Error against the size of the network", (("table1", None),), rows, draw_size, _NOTES)
 COST = Plot(
