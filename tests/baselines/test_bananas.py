@@ -49,7 +49,7 @@ def test_it_finds_less_loss_than_the_best_of_as_many(name: str) -> None:
     of = space(name)
     for seed in range(2):
         asked = [SyntheticProblem(of, random_polynomial(of.n, 30, 2, generator(seed, "polynomial")), 0.0) for _ in "ab"]
-        ours = METHOD(asked[0], seed, BananasSettings(m=80, first=20, together=20, batch=200, epochs=100))
+        ours = METHOD(asked[0], seed, BananasSettings(m=80, start=20, together=20, batch=200, epochs=100))
         theirs = METHODS["best_of_m"](asked[1], seed, METHODS["best_of_m"].settings(m=80))
         assert asked[0].cost == asked[1].cost
         assert ours.details["loss"] < theirs.details["loss"]
