@@ -43,11 +43,16 @@ def boxes(genotype: Genotype, cell: str) -> tuple[list[Bbox], list[Polyline], li
     return edge_labels, curves, nodes
 
 
+def drawn(name: str, seed: int, p: float) -> Genotype:
+    """A cell of a space, each edge on with probability p."""
+    cells = space(name)
+    return cells.build(cells.sample(np.random.default_rng(seed), 1, p)[0])
+
+
 @settings(max_examples=12)
 @given(st.sampled_from(["cnn", "cnn-release", "rnn"]), st.integers(0, 10_000), st.floats(0.0, 0.3))
 def test_no_label_touches_another_label_a_node_or_a_foreign_arrow(name: str, seed: int, p: float) -> None:
-    cells = space(name)
-    genotype = cells.build(cells.sample(np.random.default_rng(seed), 1, p)[0])
+    genotype = drawn(name, seed, p)
     for cell in genotype.cells:
         edge_labels, curves, nodes = boxes(genotype, cell)
         assert len(edge_labels) == sum(len(node) for node in genotype.cells[cell].nodes)
@@ -66,8 +71,7 @@ def test_every_edge_has_a_label_of_its_own_even_between_the_same_two_nodes() -> 
 @settings(max_examples=12)
 @given(st.sampled_from(["cnn", "cnn-release", "rnn"]), st.integers(0, 10_000), st.floats(0.3, 1.0))
 def test_the_filled_squares_of_a_matrix_are_the_edges_of_its_cell(name: str, seed: int, p: float) -> None:
-    cells = space(name)
-    genotype = cells.build(cells.sample(np.random.default_rng(seed), 1, p)[0])
+    genotype = drawn(name, seed, p)
     for cell in genotype.cells:
         roles, links = graph(genotype, cell)
         columns = operations(genotype)
