@@ -32,23 +32,32 @@ help: ## list the targets
 # the checkout itself goes on Python's path, not only the library in it
 IN_PLACE := --config-settings editable_mode=compat
 
-install: $(STAMP) ## create .venv and install everything: the very files that requirements.lock names
+# CPU=1, remembered in .venv: torch without the 5 GB of CUDA's libraries, from the index where PyTorch keeps such builds
+CPU       ?= $(wildcard $(VENV)/.cpu)
+TORCH_CPU ?= https://download.pytorch.org/whl/cpu
+TORCH     ?= $(shell grep -oE '^(torch|torchvision)==[^ ]+' requirements.lock)
+LOCKED    := awk '/^[a-z]/ { kept = $(if $(CPU),!/^(torch|torchvision|triton|nvidia-|cuda-)/,1) } kept' requirements.lock
+PIP       := $(BIN)/python -m pip install --quiet --no-deps
+
+install: $(STAMP) ## create .venv and install everything: the very files that requirements.lock names (CPU=1: torch without CUDA)
 $(STAMP): pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# what is installed already is not asked for again: a node without a network needs none after a checkout
 	cat $^ | cmp -s - $(VENV)/.asked || { \
-		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock && \
-		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . $(IN_PLACE) && cat $^ > $(VENV)/.asked; }
+		$(LOCKED) > $(VENV)/.locked && $(PIP) --require-hashes -r $(VENV)/.locked && \
+		$(if $(CPU),$(PIP) --index-url $(TORCH_CPU) $(TORCH) && touch $(VENV)/.cpu &&) \
+		$(PIP) --no-build-isolation -e . $(IN_PLACE) && cat $^ > $(VENV)/.asked; }
 	touch $@
 
-LOCKER  := .venv-lock
-ASSETS  := harness/dashboard/assets
-COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-           --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+LOCKER := .venv-lock
+UV     := $(LOCKER)/bin/uv
+ASSETS := harness/dashboard/assets
 lock: ## versions and hashes of everything that is installed, for pyproject.toml as it is now (UPGRADE=1: the newest versions)
-	test -x $(LOCKER)/bin/uv || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv==0.13.9; }
-	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
-	$(COMPILE) $(ASSETS)/server.in --output-file $(ASSETS)/server.lock
+	test -x $(UV) || { $(PYTHON) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv==0.13.9; }
+	$(UV) lock --quiet $(if $(UPGRADE),--upgrade)
+	$(UV) export --quiet --frozen --extra dev --no-emit-project --no-annotate --output-file requirements.lock >/dev/null
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+		$(if $(UPGRADE),--upgrade) $(ASSETS)/server.in --output-file $(ASSETS)/server.lock
 	cd $(ASSETS) && npm $(if $(UPGRADE),update,install) --package-lock-only --no-audit --no-fund
 
 demo: install ## see the method work on scikit-learn's digits, and the row of Table 1 that it fills
