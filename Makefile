@@ -32,7 +32,7 @@ help: ## list the targets
 # the checkout itself goes on Python's path, not only the library in it
 IN_PLACE := --config-settings editable_mode=compat
 
-# CPU=1, remembered in .venv: torch without the 5 GB of CUDA's libraries, from the index where PyTorch keeps such builds
+# CPU=1, remembered in .venv: torch from the index where PyTorch keeps its CPU builds, 1.9 GB in all in place of 6.0 with CUDA
 CPU       ?= $(wildcard $(VENV)/.cpu)
 TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 TORCH     ?= $(shell grep -oE '^(torch|torchvision)==[^ ]+' requirements.lock)
