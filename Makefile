@@ -155,8 +155,8 @@ ranking: install ## Kendall's tau of one-shot against stand-alone losses (laptop
 scaling: install ## what a longer training, a larger model and more images change (MINUTES=60; goes on where it stopped; CIFAR-10 in DATA)
 	$(BIN)/python -m harness.studies.scaling --store "$(STORE)" --data-dir "$(DATA)" --alone $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SUBSET),--allow-subset)
 
-race: install ## every search on tables known whole, 200 seeds (TABLES=folder of the tables, MINUTES=10: a part); goes on where it stopped
-	$(BIN)/python -m harness.studies.race --tables "$(TABLES)" $(if $(MINUTES),--minutes $(MINUTES))
+race: install ## every search on tables known whole, 200 seeds (TABLES=folder of the tables); stops after MINUTES=28 and goes on from there
+	$(BIN)/python -m harness.studies.race --tables "$(TABLES)" --minutes $(or $(MINUTES),28)
 
 race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in DATA; MINUTES=10: a part); goes on where it stopped
 	$(BIN)/python -m harness.studies.race_cnn --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset) \

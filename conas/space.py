@@ -70,7 +70,7 @@ class Encoding(ABC):
         if array.ndim == 0 or array.shape[-1] != self.n:
             got = array.shape[-1] if array.ndim else "a single number"
             raise ValueError(f"an encoder of space {self.name!r} has {self.n} bits, got {got}")
-        if not np.isin(array, (-1, 1)).all():
+        if not ((array == 1) | (array == -1)).all():
             raise ValueError("an encoder is made of -1 (inactive) and +1 (active) only")
         return array.astype(np.int8)
 
@@ -154,7 +154,7 @@ class Space(Encoding):
         """The number of bits: 140 for the paper's CNN space (section 3.2)."""
         return len(self.edges)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[range, ...]:
         """The bits of which exactly one is active: those of every edge of an exclusive space, else none."""
         k = len(self.operations)

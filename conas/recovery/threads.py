@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Within this context numpy and scipy compute on one thread."""
+    """From this call to the end of the context numpy and scipy compute on one thread; outside of a context, for good."""
     return _controller().limit(limits=1, user_api="blas")
 
 

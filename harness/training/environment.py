@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from conas import means
+from conas.recovery.threads import one_thread
 from harness.config.load import Config, ConfigError
 from harness.training.faults import why_not
 from harness.training.precision import choose, refuse_on
@@ -51,8 +52,13 @@ def device_name(chosen: torch.device, threads: int) -> str:
 
 
 def make_deterministic(threads: int, precision: str = "torch") -> None:
-    """Fix the number of CPU threads and the precision on CUDA, and refuse algorithms that do not repeat their bits."""
+    """Fix the number of CPU threads and the precision on CUDA, and refuse algorithms that do not repeat their bits.
+
+    numpy and scipy get one thread for good: a search's own matrices are small, and where cores are busy the threads of a
+    150 x 150 Cholesky factor wait for each other 100 times longer than they compute.
+    """
     torch.set_num_threads(threads)
+    one_thread()
     choose(precision)
     torch.use_deterministic_algorithms(True)
     # with that, torch writes NaN into new memory, for programs that read what they never wrote: a sixth of a step
