@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """From this call to the end of the context numpy and scipy compute on one thread; outside of a context, for good."""
+    """From this call to the end of the context, or for good without one, numpy and scipy compute on one thread."""
     return _controller().limit(limits=1, user_api="blas")
 
 
