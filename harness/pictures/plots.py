@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from conas.seeds import generator
 from harness.records.files import write_atomic
 
-MARKERS = "osD^vP*Xhp<>d8"
+MARKERS = "osD^vP*Xhp<>d"
 RESAMPLES = 2000
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},

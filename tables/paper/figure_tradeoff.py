@@ -14,6 +14,8 @@ from tables.statistics import half_width
 
 _HEIGHT, _LINE = 3.6, 0.21
 """Inches of a panel, and of one line of the legend beside it, which may be longer."""
+_WIDE = 50
+"""A range within which 1, 2 and 5 of every decade fit below an axis."""
 _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Search (device-days)"}
 
 
@@ -70,7 +72,8 @@ def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str
         for _, row in frame.iterrows():
             _draw_point(axis, row, key, styles[row["name"]])
         axis.set(xlabel=_AXES[key], ylabel="Test error (%)", xscale="log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = axis.get_xlim()
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _WIDE * low else (1,)))
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter(NullFormatter())
     handles = {
