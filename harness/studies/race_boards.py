@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from conas.problem import Kinds, Outcome
 from conas.questions import OneShot
-from conas.space import Alpha, space
+from conas.space import space
 from harness.problems.tabular import Table, TableError, TableProblem, read_tables
 
 _ONE_SHOT_SPACE = "cnn-tiny"
@@ -90,13 +90,10 @@ class Watched(TableProblem):
         self.seconds: list[float] = []
         self._start = time.process_time()
 
-    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
-        """As every table, remembered."""
-        self.seconds += [time.process_time() - self._start] * len(alphas)
-        numbers = self.table.index(alphas)
+    def _count(self, numbers: NDArray[np.int64]) -> None:
+        self.seconds += [time.process_time() - self._start] * len(numbers)
         self.asked += numbers.tolist()
-        self.cost.measurements += len(numbers)
-        return self.table.seen[numbers]
+        super()._count(numbers)
 
     def answer(self, outcome: Outcome) -> int:
         """The number of the string that a search ended with, before its repair if it says so."""

@@ -54,8 +54,8 @@ def device_name(chosen: torch.device, threads: int) -> str:
 def make_deterministic(threads: int, precision: str = "torch") -> None:
     """Fix the number of CPU threads and the precision on CUDA, and refuse algorithms that do not repeat their bits.
 
-    numpy and scipy get one thread for good: a search's own matrices are small, and where cores are busy the threads of
-    a 150 by 150 Cholesky factor wait for each other 100 times longer than they compute.
+    numpy and scipy get one thread for good: a search's own matrices are small, and where cores are busy their threads
+    wait for each other far longer than they compute.
     """
     torch.set_num_threads(threads)
     one_thread()
