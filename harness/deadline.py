@@ -1,10 +1,13 @@
-"""A moment at which long work stops where it can go on from, once what it has is safe."""
+"""What stops long work where it can go on from, once what it has is safe: a moment, or a signal."""
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType
 
 _MOMENT: ContextVar[float] = ContextVar("moment", default=math.inf)
 
@@ -36,3 +39,37 @@ def stop_if_passed() -> None:
     """
     if passed():
         raise TimeIsUp("the time that was given is up")
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM end the work by KeyboardInterrupt, whatever becomes of what their handlers raise.
+
+    Those raise wherever the program is. A library may make an error of its own of that, as matplotlib does while it
+    reads a transformation, or swallow it; then the work stops where it would at its deadline.
+    """
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        _MOMENT.set(-math.inf)
+        handlers[number](number, frame)
+
+    token = _MOMENT.set(_MOMENT.get())
+    is_main = threading.current_thread() is threading.main_thread()
+    there = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if is_main}
+    handlers = {int(number): handler for number, handler in there.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, note)
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is note:  # and not what the handler put there
+                signal.signal(number, handler)
+        _MOMENT.reset(token)

@@ -21,6 +21,7 @@ from harness.config.load import Config
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
 from harness.data.registry import is_own
+from harness.deadline import ended_by_signals
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, weights_sha256
@@ -62,7 +63,13 @@ def execute(config: Config, reporter: Reporter) -> Record:
         if earlier is not None:
             reporter.say(f"goes on: attempt {len(earlier.attempts) + 1}, the one before it is {earlier.status}")
         record = _started(config, earlier)
-        with copied(folder.path / "output.log"), beating(folder.path, reporter), _outcome(folder, record), told():
+        with (
+            copied(folder.path / "output.log"),
+            beating(folder.path, reporter),
+            _outcome(folder, record),
+            ended_by_signals(),
+            told(),
+        ):
             _make(config, folder, record, reporter)
         return record
 

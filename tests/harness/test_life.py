@@ -1,17 +1,21 @@
 """The whole life of a run on real images: repeatable, resumable, and recorded however it ends."""
 
+import contextlib
 import math
 import multiprocessing
 import os
 import random
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from matplotlib._path import affine_transform
 
 from conas.genotype import Genotype
 from conas.questions import StandAlone
@@ -176,6 +180,49 @@ class Interrupting(Reporter):
         super().metric(row)
         if (row["stage"], row["epoch"]) == self.when:
             raise KeyboardInterrupt
+
+
+def pressed_while_matplotlib_reads() -> None:
+    """Ctrl-C while matplotlib reads a transformation: it says that the transformation is wrong."""
+
+    class Matrix:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            signal.raise_signal(signal.SIGINT)
+
+    affine_transform(np.zeros((4, 2)), Matrix())
+
+
+def pressed_and_swallowed() -> None:
+    """Ctrl-C while something is at work that lets no exception pass."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+class Pressing(Interrupting):
+    """Presses Ctrl-C in code that does not let it through."""
+
+    def __init__(self, presses: Callable[[], None]) -> None:
+        super().__init__("supernet", 1)
+        self.presses = presses
+
+    def metric(self, row: dict[str, Any]) -> None:
+        try:
+            super().metric(row)
+        except KeyboardInterrupt:
+            self.presses()
+
+
+@pytest.mark.parametrize("presses", [pressed_while_matplotlib_reads, pressed_and_swallowed])
+def test_a_signal_that_a_library_takes_for_its_own_still_interrupts(
+    tiny: Configure, presses: Callable[[], None]
+) -> None:
+    config = tiny()
+    with pytest.raises(KeyboardInterrupt):
+        execute(config, Pressing(presses))
+    record = Store(config.runs_dir).run(config.id).record()
+    assert record is not None
+    assert (record.status, record.attempts[-1].status) == ("interrupted", "interrupted")
+    assert execute(config, Reporter()).status == "done"
 
 
 class Telling(Reporter):
