@@ -20,7 +20,10 @@ NOTES = {
         "the adjusted p is below 0.05. Seeds to tell: with how many a true difference as large as the paper's (at "
         "reduced scale: as the one seen here) is told from none with 80 % power."
     ),
-    Kind.CONTROL: "What the paper does not ask: CoNAS against what costs nothing beyond it. Same statistics.",
+    Kind.CONTROL: (
+        "What the paper does not ask: CoNAS against what costs nothing beyond it, and this project's Fourier search, "
+        "with as many measurements, against both. Same statistics."
+    ),
     Kind.TEXT: "Sentences with a number that no table prints; a number that stands in both is counted there.",
     Kind.SIZE: (
         "One convention for all: a batch norm behind each pool. Reproduced where the count rounds to what is printed."

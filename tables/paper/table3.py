@@ -36,5 +36,9 @@ TABLE = Table(
             for other in (names.DARTS_RERUN, names.DARTS_FORMULA)
         ),
         Order(STAGES[1], names.CONAS_TEXT, names.CONAS_TEXT, "appendix A.7", than=STAGES[0]),
+        *(
+            Order(TEST, names.FOURIER, other, None)
+            for other in (names.CONAS_TEXT, names.BEST_OF_M, names.RANDOM_SEARCH)
+        ),
     ),
 )
