@@ -20,7 +20,7 @@ from conas.sampling import Bernoulli
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import within
-from harness.pictures.plots import interval, panels
+from harness.pictures.plots import MARKERS, interval, panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, write_results
@@ -72,15 +72,17 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Losses of the answers against the budget."""
-    figure, (axis,) = panels(1, width=5.0, height=3.6)
-    style = {"style": "method", "markers": True, "palette": "colorblind", "errorbar": None}
-    sns.lineplot(rows, x="budget", y="whole", hue="method", ax=axis, **style)
-    budgets = sorted(rows["budget"].unique())
-    axis.set(xscale="log", xlabel="measurements", ylabel="one-shot loss, whole validation set (nats)")
-    axis.set_xticks(budgets, [str(budget) for budget in budgets])
-    axis.set_xticks([], minor=True)
-    axis.legend(title=None, frameon=False, fontsize="small")
+    """The means of the answers' losses with their intervals: a line per search, a colour per budget."""
+    figure, (axis,) = panels(1, width=5.6, height=3.4)
+    shown = rows.astype({"budget": str})
+    apart = 0.4 if shown["budget"].nunique() > 1 else False  # seaborn cannot put a single one apart
+    style = {"dodge": apart, "linestyle": "none", "palette": "colorblind", "markers": list(MARKERS)}
+    about = {"errorbar": lambda losses: interval(losses, "drawn"), "err_kws": {"linewidth": 1.2}}
+    order = rows.groupby("method")["whole"].mean().sort_values().index
+    sns.pointplot(shown, x="whole", y="method", hue="budget", order=order, ax=axis, **style, **about)
+    seeds = rows["seed"].nunique()
+    axis.set(xlabel=f"one-shot loss, whole validation set (nats)\nmean of {seeds} searches, 95 % interval", ylabel="")
+    axis.legend(title="measurements", frameon=False)
     return figure
 
 
