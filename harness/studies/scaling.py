@@ -2,7 +2,8 @@
 
 At each point a one-shot model is trained from its start, its own cosine over its own epochs, and m sub-networks are
 measured. One line per point says what the polynomial recovers, how its answer does against random sub-networks and
-against the best measured one, and, with ``--alone``, how the one-shot losses rank networks that were trained alone.
+against the best measured one, what this project's Fourier search finds with a fifth of the measurements, and, with
+``--alone``, how the one-shot losses rank networks that were trained alone.
 Points that are done are kept in ``--out`` and skipped; the cheapest come first.
 """
 
@@ -20,6 +21,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
+from baselines.fourier_search import FourierSearchSettings
+from baselines.fourier_search import search as fourier_search
 from conas.algorithm import Settings
 from conas.oracle import Oracle
 from conas.questions import OneShot, StandAlone
@@ -33,6 +36,7 @@ from conas.space import Alpha, Encoding, Space, space
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import within
+from harness.problems.given import GivenProblem
 from harness.problems.trained import TrainedProblem
 from harness.records.files import facts, read_json, write_json
 from harness.records.store import Store
@@ -44,6 +48,8 @@ from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
 HELD_OUT, RESTRICTED, REFERENCES = 200, 100, 24
+FEWER = 5
+"""The Fourier search has one measurement for so many of CoNAS's."""
 PENALTIES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -99,6 +105,7 @@ def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> 
     reply = answer(kept, searched.n)
     (loss,) = oracle.measure(reply[None])
     return {
+        "best": float(seen.min()),
         "mean": float(seen.mean()),
         "sd": float(seen.std(ddof=1)),
         "on helps": _on_helps(found),
@@ -156,7 +163,14 @@ def _judged(point: Point, steps: int, oracle: Oracle, config: Config) -> dict[st
     """One line of the study; with the losses of the networks that are trained alone."""
     searched = space(config.space)
     judged = judge(oracle, searched, point.seed, config.settings)
+    judged["fourier"] = fourier(oracle, searched, point.seed, config.settings) - judged["best"]
     return {**asdict(point), "steps": steps, **judged, "references": oracle.measure(references(searched)).tolist()}
+
+
+def fourier(oracle: Oracle, searched: Space, seed: int, settings: Settings) -> float:
+    """The loss of the Fourier search's answer, the least that it measures, with fewer measurements than CoNAS."""
+    chosen = FourierSearchSettings(m=max(2, settings.m // FEWER), p=settings.p, connect=settings.connect)
+    return float(fourier_search(GivenProblem(searched, oracle), seed, chosen).details["loss"])
 
 
 def references(searched: Space) -> Alpha:
@@ -188,7 +202,7 @@ def run(options: Namespace, reporter: Reporter) -> None:
 
 def _add(out: Path, name: str, judged: Callable[[], dict[str, Any]], reporter: Reporter) -> None:
     path = out / "points" / f"{name}.json"
-    if facts(path) is None:
+    if facts(path, fourier=float) is None:  # points made before it was asked are judged anew, of kept measurements
         reporter.say(f"point {name}")
         write_json(path, judged())
         write(out, reporter)

@@ -20,6 +20,7 @@ PANELS = {
     "r2": "R² on unseen sub-networks",
     "better": "random sub-networks better\nthan the answer (%)",
     "gap": "answer minus best of m (nats)",
+    "fourier": "Fourier search's, of m/5 measurements,\nminus best of m (nats)",
     "fall": "fall of the mean in a second stage (nats)",
     "apart": "bits between answers of λ = 0.5 to 10",
     "tau": "Kendall's τ, one-shot and alone",
@@ -40,7 +41,7 @@ def family(rows: pd.DataFrame) -> pd.Series:
 def draw(rows: pd.DataFrame) -> Figure:
     """One panel per quantity; a line per family, a dot per model."""
     shown = rows.assign(family=family(rows))
-    figure, axes = panels(4, 2, width=3.1, height=2.7)
+    figure, axes = panels(3, 3, width=3.4, height=2.7)
     for axis, (name, label) in zip(axes, PANELS.items(), strict=True):
         style = {"style": "family", "markers": True, "dashes": False, "palette": "colorblind", "errorbar": None}
         if shown[name].notna().any():
