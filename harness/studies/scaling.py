@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from baselines.fourier_search import FourierSearchSettings
 from baselines.fourier_search import search as fourier_search
@@ -33,6 +33,7 @@ from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, Encoding, Space, space
+from conas.targets import TARGETS
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.deadline import within
@@ -95,28 +96,40 @@ POINTS = (
 
 
 def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> dict[str, Any]:
-    """What m measurements on ``oracle`` lead to; ``better`` and ``on helps`` are in percent, losses in nats."""
+    """What m measurements on ``oracle`` lead to; ``better`` and ``on helps`` are in percent, losses in nats.
+
+    The long upper tail of one-shot losses decides least squares, so ``ranks``, Spearman's correlation of kept monomials
+    and unseen losses, stands beside R², and entries with ``(log)`` are of a polynomial of the losses' logarithms.
+    """
     alphas = searched.sample(generator(seed, "scaling"), settings.m + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)
     known, seen = alphas[: settings.m], losses[: settings.m]
     others, truth = alphas[settings.m :], losses[settings.m :]
-    found = lasso(known, seen, settings.d, settings.lambda_).polynomial
-    kept = _kept(found, settings)
-    reply = answer(kept, searched.n)
-    (loss,) = oracle.measure(reply[None])
+    best, found, logged = seen.min(), _found(known, seen, settings), _found(known, TARGETS["log"](seen), settings)
+    kept, kept_log = _kept(found, settings), _kept(logged, settings)
+    reply, reply_log = answer(kept, searched.n), answer(kept_log, searched.n)
+    loss, loss_log = oracle.measure(np.stack([reply, reply_log]))
     return {
-        "best": float(seen.min()),
+        "best": float(best),
         "mean": float(seen.mean()),
         "sd": float(seen.std(ddof=1)),
         "on helps": _on_helps(found),
         "active": int((reply > 0).sum()),
         "r2": r2(truth, kept(others)),
         "r2 degree 1": r2(truth, lasso(known, seen, 1, settings.lambda_).polynomial(others)),
+        "ranks": float(spearmanr(truth, kept(others)).statistic),
+        "ranks (log)": float(spearmanr(truth, kept_log(others)).statistic),
         "better": 100 * float((truth < loss).mean()),
-        "gap": float(loss - seen.min()),
+        "better (log)": 100 * float((truth < loss_log).mean()),
+        "gap": float(loss - best),
+        "gap (log)": float(loss_log - best),
         "fall": float(seen[:RESTRICTED].mean() - oracle.measure(_restricted(known, kept, reply)).mean()),
         "apart": _apart(known, seen, settings),
     }
+
+
+def _found(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> SparsePolynomial:
+    return lasso(alphas, losses, settings.d, settings.lambda_).polynomial
 
 
 def _kept(found: SparsePolynomial, settings: Settings) -> SparsePolynomial:
@@ -202,7 +215,7 @@ def run(options: Namespace, reporter: Reporter) -> None:
 
 def _add(out: Path, name: str, judged: Callable[[], dict[str, Any]], reporter: Reporter) -> None:
     path = out / "points" / f"{name}.json"
-    if facts(path, fourier=float) is None:  # points made before it was asked are judged anew, of kept measurements
+    if facts(path, fourier=float) is None:  # older points are judged anew, from the measurements kept
         reporter.say(f"point {name}")
         write_json(path, judged())
         write(out, reporter)

@@ -17,7 +17,7 @@ STEPS = 39_100
 PANELS = {
     "on helps": "degree 1: an edge that is on helps (%)",
     "active": "edges of the answer",
-    "r2": "R² on unseen sub-networks",
+    "ranks": "Spearman's ρ on unseen sub-networks",
     "better": "random sub-networks better\nthan the answer (%)",
     "gap": "answer minus best of m (nats)",
     "fourier": "Fourier search's, of m/5 measurements,\nminus best of m (nats)",

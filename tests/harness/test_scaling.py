@@ -19,7 +19,8 @@ def test_a_known_polynomial_is_judged_as_it_is() -> None:
 
     judged = scaling.judge(Function(losses), Bits("abcdefghijkl"), 0, Settings(m=300, s=4, lambda_=1e-6))
     assert (judged["on helps"], judged["active"], judged["better"], judged["apart"]) == (100, 3, 0, 0)
-    assert judged["r2"] == pytest.approx(1)
+    assert (judged["r2"], judged["ranks"]) == (pytest.approx(1), pytest.approx(1, abs=0.01))
+    assert (judged["better (log)"], judged["gap (log)"]) == (0, pytest.approx(0, abs=1e-6))
     assert judged["gap"] == pytest.approx(0, abs=1e-6)
     assert judged["fall"] == pytest.approx(judged["mean"] - (2 - 0.875), abs=0.1)
 
