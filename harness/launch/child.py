@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from harness.deadline import ended_by_signals
 from harness.launch.console import INTERRUPTED
 from harness.launch.post_mortem import refuse
 from harness.records.files import opener
@@ -126,7 +127,8 @@ def _make(config: dict[str, Any], folder: Path) -> int:
     from harness.execution.experiment import ex
 
     try:
-        ex.run(config_updates=config, meta_info={"is_announced": True})
+        with ended_by_signals():
+            ex.run(config_updates=config, meta_info={"is_announced": True})
     except RefusedError as error:
         print(f"error: {error}", flush=True)
         if isinstance(error.__cause__, AlreadyRunning):
