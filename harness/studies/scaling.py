@@ -105,27 +105,32 @@ def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> 
     losses = oracle.measure(alphas)
     known, seen = alphas[: settings.m], losses[: settings.m]
     others, truth = alphas[settings.m :], losses[settings.m :]
-    best, found, logged = seen.min(), _found(known, seen, settings), _found(known, TARGETS["log"](seen), settings)
-    kept, kept_log = _kept(found, settings), _kept(logged, settings)
-    reply, reply_log = answer(kept, searched.n), answer(kept_log, searched.n)
-    loss, loss_log = oracle.measure(np.stack([reply, reply_log]))
+    best, found = float(seen.min()), _found(known, seen, settings)
+    kept, kept_log = (_kept(g, settings) for g in (found, _found(known, TARGETS["log"](seen), settings)))
+    reply = answer(kept, searched.n)
+    of_logs = _answered(oracle, kept_log, others, truth, best)
     return {
-        "best": float(best),
+        "best": best,
         "mean": float(seen.mean()),
         "sd": float(seen.std(ddof=1)),
         "on helps": _on_helps(found),
         "active": int((reply > 0).sum()),
         "r2": r2(truth, kept(others)),
         "r2 degree 1": r2(truth, lasso(known, seen, 1, settings.lambda_).polynomial(others)),
-        "ranks": float(spearmanr(truth, kept(others)).statistic),
-        "ranks (log)": float(spearmanr(truth, kept_log(others)).statistic),
-        "better": 100 * float((truth < loss).mean()),
-        "better (log)": 100 * float((truth < loss_log).mean()),
-        "gap": float(loss - best),
-        "gap (log)": float(loss_log - best),
+        **_answered(oracle, kept, others, truth, best),
+        **{f"{name} (log)": value for name, value in of_logs.items()},
         "fall": float(seen[:RESTRICTED].mean() - oracle.measure(_restricted(known, kept, reply)).mean()),
         "apart": _apart(known, seen, settings),
     }
+
+
+def _answered(
+    oracle: Oracle, kept: SparsePolynomial, others: Alpha, truth: NDArray[np.float64], best: float
+) -> dict[str, float]:
+    """How ``kept`` ranks the ``others``, whose losses are ``truth``, and how its minimiser does among them."""
+    (loss,) = oracle.measure(answer(kept, others.shape[1])[None])
+    ranks = float(spearmanr(truth, kept(others)).statistic)
+    return {"ranks": ranks, "better": 100 * float((truth < loss).mean()), "gap": float(loss - best)}
 
 
 def _found(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> SparsePolynomial:

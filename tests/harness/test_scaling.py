@@ -7,7 +7,7 @@ import pytest
 
 from conas.algorithm import Settings
 from conas.oracle import Function
-from conas.space import Alpha, Bits
+from conas.space import Alpha, Bits, space
 from harness.records.files import read_json
 from harness.studies import scaling
 from harness.studies.scaling_picture import STEPS, trend
@@ -23,6 +23,17 @@ def test_a_known_polynomial_is_judged_as_it_is() -> None:
     assert (judged["better (log)"], judged["gap (log)"]) == (0, pytest.approx(0, abs=1e-6))
     assert judged["gap"] == pytest.approx(0, abs=1e-6)
     assert judged["fall"] == pytest.approx(judged["mean"] - (2 - 0.875), abs=0.1)
+
+
+def test_the_fourier_search_answers_with_the_best_of_a_fifth_of_the_measurements() -> None:
+    searched, measured = space("cnn"), list[float]()
+
+    def losses(alphas: Alpha, whole: bool) -> np.ndarray:
+        measured.extend(2 - 0.5 * alphas[:, 0] - 0.25 * alphas[:, 1])
+        return np.array(measured[-len(alphas) :])
+
+    found = scaling.fourier(Function(losses), searched, 0, Settings(m=100))
+    assert (len(measured), found) == (20, min(measured))
 
 
 def test_a_trend_is_the_line_through_its_points() -> None:
