@@ -138,6 +138,7 @@ laptop-replication: install ## pack the laptop records into docs/laptop-replicat
 
 docs: install ## the documentation as a site, in results/site
 	$(BIN)/python -m tables.compared > docs/compared.md
+	$(BIN)/python -m tables.prices > docs/prices.md
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs results/site
 
 recovery: install ## Theorem 3.2 in practice: the probability of exact recovery against m

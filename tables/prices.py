@@ -119,8 +119,8 @@ def markdown() -> Iterator[str]:
     yield "# What the paper's rows take"
     yield ""
     yield "Printed by `python -m tables.prices > docs/prices.md`. All runs of a row together, each search counted once,"
-    yield "from the steps of its settings and the seconds of one step on each device. These hours are reckoned, not"
-    yield "run: no final network has been trained at this scale. One of another size is priced in proportion to"
+    yield "from the steps of its settings and the seconds of one step on each device. These hours are computed, not"
+    yield "measured: no final network has been trained at this scale. One of another size is priced in proportion to"
     yield "layers x channels^2 x batch, whatever its cell, since one cell was measured."
     yield ""
     yield from (f"- {device.name}: {device.source}" for device in devices())

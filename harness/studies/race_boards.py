@@ -71,7 +71,7 @@ def one_shot_table(path: Path) -> Table:
         raise TableError(f"{path}: not the losses of a one-shot model ({error})") from error
     if losses.shape != (2**bits.n,):
         raise TableError(f"{path}: {len(losses)} losses (expected: {2**bits.n}, as `make spectrum` writes)")
-    caption = "seen and judged by: the one-shot loss on digits; regret in nats"
+    caption = "seen and judged by: the one-shot loss on digits"
     return Table("one-shot model, 12 bits", bits, losses, losses, 1, caption, "nats", 1.0)
 
 

@@ -16,7 +16,8 @@ from harness.studies.race_statistics import areas, duels, summary
 INTRODUCTION = """# The race on tabular benchmarks
 
 Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the Fourier search was designed with
-seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better. A budget counts evaluations: every question
+seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better; a column's lowest mean
+is bold. A board is a benchmark, with or without its noise. A budget counts evaluations: every question
 to the table, repeated ones too. {fewer}
 
 Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
@@ -57,9 +58,9 @@ Median seconds of processor time of one search, over the boards, until it asks f
 
 ## CoNAS with one thing changed
 
-Regret of CoNAS with one setting changed, with all of the last but one row (completions verified, constant beside the s,
-least squares, penalty from noise, normal scores, heredity), and with all. p = 1/4 changes nothing where edges are
-exclusive.
+Regret of CoNAS with one setting changed. "All together" changes six (completions verified, constant beside the s, least
+squares, penalty from noise, normal scores, heredity), "all but completions" the other five of them. p = 1/4 changes
+nothing where edges are exclusive.
 
 {variants_note}
 

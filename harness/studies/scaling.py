@@ -42,9 +42,9 @@ from harness.problems.trained import TrainedProblem
 from harness.records.files import facts, read_json, write_json
 from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, write_results
+from harness.studies.paper_model import paper_model
 from harness.studies.scaling_picture import draw, summary
 from harness.studies.spectrum import answer
-from harness.studies.unfinished import unfinished
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
@@ -168,13 +168,14 @@ def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
     return _judged(point, problem.cost.one_shot_steps, oracle, config)
 
 
-def study_unfinished(options: Namespace, reporter: Reporter) -> dict[str, Any]:
-    """The same for the paper's search as far as it has come; its rate has not come to its end as the others' have."""
+def study_paper(options: Namespace, reporter: Reporter) -> None:
+    """The same for a paper search in pieces, as far as it has come: the rate falls over 100 epochs, done or not."""
     updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
     config = configuration(options, **updates)
-    oracle, epochs, steps = unfinished(options.unfinished, config, reporter)
+    oracle, epochs, steps = paper_model(options.paper, config, reporter)
     one_shot = config.oneshot  # type: ignore[attr-defined]
-    return _judged(Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed), steps, oracle, config)
+    point = Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed)
+    _add(options.out, f"paper-{point.name}", lambda: _judged(point, steps, oracle, config), reporter)
 
 
 def _judged(point: Point, steps: int, oracle: Oracle, config: Config) -> dict[str, Any]:
@@ -208,8 +209,8 @@ def train_alone(config: Config, reporter: Reporter) -> list[float]:
 
 def run(options: Namespace, reporter: Reporter) -> None:
     """Every point that is not done yet, then the networks trained alone; what is done is drawn after each."""
-    if options.unfinished is not None:
-        _add(options.out, "unfinished", lambda: study_unfinished(options, reporter), reporter)
+    if options.paper is not None:
+        study_paper(options, reporter)
     for point in sorted(POINTS, key=lambda point: point.work):
         config = configuration(options, **point.updates)
         _add(options.out, point.name, partial(study, point, config, reporter), reporter)
@@ -246,7 +247,7 @@ def main() -> None:
     """The command line."""
     parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
-    parser.add_argument("--unfinished", type=Path, metavar="PIECES", help="judge an unfinished paper search, first")
+    parser.add_argument("--paper", type=Path, metavar="PIECES", help="judge a paper search, done or not, first")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()

@@ -7,17 +7,26 @@ from typing import Any
 import pytest
 import torch
 
+from conas.questions import OneShot
 from conas.refusal import Refused
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import space
 from harness import deadline
 from harness.config.load import load
+from harness.console.progress import Reporter
 from harness.data import packed
 from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.data.packed import pack, unpack
+from harness.problems.trained import TrainedProblem
 from harness.records.pieces import PiecesError, join, split
+from harness.records.store import Store
+from harness.studies.paper_model import paper_model
 from harness.studies.paper_search import packed_task, run
 from harness.training.image.one_shot import searched
 from harness.training.image.task import ImageTask
+from harness.training.task import load_task
 
 
 def config(folder: Path) -> Any:
@@ -42,6 +51,26 @@ def test_pieces_on_three_machines_end_at_the_same_bits(tmp_path: Path, monkeypat
         assert max(path.stat().st_size for path in pieces.iterdir()) <= 16 << 20
     assert said.partition(":")[2] == whole.partition(":")[2]
     assert weights(tmp_path / "machine 2") == weights(tmp_path / "whole")
+
+
+def test_the_model_in_pieces_is_asked_as_the_search_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces, searched = tmp_path / "pieces", config(tmp_path / "store")
+    with pytest.raises(PiecesError, match="holds no pieces"):
+        paper_model(pieces, searched, Reporter())
+    left = iter(range(2))
+    monkeypatch.setattr("harness.training.loop.passed", lambda: next(left, None) is None)
+    assert run(searched, pieces=pieces).startswith("time is up")
+    oracle, *behind = paper_model(pieces, searched, Reporter())
+    alphas = space("cnn").sample(generator(0, "test"), 3, 0.5)
+    early = oracle.measure(alphas)
+    monkeypatch.undo()
+    run(searched, pieces=pieces)
+    oracle, *end = paper_model(pieces, searched, Reporter())
+    problem = TrainedProblem(searched, load_task(searched), Store(tmp_path / "store"), Reporter())
+    model = problem.ask(OneShot(Bernoulli(searched.settings.p, searched.settings.connect)))
+    assert (behind, end) == ([1, 3], [2, problem.cost.one_shot_steps])
+    assert oracle.measure(alphas).tolist() == model.measure(alphas).tolist()
+    assert (early != oracle.measure(alphas)).all()
 
 
 def test_a_moment_passes() -> None:

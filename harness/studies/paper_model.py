@@ -1,4 +1,4 @@
-"""A one-shot model whose training is not done, as it is: the newest checkpoint in the pieces of a paper search."""
+"""The one-shot model of a paper search that is kept in pieces, whether its training is done or not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +13,18 @@ from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.problems.trained import TrainedOracle, TrainedProblem
 from harness.records.checkpoint import Checkpoints
+from harness.records.files import facts
 from harness.records.pieces import join
 from harness.records.store import Store
 from harness.training.answers import answering
 from harness.training.task import load_task
 
+Weights = dict[str, Any]
 
-def newest(pieces: Path, say: Callable[[str], None]) -> tuple[str, dict[str, Any]]:
-    """The key of the one-shot training in ``pieces`` (see `harness.records.pieces`) and its newest checkpoint.
+
+def newest(pieces: Path, end: tuple[int, int], say: Callable[[str], None]) -> tuple[str, Weights, tuple[int, int]]:
+    """The key of the one-shot training in ``pieces`` (see `harness.records.pieces`), its weights, and the epoch and
+    the step in it that they come from: ``end`` where the training is done.
 
     Raises:
         Refused: there is none.
@@ -29,27 +33,29 @@ def newest(pieces: Path, say: Callable[[str], None]) -> tuple[str, dict[str, Any
         join(pieces, Path(unpacked))
         for folder in Path(unpacked).glob("stages/supernet-*"):
             key = folder.name.partition("-")[2]
+            weights = Checkpoints(folder / "weights", key, say).load()
+            if weights is not None and facts(folder / "stage.json", steps=int):
+                return key, weights, end
             state = Checkpoints(folder, key, say).load()
             if state is not None:
-                return key, state
-    raise Refused(f"{pieces} has no checkpoint of a one-shot model whose training is not done")
+                return key, state["trainee"]["model"], (state["progress"]["epoch"], state["progress"]["step"])
+    raise Refused(f"{pieces} has no one-shot model")
 
 
-def unfinished(pieces: Path, config: Config, reporter: Reporter) -> tuple[TrainedOracle, int, int]:
+def paper_model(pieces: Path, config: Config, reporter: Reporter) -> tuple[TrainedOracle, int, int]:
     """The oracle of the model in ``pieces``, its measurements kept in the store, and the epochs and steps behind it.
 
     ``config`` is the search's own but for its device and its measurements.
     """
-    key, state = newest(pieces, reporter.say)
     task, store = load_task(config), Store(config.runs_dir)
     problem = TrainedProblem(config, task, store, reporter)
     question = OneShot(Bernoulli(config.settings.p, config.settings.connect))
     training = answering(task.name, OneShot).training(task, question)
-    training.load_weights(state["trainee"]["model"])
-    position = state["progress"]
-    steps = sum(training.steps(epoch) for epoch in range(position["epoch"])) + position["step"]
-    folder = store.stage("unfinished", f"{key}-{steps}")
+    key, weights, (epoch, step) = newest(pieces, (training.epochs, 0), reporter.say)
+    training.load_weights(weights)
+    steps = sum(training.steps(earlier) for earlier in range(epoch)) + step
+    folder = store.stage("paper-model", f"{key}-{steps}")
     folder.mkdir(parents=True, exist_ok=True)
     measure = deciding(config.measure)  # type: ignore[attr-defined]
     model = training.answer(lambda measurer: TrainedOracle(problem, measurer, folder, measure))
-    return model.oracle, position["epoch"], steps
+    return model.oracle, epoch, steps
