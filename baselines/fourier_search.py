@@ -35,9 +35,9 @@ class FourierSearchSettings:
     Attributes:
         m: measurements in all.
         start: of them on random strings.
-        alone: measurements that are chosen one at a time, each with all before it known.
-        together: later ones, chosen at a time, each as if those before it turned out as expected.
-        known: best measurements from which the process predicts.
+        alone: so many measurements, with those on random strings, come one at a time, each with all before it known.
+        together: later ones that are chosen at a time, each as if those before it turned out as expected.
+        known: the process predicts from at most so many measurements, the best.
         target: what it predicts, see `conas.targets.TARGETS`.
         spread: how far bits may differ in how much they matter, see `conas.recovery.fourier_process.likeliest`.
         growth: the process is fitted anew when the measurements have grown by this factor.

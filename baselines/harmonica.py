@@ -64,7 +64,6 @@ def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:
     """The best network of all that were measured.
 
     Raises:
-        NothingFinite: every measurement of the last stage diverged.
         ValueError: a degree above the number of bits, or a stage with fewer than two finite losses.
     """
     space = problem.space

@@ -56,6 +56,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
         if earlier is not None and earlier.status == "done":
             if is_own(config.dataset):
                 load_task(config)  # refuses another text of the same name
+            _checkpoints(config, folder, reporter).clear()  # if a kill came before it
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
         make_deterministic(config.threads, config.precision)
@@ -71,7 +72,12 @@ def execute(config: Config, reporter: Reporter) -> Record:
             told(),
         ):
             _make(config, folder, record, reporter)
+        _checkpoints(config, folder, reporter).clear()  # the record says done; until then a kill goes on from them
         return record
+
+
+def _checkpoints(config: Config, folder: RunFolder, reporter: Reporter) -> Checkpoints:
+    return Checkpoints(folder.path, config.key, reporter.say)
 
 
 def _earlier(folder: RunFolder, reporter: Reporter) -> Record | None:
@@ -160,8 +166,7 @@ def _train_final(
     description: Mapping[str, Any],
     reporter: Reporter,
 ) -> None:
-    checkpoints = Checkpoints(folder.path, config.key, reporter.say)
-    progress = fit(trainee, _STAGE, checkpoints, folder.metrics, reporter)
+    progress = fit(trainee, _STAGE, _checkpoints(config, folder, reporter), folder.metrics, reporter)
     figures = trainee.results(progress.history)
     refuse_divergence(_STAGE, figures["last"])
     weights = trainee.weights()
@@ -170,7 +175,6 @@ def _train_final(
     record.training_seconds = progress.seconds
     record.weights = {"path": FILE, "sha256": weights_sha256(weights)}
     folder.save(record)
-    checkpoints.clear()
 
 
 def search(config: Config, reporter: Reporter, task: Any = None) -> Found:

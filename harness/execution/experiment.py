@@ -24,7 +24,7 @@ from harness.console.refusal import RefusedError
 from harness.mongo.mirror import attach
 from harness.records.store import RunFolder, Store
 
-SETTINGS.CAPTURE_MODE = "no"  # harness.output keeps what a run prints, also that of a run that fails
+SETTINGS.CAPTURE_MODE = "no"  # harness.records.output keeps what a run prints, also that of a run that fails
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 
 ex = Experiment("conas", save_git_info=False)

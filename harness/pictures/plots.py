@@ -1,23 +1,19 @@
 """How every plot looks and is written: readable in grey and by the colour-blind, the same bytes each time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
-from conas.seeds import generator
 from harness.records.files import write_atomic
 
 MARKERS = "osD^vP*Xhp<>d"
-RESAMPLES = 2000
 _METADATA: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -53,21 +49,3 @@ def panels(columns: int, rows: int = 1, width: float = 3.4, height: float = 2.9)
     for panel in axes:
         sns.despine(ax=panel)
     return figure, axes
-
-
-def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
-    """The 95 % interval of the mean of ``values``: a percentile bootstrap, seeded by ``names``."""
-    array = np.asarray(values, dtype=np.float64)
-    drawn = generator(0, "bootstrap", *names).integers(len(array), size=(RESAMPLES, len(array)))
-    low, high = np.percentile(array[drawn].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """The p values adjusted for so many tests (Holm, 1979): below 0.05 survive a 5 % chance of any false one."""
-    array = np.asarray(values, dtype=np.float64)
-    order = np.argsort(array, kind="stable")
-    stepped = np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1))
-    adjusted = np.empty_like(array)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted.tolist()

@@ -99,7 +99,8 @@ class Table:
 
 
 class TableProblem:
-    """A `conas.problem.Problem` that a table answers: nothing is trained, every question counts, also repeated ones."""
+    """A `conas.problem.Problem` that a table answers: nothing is trained. Every measurement counts,
+    also a repeated one, and every training once."""
 
     answers: Kinds = frozenset({OneShot, StandAlone})
 

@@ -2,12 +2,12 @@
 
 Trained one-shot models, measurements and stand-alone trainings are kept in shared stage folders under a key of what
 decides them. A search that was killed is run again from its start and is given the remembered answers, so it ends at
-the same point; two searches that ask the same question pay for it once, yet both are charged for it.
+the same point; two searches that ask the same question, one after the other, pay for it once, yet both are charged.
 """
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -62,13 +62,23 @@ class TrainedProblem:
         answer: Any = self._stand_alone(question) if isinstance(question, StandAlone) else self._trained(question)
         return answer
 
-    def _trained(self, question: Question[Any]) -> Any:
+    def folder(self, question: Question[Any]) -> Path:
+        """Where the shared training that answers ``question`` is kept."""
         how = answering(self._task.name, type(question))
+        return self._store.stage(how.stage, digest(self._deciding(question, how)))
+
+    def _deciding(self, question: Question[Any], how: Answering) -> dict[str, Any]:
+        """What decides the result of the shared training that answers ``question``."""
         sections = (how.section, "measure") if question.measures() else (how.section,)
         chosen = question.identity() | {section: self._section(section) for section in sections}
+        return {**chosen, "space": self.space.name, **self._identity}
+
+    def _trained(self, question: Question[Any]) -> Any:
+        how = answering(self._task.name, type(question))
         training: Training = how.training(self._task, question)
+        folder = self.folder(question)
         with self.on_device(how.section):
-            folder, trained = self._train(how.stage, chosen, training, question)
+            trained = self._train(folder, how, training, question)
         self.cost.add(Cost(one_shot_steps=trained["steps"], seconds=trained["seconds"]))
         training.load_weights(_weights(folder))
         return training.answer(lambda measurer: TrainedOracle(self, measurer, folder, self._section("measure")))
@@ -84,8 +94,7 @@ class TrainedProblem:
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         column, scale = _JUDGED_BY.get(self._section("measure").get("quantity", ""), ("valid_loss", 1.0))
-        rows = {row["epoch"]: row for row in Metrics(folder / "metrics.jsonl")}
-        row = rows.get(question.epochs, {})
+        row = _epochs(folder).get(question.epochs, {})
         if None in (row.get("valid_loss"), row.get(column)):  # how JSON has NaN and infinity
             return math.inf
         return float(row[column]) / scale
@@ -95,7 +104,7 @@ class TrainedProblem:
         path = folder / "stage.json"
         with claim(folder, wait=-1):
             known = facts(path, epochs=int, seconds=float, diverged=str)
-            if known is None or (known["epochs"] < question.epochs and not known["diverged"]):
+            if known is None or not (known["diverged"] or _reaches(question.epochs, known["epochs"], folder)):
                 known = self._train_alone_now(folder, key, question, how)
                 write_json(path, known)
         return known
@@ -110,38 +119,28 @@ class TrainedProblem:
         except DivergedError as error:
             self.reporter.say(f"{error}; this network's loss counts as infinite")
             return {"epochs": question.epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
-        return {"epochs": question.epochs, "seconds": progress.seconds, "diverged": ""}
+        return {"epochs": progress.epoch, "seconds": progress.seconds, "diverged": ""}
 
-    def _train(
-        self, stage: str, chosen: Mapping[str, Any], training: Training, question: Question[Any]
-    ) -> tuple[Path, dict[str, Any]]:
-        """The folder and the facts of a shared training, trained now if no run has trained it before."""
-        identity = {**chosen, "space": self.space.name, **self._identity}
-        key = digest(identity)
-        folder = self._store.stage(stage, key)
+    def _train(self, folder: Path, how: Answering, training: Training, question: Question[Any]) -> dict[str, Any]:
+        """The facts of a shared training, trained now if no run has trained it before."""
         metrics = Metrics(folder / "metrics.jsonl")
         with claim(folder, wait=-1):
             known = facts(folder / "stage.json", steps=int, seconds=float)
             if known is None:
-                known = self._train_now(stage, key, folder, training, metrics, question, identity)
+                known = self._train_now(folder, how, training, metrics, question)
         self.metrics.extend(metrics)
-        return folder, known
+        return known
 
     def _train_now(
-        self,
-        stage: str,
-        key: str,
-        folder: Path,
-        training: Training,
-        metrics: Metrics,
-        question: Question[Any],
-        identity: Mapping[str, Any],
+        self, folder: Path, how: Answering, training: Training, metrics: Metrics, question: Question[Any]
     ) -> dict[str, Any]:
+        identity = self._deciding(question, how)
+        key = digest(identity)
         checkpoints = Checkpoints(folder, key, self.reporter.say)
         endless = isinstance(question, OneShot) and question.to_the_limit
-        progress = fit(training, stage, checkpoints, metrics, self.reporter, question.limit(), endless)
+        progress = fit(training, how.stage, checkpoints, metrics, self.reporter, question.limit(), endless)
         steps = sum(training.steps(epoch) for epoch in range(progress.epoch)) + progress.step
-        summary = {"steps": steps, "seconds": progress.seconds, "identity": dict(identity)}
+        summary = {"steps": steps, "seconds": progress.seconds, "identity": identity}
         Checkpoints(folder / "weights", key, self.reporter.say).save(training.weights())
         write_json(folder / "stage.json", summary)
         checkpoints.clear()
@@ -174,11 +173,14 @@ class TrainedOracle:
         self._fresh = measure.get("mode") == "fresh"
         self._asked = 0
         self._lines = Lines(folder / f"measurements-{digest(measure)}.jsonl")
-        self._known = {(row["alpha"], row["draw"], row["whole"]): row for row in filter(_is_answer, self._lines)}
+        self._known: dict[Measurement, dict[str, Any]] = {}
+        self._remember(self._lines)
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
         questions = [self._question(alpha, whole) for alpha in alphas]
+        if not self._known.keys() >= set(questions):
+            self._remember(self._lines)  # what other processes have measured since
         new = {
             question: alpha for question, alpha in zip(questions, alphas, strict=True) if question not in self._known
         }
@@ -209,7 +211,12 @@ class TrainedOracle:
             for (alpha, draw, whole), loss in zip(questions, losses, strict=True)
         ]
         self._lines.append(*rows)
-        self._known.update(zip(questions, rows, strict=True))
+        self._remember(rows)
+
+    def _remember(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Of a measurement that two processes made at the same time, the first counts, also after a kill."""
+        for row in filter(_is_answer, rows):
+            self._known.setdefault((row["alpha"], row["draw"], row["whole"]), row)
 
 
 def _is_answer(row: Mapping[str, Any]) -> bool:
@@ -228,6 +235,16 @@ def _blocks(questions: Mapping[Measurement, Any]) -> Iterator[list[Measurement]]
     for _, same in groupby(questions, key=lambda question: question[1]):
         alike = list(same)
         yield from (alike[start : start + _TOGETHER] for start in range(0, len(alike), _TOGETHER))
+
+
+def _epochs(folder: Path) -> dict[int, dict[str, Any]]:
+    """The rows of metrics of the training in ``folder``, by epoch; a damaged one is not among them."""
+    return {row["epoch"]: row for row in Metrics(folder / "metrics.jsonl")}
+
+
+def _reaches(epoch: int, trained: int, folder: Path) -> bool:
+    """Whether so many ``trained`` epochs reach ``epoch``, and its row is not lost."""
+    return trained >= epoch and epoch in _epochs(folder)
 
 
 def _weights(folder: Path) -> dict[str, Any]:

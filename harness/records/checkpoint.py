@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from conas.refusal import Refused
-from harness.records.files import write_atomic
+from harness.records.files import read_bytes, write_atomic
 
 _FORMAT = "conas-checkpoint-1"
 
@@ -52,10 +52,10 @@ class Checkpoints:
             CheckpointError: a checkpoint is intact but of another configuration or version.
         """
         for path in (self.newest, self.previous):
-            if not path.exists():
-                continue
             try:
-                return decode(path.read_bytes(), self.identity)
+                return decode(read_bytes(path), self.identity)
+            except FileNotFoundError:
+                continue
             except ValueError as error:
                 self._say(f"{path} is damaged ({error}); falling back to the checkpoint before")
         return None

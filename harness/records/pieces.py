@@ -2,13 +2,16 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from conas.refusal import Refused
-from harness.records.files import read_bytes, read_json, write_atomic, write_json
+from harness.records.files import facts, read_bytes, write_atomic, write_json
 
 _MANIFEST = "store.json"
+_PARTS = "store[-.]*[0-9][0-9]"
 _LIMIT = 15 << 20
 _LEFT_BEHIND = (".previous.pt", ".new")
 
@@ -18,19 +21,25 @@ class PiecesError(Refused):
 
 
 def split(store: Path, out: Path, limit: int = _LIMIT) -> list[Path]:
-    """Write all files of ``store`` to ``out`` in pieces of at most ``limit`` bytes; the files written."""
+    """Write all files of ``store`` to ``out`` in pieces of at most ``limit`` bytes; the files written.
+
+    Pieces have names of their own content, and those written before go last: a kill at any instant leaves a whole set.
+    """
     content = _packed(store)
+    sha256 = hashlib.sha256(content).hexdigest()
     parts = [content[start : start + limit] for start in range(0, len(content), limit)]
-    names = [f"store.{number:02}" for number in range(len(parts))]
-    out.mkdir(parents=True, exist_ok=True)
+    names = [f"store-{sha256[:12]}.{number:02}" for number in range(len(parts))]
     for name, part in zip(names, parts, strict=True):
         write_atomic(out / name, part)
-    write_json(out / _MANIFEST, {"parts": names, "sha256": hashlib.sha256(content).hexdigest()})
+    write_json(out / _MANIFEST, {"parts": names, "sha256": sha256})
+    for path in out.glob(_PARTS):
+        if path.name not in names:
+            path.unlink()
     return [out / _MANIFEST, *(out / name for name in names)]
 
 
 def join(folder: Path, store: Path) -> None:
-    """Make the store whose pieces lie in ``folder``.
+    """Make the store whose pieces lie in ``folder``, whole or not at all.
 
     Raises:
         PiecesError: there are none, they are incomplete or damaged, or ``store`` has files already.
@@ -39,15 +48,25 @@ def join(folder: Path, store: Path) -> None:
         raise PiecesError(f"{folder} holds no pieces of a store ({_MANIFEST} is missing)")
     if store.exists() and any(store.iterdir()):
         raise PiecesError(f"{store} holds something already; pieces are unpacked into an empty folder")
-    manifest = read_json(folder / _MANIFEST)
+    content = _joined(folder)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=store.parent, prefix=f".{store.name}.") as unpacked:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            archive.extractall(Path(unpacked) / "store", filter="data")
+        os.replace(Path(unpacked) / "store", store)  # takes the place of an empty folder, too
+
+
+def _joined(folder: Path) -> bytes:
+    manifest = facts(folder / _MANIFEST, parts=list, sha256=str)
+    if manifest is None:
+        raise PiecesError(f"the pieces in {folder} are damaged: {_MANIFEST} is no list of them")
     try:
         content = b"".join(read_bytes(folder / Path(name).name) for name in manifest["parts"])
     except OSError as error:
         raise PiecesError(f"a piece is missing: {error}") from error
     if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
         raise PiecesError(f"the pieces in {folder} are damaged: their checksum does not match")
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(store, filter="data")
+    return content
 
 
 def _packed(store: Path) -> bytes:

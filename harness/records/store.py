@@ -4,8 +4,8 @@
 
     ROOT/runs/DATASET-METHOD-sSEED-KEY/   record.json    the typed record of the run, replaced as a whole
                                           metrics.jsonl  one line per epoch, append-only
-                                          output.log, genotype.json, cell_*.svg and .png, checkpoint-*,
-                                          weights.safetensors
+                                          output.log, genotype.json, cell_*.svg and .png, weights.safetensors,
+                                          checkpoint*.pt until it is done
     ROOT/stages/KIND-KEY/                 what runs share: trained one-shot models, measurements, searches
 
 Tables, sweeps, the database mirror and dashboards read records and metrics, and nothing else.

@@ -1,16 +1,20 @@
 """What the command lines of the studies of one trained one-shot model share."""
 
 import argparse
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from conas.refusal import Refused
 from harness.config.load import Config, load
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import Reporter
+from harness.deadline import TimeIsUp, within
 from harness.pictures.plots import write_picture
 from harness.records.files import write_atomic, write_json
 
@@ -26,6 +30,19 @@ def study_parser(name: str, about: str | None, dataset: str, profile: str) -> ar
     parser.add_argument("--seed", type=int, default=0, help="of the one-shot model (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/studies") / name, help="where results go")
     return parser
+
+
+@contextmanager
+def studying(parser: argparse.ArgumentParser, reporter: Reporter, minutes: float | None = None) -> Iterator[None]:
+    """Inside is a study, which ends in one line when something is refused, after ``minutes``, and by Ctrl-C."""
+    try:
+        with within(None if minutes is None else 60 * minutes):
+            yield
+    except Refused as error:
+        parser.error(str(error))
+    except KeyboardInterrupt as stop:
+        reporter.say("stopped; the same command goes on from here")
+        sys.exit(0 if isinstance(stop, TimeIsUp) else 130)
 
 
 def configuration(options: argparse.Namespace, **updates: Any) -> Config:

@@ -8,7 +8,6 @@ check goes on, as it does where something is replaced by torch's calls. Nothing 
 
 import argparse
 import importlib
-import json
 import os
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from harness.console.progress import Reporter
 from harness.data.files import DataError
 from harness.data.registry import dataset
 from harness.execution.execute import execute
+from harness.records.files import write_json
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost
 from harness.studies.synthetic import synthetic_images, synthetic_text
@@ -77,7 +77,7 @@ class Check:
             found = f"FAILED {self.failures[-1]}"
         self.failures += [f"{name}: {what} replaced by torch's calls: {why}" for what, why in means.replaced().items()]
         torch.cuda.empty_cache()
-        self.out.write_text(json.dumps({"device": self.device, "parts": self.results}, indent=1))
+        write_json(self.out, {"device": self.device, "parts": self.results})
         print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)
 
 
@@ -149,8 +149,8 @@ def measuring(task: Any) -> dict[str, float]:
 @contextmanager
 def form(name: str) -> Iterator[None]:
     """Inside, work is ``plain`` calls, ``graph``, graphs of torch's kernels, or ``fused``: graphs of own kernels."""
-    means = {"CONAS_GRAPHS": str(int(name != "plain")), "CONAS_KERNELS": str(int(name == "fused"))}
-    with patch.dict(os.environ, means):
+    chosen = {"CONAS_GRAPHS": str(int(name != "plain")), "CONAS_KERNELS": str(int(name == "fused"))}
+    with patch.dict(os.environ, chosen):
         yield
 
 
@@ -274,7 +274,7 @@ def main() -> None:
     check(tasks, done)
     hours = projected(done.results)
     everything = {"device": device, "parts": done.results, "hours": hours, "failures": done.failures}
-    arguments.out.write_text(json.dumps(everything, indent=1))
+    write_json(arguments.out, everything)
     print(*report(done, hours), f"all figures: {arguments.out}", sep="\n")
 
 

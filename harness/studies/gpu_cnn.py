@@ -4,7 +4,6 @@
 """
 
 import argparse
-import json
 import statistics
 import time
 import traceback
@@ -22,6 +21,7 @@ from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.seeds import generator
 from conas.space import Alpha, space
 from conas.torch_seeds import torch_generator
+from harness.records.files import write_json
 
 Figures = dict[str, Any]
 _SPACE = space("cnn")
@@ -212,7 +212,7 @@ def main() -> None:
     print(torch.cuda.get_device_name(), torch.__version__, flush=True)
     results = run(Setting(), arguments.precisions.split(","))
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+        write_json(arguments.json, results)
 
 
 if __name__ == "__main__":

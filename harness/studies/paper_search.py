@@ -3,7 +3,7 @@
 25,000 training and 25,000 validation images, 100 epochs, 1,000 measurements, one stage of recovery. The command
 continues where it stopped, and says how long the rest will take. The cell that it finds serves every later run.
 
-With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 15 MB, which the same
+With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 16 MB, which the same
 command goes on from on another machine of the same kind, to the same bits. --packed takes the images from a file of
 ``python -m harness.data pack``.
 """
@@ -34,7 +34,7 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
         Refused: the data, the settings or the pieces are not what they should be.
     """
     store = Path(config.runs_dir)
-    if pieces is not None and not store.exists() and any(pieces.glob("*")):
+    if pieces is not None and not (store.exists() and any(store.iterdir())) and any(pieces.glob("*")):
         join(pieces, store)
     make_deterministic(config.threads, config.precision)
     task = None if packed is None else packed_task(config, packed)

@@ -18,17 +18,17 @@ from conas.algorithm import Settings
 from conas.oracle import Oracle
 from conas.questions import OneShot
 from conas.recovery.solve import lasso
-from conas.refusal import Refused
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, space
 from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.pictures.plots import interval, panels
+from harness.pictures.plots import panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
-from harness.studies.cli import configuration, study_parser, write_results
+from harness.statistics import interval
+from harness.studies.cli import configuration, study_parser, studying, write_results
 from harness.studies.spectrum import answer
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
@@ -68,7 +68,7 @@ def _judge(
 ) -> dict[str, float | None]:
     """R² on ``others``, whose losses are ``truth``, and the share of them that beats the answers, in percent."""
     found = lasso(alphas, losses, settings.d, settings.lambda_).polynomial
-    top = found.top(settings.s if isinstance(settings.s, int) else settings.s[0], settings.constant_counts)
+    top = found.top(settings.sparsities[0], settings.constant_counts)
     (loss,) = oracle.measure(answer(top, alphas.shape[1])[None])
     return {
         TOP: r2(truth, top(others)),
@@ -106,7 +106,8 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 
 def summary(rows: pd.DataFrame, noise: dict[str, float]) -> dict[str, object]:
-    """The study's numbers: means with 95 % intervals over the draws; of the largest m there is but one."""
+    """The study's numbers: means with 95 % intervals over the draws from one set of measurements,
+    of which there is but one with the largest m."""
     names = (TOP, ALL, LINEAR, CONAS, BEST)
     return {
         "one measurement against the whole validation set": noise,
@@ -124,13 +125,11 @@ def main() -> None:
     parser = study_parser("prediction", __doc__, dataset="cifar10", profile="laptop")
     options = parser.parse_args()
     reporter = Reporter()
-    try:
+    with studying(parser, reporter):
         config = configuration(options)
         make_deterministic(config.threads)
         rows, noise = study(config, config.settings, reporter)
-    except Refused as error:
-        parser.error(str(error))
-    write_results(options.out, summary(rows, noise), rows, lambda: draw(rows), reporter)
+        write_results(options.out, summary(rows, noise), rows, lambda: draw(rows), reporter)
 
 
 if __name__ == "__main__":

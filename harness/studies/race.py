@@ -6,7 +6,7 @@ measurements; differences between methods are taken seed by seed. A search whose
 is run once, with the largest. The seeds are none of those with which the Fourier search was designed, 0 to 99.
 
 What is done is kept in the folder ``--out``, line by line: the same command goes on from there. Delete the folder after
-a change of a method.
+a change of a method or of a table.
 
 Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs the losses of unfinished
 trainings, of which these tables have none.
@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -154,13 +154,26 @@ def race(
         ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder, one_shot)) as workers,
         Reporter().bar("race", len(due)) as bar,
     ):
-        for future in as_completed([workers.submit(run_job, job) for job in due]):
-            kept.append(*future.result())
-            bar.step()
-            if passed():
-                workers.shutdown(wait=False, cancel_futures=True)
-                break
-    return in_order(pd.DataFrame(kept), [board.name for board in boards], seeds)
+        try:
+            for rows in _done([workers.submit(run_job, job) for job in due]):
+                kept.append(*rows)
+                bar.step()
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
+    found = pd.DataFrame(kept)
+    return in_order(found[found["budget"] <= most], [board.name for board in boards], seeds)
+
+
+def _done(futures: Sequence[Future[list[dict[str, Any]]]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each job as it ends. When the time is up, those of jobs that are at work still come."""
+    left = set(futures)
+    for future in as_completed(futures):
+        left.remove(future)
+        yield future.result()
+        if passed():
+            break
+    for future in [one for one in left if not one.cancel()]:
+        yield future.result()
 
 
 def in_order(rows: pd.DataFrame, boards: Sequence[str], seeds: range) -> pd.DataFrame:
@@ -170,6 +183,14 @@ def in_order(rows: pd.DataFrame, boards: Sequence[str], seeds: range) -> pd.Data
     ordered = rows.assign(board=rows["table"].map(list(boards).index), place=place, held_out_r2=_column(rows))
     ordered = ordered[ordered["seed"].isin(seeds)].sort_values(["board", "place", "budget", "seed"])
     return ordered.drop(columns=["board", "place"]).drop_duplicates(KEY, ignore_index=True)
+
+
+def made(rows: pd.DataFrame) -> pd.Series:
+    """The processor seconds of every search that was made: one of an ``anytime`` contender answers for all budgets."""
+    anytime = {(contender.group, contender.name) for contender in CONTENDERS if contender.anytime}
+    several = pd.Series([key in anytime for key in zip(rows["group"], rows["method"], strict=True)], rows.index)
+    search = rows["budget"].mask(several, 0)
+    return rows.groupby(["table", "group", "method", "seed", search])["seconds"].max()
 
 
 def _column(rows: pd.DataFrame) -> pd.Series:
@@ -189,8 +210,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=max(BUDGETS), help="the largest budget (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args(arguments)
-    if options.most < min(BUDGETS):
-        parser.error(f"--most {options.most} (allowed: {min(BUDGETS)} and more)")
+    if options.most < BUDGETS[1]:
+        parser.error(
+            f"--most {options.most} (allowed: {BUDGETS[1]} and more, an area under the regret has two budgets)"
+        )
     if options.seeds < 2:
         parser.error(f"--seeds {options.seeds} (allowed: 2 and more, intervals need them)")
     start, seeds = time.monotonic(), range(FIRST, FIRST + options.seeds)
@@ -201,9 +224,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     for path in write_report(rows, [board.table for board in boards], options.out):
         print(path)
-    print(f"{len(rows)} searches; {rows['seconds'].sum():.0f} s of their own; {time.monotonic() - start:.0f} s now")
+    searches = made(rows)
+    print(f"{len(searches)} searches; {searches.sum():.0f} s of their own; {time.monotonic() - start:.0f} s now")
     return 0
 
 

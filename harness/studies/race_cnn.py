@@ -15,15 +15,14 @@ from matplotlib.figure import Figure
 
 from conas.oracle import Oracle
 from conas.questions import OneShot
-from conas.refusal import Refused
 from conas.sampling import Bernoulli
 from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.deadline import within
-from harness.pictures.plots import MARKERS, interval, panels
+from harness.pictures.plots import MARKERS, panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
-from harness.studies.cli import configuration, study_parser, write_results
+from harness.statistics import interval
+from harness.studies.cli import configuration, study_parser, studying, write_results
 from harness.studies.race_contenders import FOURIER, SEARCHES, Contender
 from harness.studies.race_statistics import duels
 from harness.training.environment import make_deterministic
@@ -96,17 +95,11 @@ def main() -> None:
     reporter = Reporter()
     if min(options.budgets) < 20 or options.searches < 2:
         parser.error("--budgets and --searches (allowed: 20 and more, 2 and more)")
-    try:
+    with studying(parser, reporter, options.minutes):
         config = configuration(options)
         make_deterministic(config.threads)
-        with within(None if options.minutes is None else 60 * options.minutes):
-            rows = study(config, options.budgets, options.searches, reporter)
-    except Refused as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        reporter.say("stopped; the same command goes on from here")
-        return
-    write_results(options.out, summary(rows), rows, lambda: draw(rows), reporter)
+        rows = study(config, options.budgets, options.searches, reporter)
+        write_results(options.out, summary(rows), rows, lambda: draw(rows), reporter)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ INTRODUCTION = """# The race on tabular benchmarks
 
 Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the Fourier search was designed with
 seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better; a column's lowest mean
-is bold. A board is a benchmark, with or without its noise. A budget counts evaluations: every question
-to the table, repeated ones too. {fewer}
+is bold. A board is a benchmark, with or without its noise. A budget counts evaluations: every
+measurement, repeated ones too, and every training once. {fewer}
 
 Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
 break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
@@ -52,7 +52,8 @@ Mean regret over the logarithms of the budgets, from {least} to the largest of t
 
 ## The search's own time
 
-Median seconds of processor time of one search, over the boards, until it asks for its last measurement.
+Median seconds of processor time of one search, over the boards; of one that answers for several budgets, until it
+asks for that measurement.
 
 {seconds}
 
@@ -111,7 +112,7 @@ def markdown(rows: pd.DataFrame, found: pd.DataFrame, fights: pd.DataFrame, tabl
         score=score(fights),
         claims=claims(fights),
         least=rows["budget"].min(),
-        areas=_areas(areas(searches)),
+        areas=_areas(areas(searches, FOURIER)),
         seconds=_seconds(found[found["group"] == SEARCH]),
         variants_note=gains(rows[rows["group"] == VARIANT], CONAS),
         variants=_compact(found[found["group"] == VARIANT]),
@@ -168,15 +169,16 @@ def score(fights: pd.DataFrame) -> str:
 
 
 def claims(fights: pd.DataFrame) -> str:
-    """For each budget, against whom the subject wins on every board, and where it does not, as a list."""
+    """For each budget, against whom the subject wins on every board of both, and where it loses, as a list."""
     lines = []
     for budget, group in fights.groupby("budget"):
         won = group.assign(won=group["verdict"] == "wins").groupby("against", sort=False)["won"]
-        everywhere = [str(name) for name, every in won.all().items() if every]
+        everywhere = [f"{name} ({len(marks)})" for name, marks in won if marks.all()]
         lost = group[group["verdict"] == "loses"]
         losses = ", ".join(f"{row.against} on {row.table} ({row.difference:+.2f})" for row in lost.itertuples())
         lines.append(
-            f"- {budget} evaluations: wins on every board against {', '.join(everywhere) or 'nobody'}; "
+            f"- {budget} evaluations: wins on every board that both raced on (so many) against "
+            f"{', '.join(everywhere) or 'nobody'}; "
             f"loses to {losses or 'nobody'}"
         )
     return "\n".join(lines)
@@ -186,6 +188,8 @@ def gains(rows: pd.DataFrame, subject: str) -> str:
     """Which changes of ``subject`` make a difference that is sure, averaged over a seed's boards and budgets."""
     if rows.empty:
         return ""
+    raced = rows.groupby(["table", "budget", "seed"])["method"].transform("nunique")
+    rows = rows[raced == rows["method"].nunique()]  # a race that was stopped: what all have raced on
     means = rows.groupby(["table", "budget"])["regret"].transform("mean")
     scaled = rows.assign(regret=rows["regret"] / means.where(means > 0, 1.0))
     pooled = scaled.groupby(["method", "seed"], sort=False)[["regret", "seen_regret"]].mean().reset_index()

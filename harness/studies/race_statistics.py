@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
 
-from harness.pictures.plots import holm, interval
+from harness.statistics import holm, interval
 
 LEVEL = 0.05
 EQUAL = 1e-12
@@ -25,12 +25,14 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(results, columns=[*columns, "mean", "low", "high", "median", "sd", "seconds"])
 
 
-def areas(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each table and method that raced with all of its budgets the mean regret over the budgets' logarithms: the
-    area under the curve, divided by its width; with its interval."""
+def areas(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
+    """For each table and method that raced with all budgets of ``subject`` there the mean regret over the budgets'
+    logarithms: the area under the curve, divided by its width; with its interval."""
     results = []
     for table, board in rows.groupby("table", sort=False):
-        most = board.loc[board["method"] == board["method"].iloc[0], "budget"].unique()
+        most = board.loc[board["method"] == subject, "budget"].unique()
+        if len(most) < 2:
+            continue
         width = np.log(max(most) / min(most))
         for method, group in board[board["budget"].isin(most)].groupby("method", sort=False):
             curves = group.pivot(index="seed", columns="budget", values="regret").dropna()
@@ -45,7 +47,8 @@ def duels(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
     """The regret of ``subject`` minus every other method's, seed by seed: mean, 95 % interval, Student's paired p, also
     adjusted for all duels (Holm), and who is ahead: where the interval excludes 0 and the adjusted p is below 0.05.
 
-    ``there`` is the share of seeds at which both have found the least that is seen.
+    ``there`` is the share of seeds at which both have found the least that is seen. Two searches that share fewer than
+    two seeds have no duel.
     """
     results = []
     for (table, budget), group in rows.groupby(["table", "budget"], sort=False):
@@ -53,6 +56,8 @@ def duels(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
         seen = group.pivot(index="seed", columns="method", values="seen_regret")
         for other in [name for name in group["method"].unique() if name != subject and subject in regrets]:
             both = regrets[[subject, other]].dropna()
+            if len(both) < 2:
+                continue
             there = (seen.loc[both.index, [subject, other]] == 0).all(axis=1).mean()
             figures = _difference(both[subject] - both[other], table, other, budget)
             results.append((table, budget, other, *figures, there))
@@ -63,7 +68,7 @@ def duels(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
 
 def _difference(values: pd.Series, *names: object) -> tuple[int, float, float, float, float]:
     low, high = interval(values, "duel", *map(str, names))
-    equal = len(values) < 2 or values.std() <= EQUAL * abs(values.mean())
+    equal = values.std() <= EQUAL * abs(values.mean())
     p = float(values.mean() == 0) if equal else float(ttest_rel(values, np.zeros(len(values))).pvalue)
     return len(values), values.mean(), low, high, p
 

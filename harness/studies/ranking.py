@@ -13,13 +13,14 @@ from scipy.stats import kendalltau
 from conas.questions import OneShot, StandAlone
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import space
-from harness.config.load import Config, ConfigError
+from conas.space import Alpha, space
+from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.pictures.plots import RESAMPLES, panels
+from harness.pictures.plots import panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
-from harness.studies.cli import configuration, study_parser, write_results
+from harness.statistics import RESAMPLES
+from harness.studies.cli import configuration, study_parser, studying, write_results
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
@@ -31,11 +32,17 @@ def compare(config: Config, count: int, p: float, reporter: Reporter) -> pd.Data
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
     alphas = space(config.space).sample(generator(config.seed, "ranking"), count, p)
     one_shot = problem.ask(OneShot(Bernoulli(0.5))).measure(alphas)
-    alone, epochs = [], config.alone.epochs  # type: ignore[attr-defined]
-    for number, alpha in enumerate(alphas, start=1):
-        alone.append(problem.ask(StandAlone(problem.space.build(alpha), epochs)))
-        reporter.say(f"sub-network {number} of {count}: {one_shot[number - 1]:.4f} shared, {alone[-1]:.4f} alone")
+    alone = train_alone(problem, alphas, config.alone.epochs, reporter)  # type: ignore[attr-defined]
     return pd.DataFrame({ONE_SHOT: one_shot, ALONE: alone, "active edges": (alphas > 0).sum(axis=1)})
+
+
+def train_alone(problem: TrainedProblem, alphas: Alpha, epochs: int, reporter: Reporter) -> list[float]:
+    """The losses of the networks ``alphas``, each trained alone; remembered in the problem's store."""
+    losses = list[float]()
+    for number, alpha in enumerate(alphas, start=1):
+        losses.append(problem.ask(StandAlone(problem.space.build(alpha), epochs)))
+        reporter.say(f"network {number} of {len(alphas)} trained alone: loss {losses[-1]:.4f}")
+    return losses
 
 
 def tau(rows: pd.DataFrame, first: str, second: str) -> tuple[float, float, float]:
@@ -57,26 +64,27 @@ def draw(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+def summary(rows: pd.DataFrame) -> dict[str, object]:
+    """Kendall's tau of each pair of columns, with its interval."""
+    return {
+        f"{first} ~ {second}": dict(zip(("tau", "low", "high"), tau(rows, first, second), strict=True))
+        for first, second in ((ONE_SHOT, ALONE), ("active edges", ALONE), ("active edges", ONE_SHOT))
+    }
+
+
 def main() -> None:
     """The command line."""
     parser = study_parser("ranking", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--count", type=int, default=24, help="sub-networks, at least 20 (default: %(default)s)")
     parser.add_argument("--p", type=float, default=0.25, help="probability of an edge (default: %(default)s)")
-    arguments = parser.parse_args()
-    if arguments.count < 20:
-        parser.error(f"argument --count: {arguments.count} (allowed: at least 20)")
-    try:
-        config = configuration(arguments)
-    except ConfigError as error:
-        parser.error(str(error))
-    make_deterministic(config.threads)
-    reporter = Reporter()
-    rows = compare(config, arguments.count, arguments.p, reporter)
-    numbers = {
-        f"{first} ~ {second}": dict(zip(("tau", "low", "high"), tau(rows, first, second), strict=True))
-        for first, second in ((ONE_SHOT, ALONE), ("active edges", ALONE), ("active edges", ONE_SHOT))
-    }
-    write_results(arguments.out, numbers, rows, lambda: draw(rows), reporter)
+    options, reporter = parser.parse_args(), Reporter()
+    if options.count < 20:
+        parser.error(f"argument --count: {options.count} (allowed: at least 20)")
+    with studying(parser, reporter):
+        config = configuration(options)
+        make_deterministic(config.threads)
+        rows = compare(config, options.count, options.p, reporter)
+        write_results(options.out, summary(rows), rows, lambda: draw(rows), reporter)
 
 
 if __name__ == "__main__":

@@ -25,24 +25,24 @@ from baselines.fourier_search import FourierSearchSettings
 from baselines.fourier_search import search as fourier_search
 from conas.algorithm import Settings
 from conas.oracle import Oracle
-from conas.questions import OneShot, StandAlone
+from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.solve import lasso
-from conas.refusal import Refused
 from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, Encoding, Space, space
 from conas.targets import TARGETS
+from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.deadline import within
 from harness.problems.given import GivenProblem
 from harness.problems.trained import TrainedProblem
 from harness.records.files import facts, read_json, write_json
 from harness.records.store import Store
-from harness.studies.cli import configuration, study_parser, write_results
+from harness.studies.cli import configuration, study_parser, studying, write_results
 from harness.studies.paper_model import paper_model
+from harness.studies.ranking import train_alone
 from harness.studies.scaling_picture import draw, summary
 from harness.studies.spectrum import answer
 from harness.training.environment import make_deterministic
@@ -168,14 +168,12 @@ def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
     return _judged(point, problem.cost.one_shot_steps, oracle, config)
 
 
-def study_paper(options: Namespace, reporter: Reporter) -> None:
+def study_paper(pieces: Path, config: Config, kept: "Kept", reporter: Reporter) -> None:
     """The same for a paper search in pieces, as far as it has come: the rate falls over 100 epochs, done or not."""
-    updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
-    config = configuration(options, **updates)
-    oracle, epochs, steps = paper_model(options.paper, config, reporter)
+    oracle, epochs, steps = paper_model(pieces, config, reporter)
     one_shot = config.oneshot  # type: ignore[attr-defined]
     point = Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed)
-    _add(options.out, f"paper-{point.name}", lambda: _judged(point, steps, oracle, config), reporter)
+    kept.add(f"paper-{point.name}", lambda: _judged(point, steps, oracle, config))
 
 
 def _judged(point: Point, steps: int, oracle: Oracle, config: Config) -> dict[str, Any]:
@@ -197,47 +195,59 @@ def references(searched: Space) -> Alpha:
     return searched.sample(generator(0, "ranking"), REFERENCES, 0.25)
 
 
-def train_alone(config: Config, reporter: Reporter) -> list[float]:
-    """Their losses, each trained alone at the profile's sizes; remembered in the store."""
-    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
-    alone, epochs = [], config.alone.epochs  # type: ignore[attr-defined]
-    for number, alpha in enumerate(references(problem.space), start=1):
-        alone.append(problem.ask(StandAlone(problem.space.build(alpha), epochs)))
-        reporter.say(f"network {number} of {REFERENCES} trained alone: loss {alone[-1]:.4f}")
-    return alone
-
-
 def run(options: Namespace, reporter: Reporter) -> None:
     """Every point that is not done yet, then the networks trained alone; what is done is drawn after each."""
+    profile = configuration(options)
+    kept = Kept(options.out, digest({**profile.identity, "seed": None}), reporter)
     if options.paper is not None:
-        study_paper(options, reporter)
+        updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
+        study_paper(options.paper, configuration(options, **updates), kept, reporter)
     for point in sorted(POINTS, key=lambda point: point.work):
         config = configuration(options, **point.updates)
-        _add(options.out, point.name, partial(study, point, config, reporter), reporter)
+        kept.add(point.name, partial(study, point, config, reporter))
     if options.alone:
-        write_json(options.out / "alone.json", {"losses": train_alone(configuration(options), reporter)})
-    write(options.out, reporter)
+        problem = TrainedProblem(profile, load_task(profile), Store(profile.runs_dir), reporter)
+        losses = train_alone(problem, references(problem.space), profile.alone.epochs, reporter)  # type: ignore[attr-defined]
+        write_json(kept.alone, {"of": kept.of, "losses": losses})
+    kept.write()
 
 
-def _add(out: Path, name: str, judged: Callable[[], dict[str, Any]], reporter: Reporter) -> None:
-    path = out / "points" / f"{name}.json"
-    if facts(path, fourier=float) is None:  # older points are judged anew, from the measurements kept
-        reporter.say(f"point {name}")
-        write_json(path, judged())
-        write(out, reporter)
+@dataclass(frozen=True)
+class Kept:
+    """The points in the folder ``out``; ``of`` names the data and the profile: those of others are left alone."""
 
+    out: Path
+    of: str
+    reporter: Reporter
 
-def write(out: Path, reporter: Reporter) -> None:
-    """The figure and the tables of the points that are done."""
-    points = [read_json(path) for path in sorted((out / "points").glob("*.json"))]
-    alone = facts(out / "alone.json", losses=list)
-    rows = table(points, None if alone is None else alone["losses"])
-    write_results(out, summary(rows), rows, lambda: draw(rows), reporter)
+    @property
+    def alone(self) -> Path:
+        """The losses of the networks that are trained alone."""
+        return self.out / "alone.json"
+
+    def add(self, name: str, judged: Callable[[], dict[str, Any]]) -> None:
+        """Judge the point ``name`` and draw all, unless it is here."""
+        path = self.out / "points" / f"{name}.json"
+        if not self._is_ours(path):  # older points are judged anew, from the measurements kept
+            self.reporter.say(f"point {name}")
+            write_json(path, {**judged(), "of": self.of})
+            self.write()
+
+    def write(self) -> None:
+        """The figure and the tables of the points that are done."""
+        points = [read_json(path) for path in sorted((self.out / "points").glob("*.json")) if self._is_ours(path)]
+        alone = read_json(self.alone)["losses"] if self._is_ours(self.alone) else None
+        rows = table(points, alone)
+        write_results(self.out, summary(rows), rows, lambda: draw(rows), self.reporter)
+
+    def _is_ours(self, path: Path) -> bool:
+        known = facts(path, of=str)
+        return known is not None and known["of"] == self.of
 
 
 def table(points: list[dict[str, Any]], alone: list[float] | None) -> pd.DataFrame:
     """One line per point; ``tau`` is Kendall's, of the one-shot losses and those of training ``alone``."""
-    rows = pd.DataFrame(points).sort_values(["channels", "cells", "images", "epochs", "seed"])
+    rows = pd.DataFrame(points).drop(columns="of").sort_values(["channels", "cells", "images", "epochs", "seed"])
     shared = rows.pop("references")
     tau = [math.nan if alone is None else float(kendalltau(losses, alone).statistic) for losses in shared]
     return rows.assign(tau=tau)
@@ -251,14 +261,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()
-    try:
+    with studying(parser, reporter, options.minutes):
         make_deterministic(configuration(options).threads)
-        with within(None if options.minutes is None else 60 * options.minutes):
-            run(options, reporter)
-    except Refused as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        reporter.say("stopped; the same command goes on from here")
+        run(options, reporter)
 
 
 if __name__ == "__main__":

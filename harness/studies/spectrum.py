@@ -25,11 +25,12 @@ from conas.seeds import generator
 from conas.space import Alpha, space
 from harness.config.load import Config
 from harness.console.progress import Reporter
-from harness.pictures.plots import interval, panels
+from harness.pictures.plots import panels
 from harness.problems.trained import TrainedProblem
 from harness.records.files import write_atomic
 from harness.records.store import Store
-from harness.studies.cli import configuration, study_parser, write_results
+from harness.statistics import interval
+from harness.studies.cli import configuration, study_parser, studying, write_results
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
@@ -172,21 +173,26 @@ def summary(truth: Spectrum, runs: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    """The command line."""
-    arguments = study_parser("spectrum", __doc__, dataset="digits", profile="smoke").parse_args()
-    config = configuration(arguments, space=SPACE, oneshot={"epochs": 30})
-    make_deterministic(config.threads)
-    reporter = Reporter()
-    truth = measure_all(config, reporter)
+def _recovered(truth: Spectrum, reporter: Reporter) -> pd.DataFrame:
     rows = []
     with reporter.bar("recovering", len(COUNTS) * DRAWS) as bar:
         for m, number in product(COUNTS, range(DRAWS)):
             rows.append(recover(truth, m, number))
             bar.step()
-    runs = pd.DataFrame(rows)
-    write_atomic(arguments.out / "losses.txt", "".join(f"{loss:.6g}\n" for loss in truth.losses).encode())
-    write_results(arguments.out, summary(truth, runs), runs, lambda: draw(truth, runs), reporter)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """The command line."""
+    parser, reporter = study_parser("spectrum", __doc__, dataset="digits", profile="smoke"), Reporter()
+    options = parser.parse_args()
+    with studying(parser, reporter):
+        config = configuration(options, space=SPACE, oneshot={"epochs": 30})
+        make_deterministic(config.threads)
+        truth = measure_all(config, reporter)
+        runs = _recovered(truth, reporter)
+        write_atomic(options.out / "losses.txt", "".join(f"{loss:.6g}\n" for loss in truth.losses).encode())
+        write_results(options.out, summary(truth, runs), runs, lambda: draw(truth, runs), reporter)
 
 
 if __name__ == "__main__":

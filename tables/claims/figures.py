@@ -90,7 +90,7 @@ def _best(measured: list[float], figure: Figure, metric: Metric) -> Settled:
 def _spread(measured: list[float], figure: Figure) -> Settled:
     ours = summarise(measured)
     if ours is None or not ours.sd or not figure.sd or not figure.seeds:
-        return Status.UNDECIDED, "one run has no spread"
+        return Status.UNDECIDED, "all runs are equal" if ours and ours.n > 1 else "one run has no spread"
     found = ratio(ours, figure.sd, figure.seeds)
     assert found.low is not None
     assert found.high is not None

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.pictures.plots import holm
+from harness.statistics import holm
 from tables.claims.verdict import Kind, Status, Test, Verdict, make
 from tables.paper.names import published_as
 from tables.published import Figure, published
@@ -91,7 +91,7 @@ def _sides(order: Order, table: str, runs: Runs) -> tuple[dict[int, float], dict
 def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> tuple[Status, list[str]]:
     references = [row for row in (order.first, order.second) if runs.sample(table, row).is_published]
     if estimate is None:
-        return Status.NOT_RUN, ["no seed with both"]
+        return Status.NOT_RUN, ["fewer than two trainings of one cell" if order.of_spread else "no seed with both"]
     if order.own_scale and not runs.is_full_scale:
         return Status.NOT_CHECKABLE, ["the profile sets what both searches spend"]
     if references and not runs.is_full_scale:
@@ -111,10 +111,12 @@ def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Te
     if order.of_spread:
         return Test(estimate, ())
     first, second = _sides(order, table, runs)
-    spread = float(np.std(within_seeds(first, second), ddof=1)) if estimate.low is not None else 0.0
     paper = paper_says(order, table)
     effect = paper if runs.is_full_scale and paper else estimate.value
-    return Test(estimate, tuple(sorted(set(first) & set(second))), seeds_to_tell(effect, spread) if spread else None)
+    needed = None
+    if estimate.low is not None:
+        needed = seeds_to_tell(effect, float(np.std(within_seeds(first, second), ddof=1)))
+    return Test(estimate, tuple(sorted(set(first) & set(second))), needed)
 
 
 def _by_the_papers_spreads(order: Order, table: str) -> Iterator[str]:

@@ -121,6 +121,18 @@ def test_a_network_whose_validation_is_no_number_is_infinitely_bad(tiny: Configu
     assert problem.ask(StandAlone(problem.space.build(alpha), 1)) == math.inf
 
 
+def test_a_network_whose_figures_are_lost_is_not_taken_for_a_bad_one(tiny: Configure) -> None:
+    config = tiny({"method": "random_search"})
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
+    alone = problem.space.build(problem.space.sample(generator(0, "alpha"), 1)[0])
+    first, second = (problem.ask(StandAlone(alone, epochs)) for epochs in (1, 2))
+    (metrics,) = Store(config.runs_dir).root.glob("stages/alone-*/metrics.jsonl")
+    before = metrics.read_bytes()
+    metrics.write_bytes(b"torn\n")
+    assert [problem.ask(StandAlone(alone, epochs)) for epochs in (1, 2)] == [first, second]
+    assert metrics.read_bytes() == before
+
+
 def test_a_final_network_whose_test_is_no_number_has_diverged(tiny: Configure) -> None:
     config = tiny({"method": "fixed", "final": {"epochs": 1, "lr": 1e5, "clip": 1e9}, "data": {"train_limit": 32}})
     folder = Store(config.runs_dir).run(config.id)

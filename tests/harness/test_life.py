@@ -26,7 +26,7 @@ from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.problems.trained import TrainedProblem
 from harness.records.schema import Record
-from harness.records.store import AlreadyRunning, Store
+from harness.records.store import AlreadyRunning, RunFolder, Store
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
@@ -83,6 +83,17 @@ def test_a_done_run_is_not_computed_again(tiny: Configure, monkeypatch: pytest.M
     monkeypatch.setattr(SgdTraining, "step", lambda *_: pytest.fail("a step of training"))
     assert execute(config, Reporter()) == record == Store(config.runs_dir).run(record.id).record()
     assert len(record.attempts) == 1
+
+
+def test_a_kill_before_the_record_says_done_costs_no_training(tiny: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny()
+    with monkeypatch.context() as killed:
+        killed.setattr(RunFolder, "check_held", lambda _: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            execute(config, Reporter())
+    monkeypatch.setattr(SgdTraining, "step", lambda *_: pytest.fail("a step of training"))
+    assert execute(config, Reporter()).status == "done"
+    assert not list(Store(config.runs_dir).run(config.id).path.glob("checkpoint*"))
 
 
 def test_runs_share_the_search(tiny: Configure) -> None:

@@ -20,6 +20,7 @@ from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.data.packed import pack, unpack
 from harness.problems.trained import TrainedProblem
+from harness.records import pieces
 from harness.records.pieces import PiecesError, join, split
 from harness.records.store import Store
 from harness.studies.paper_model import paper_model
@@ -29,9 +30,9 @@ from harness.training.image.task import ImageTask
 from harness.training.task import load_task
 
 
-def config(folder: Path) -> Any:
+def config(folder: Path, seed: int = 0) -> Any:
     sizes = {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 30}}
-    return load({"dataset": "digits", "profile": "smoke", "runs_dir": str(folder), **sizes})
+    return load({"dataset": "digits", "profile": "smoke", "seed": seed, "runs_dir": str(folder), **sizes})
 
 
 def weights(store: Path) -> bytes:
@@ -41,35 +42,37 @@ def weights(store: Path) -> bytes:
 
 def test_pieces_on_three_machines_end_at_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(config(tmp_path / "whole"))
-    pieces = tmp_path / "pieces"
+    kept = tmp_path / "pieces"
     for number, steps in enumerate((1, 2, math.inf)):
         left = iter(range(int(steps))) if steps < math.inf else None
         monkeypatch.setattr(deadline, "passed", lambda left=left: left is not None and next(left, None) is None)
         monkeypatch.setattr("harness.training.loop.passed", deadline.passed)
-        said = run(config(tmp_path / f"machine {number}"), pieces=pieces)
+        said = run(config(tmp_path / f"machine {number}"), pieces=kept)
         assert said.startswith("found" if steps == math.inf else "time is up")
-        assert max(path.stat().st_size for path in pieces.iterdir()) <= 16 << 20
+        assert max(path.stat().st_size for path in kept.iterdir()) <= 16 << 20
     assert said.partition(":")[2] == whole.partition(":")[2]
     assert weights(tmp_path / "machine 2") == weights(tmp_path / "whole")
 
 
 def test_the_model_in_pieces_is_asked_as_the_search_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces, searched = tmp_path / "pieces", config(tmp_path / "store")
+    kept, searched = tmp_path / "pieces", config(tmp_path / "store")
     with pytest.raises(PiecesError, match="holds no pieces"):
-        paper_model(pieces, searched, Reporter())
+        paper_model(kept, searched, Reporter())
     left = iter(range(2))
     monkeypatch.setattr("harness.training.loop.passed", lambda: next(left, None) is None)
-    assert run(searched, pieces=pieces).startswith("time is up")
-    oracle, *behind = paper_model(pieces, searched, Reporter())
+    assert run(searched, pieces=kept).startswith("time is up")
+    oracle, *behind = paper_model(kept, searched, Reporter())
     alphas = space("cnn").sample(generator(0, "test"), 3, 0.5)
     early = oracle.measure(alphas)
     monkeypatch.undo()
-    run(searched, pieces=pieces)
-    oracle, *end = paper_model(pieces, searched, Reporter())
+    run(searched, pieces=kept)
+    oracle, *end = paper_model(kept, searched, Reporter())
     problem = TrainedProblem(searched, load_task(searched), Store(tmp_path / "store"), Reporter())
     model = problem.ask(OneShot(Bernoulli(searched.settings.p, searched.settings.connect)))
     assert (behind, end) == ([1, 3], [2, problem.cost.one_shot_steps])
     assert oracle.measure(alphas).tolist() == model.measure(alphas).tolist()
+    with pytest.raises(Refused, match="another seed"):
+        paper_model(kept, config(tmp_path / "store", seed=1), Reporter())
     assert (early != oracle.measure(alphas)).all()
 
 
@@ -92,12 +95,36 @@ def test_small_pieces_and_damaged_ones(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "there").rglob("*.pt")] == ["weights.pt"]
     with pytest.raises(PiecesError, match="holds something already"):
         join(tmp_path / "out", store)
+    (store / "stage" / "weights.pt").write_bytes(b"other")
+    assert set(split(store, tmp_path / "out")) == set((tmp_path / "out").iterdir())  # none of the first set is left
+    (store / "stage" / "weights.pt").write_bytes(bytes(range(256)) * 100)
+    written = split(store, tmp_path / "out", limit=10_000)
+    (tmp_path / "empty").mkdir()
+    join(tmp_path / "out", tmp_path / "empty")
+    assert (tmp_path / "empty" / "stage" / "weights.pt").read_bytes() == bytes(range(256)) * 100
     written[1].write_bytes(b"x")
     with pytest.raises(PiecesError, match="damaged"):
         join(tmp_path / "out", tmp_path / "elsewhere")
     written[1].unlink()
     with pytest.raises(PiecesError, match="missing"):
         join(tmp_path / "out", tmp_path / "elsewhere")
+    written[0].write_text('{"parts": [')
+    with pytest.raises(PiecesError, match="no list of them"):
+        join(tmp_path / "out", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_kill_while_pieces_are_written_leaves_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, out = tmp_path / "store", tmp_path / "out"
+    store.mkdir()
+    (store / "weights.pt").write_bytes(b"first")
+    split(store, out)
+    (store / "weights.pt").write_bytes(b"second")
+    monkeypatch.setattr(pieces, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        split(store, out)
+    join(out, tmp_path / "there")
+    assert (tmp_path / "there" / "weights.pt").read_bytes() == b"first"
 
 
 def colours() -> Any:

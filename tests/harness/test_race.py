@@ -1,4 +1,5 @@
 import re
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,9 @@ import pandas as pd
 import pytest
 
 from conas.seeds import generator
-from harness.pictures.plots import interval
 from harness.problems.tabular import TableError
 from harness.records.files import Lines
+from harness.statistics import interval
 from harness.studies import race
 from harness.studies.race_boards import Board, Watched, one_shot_table, read_boards
 from harness.studies.race_contenders import BUDGETS, CONTENDERS, FOURIER, PART, SEARCH, VARIANT
@@ -146,7 +147,7 @@ def test_wins_and_losses_are_told_apart_and_adjusted_for_their_number() -> None:
     assert duels(made_up(flip=True), FOURIER)["verdict"].iloc[0] == "loses"
     assert "wins at 2 and loses at 0 of the 2 pairs" in sentence(fights.reset_index(), FOURIER)
     assert "| best of m | 2 | 0 | 0 | 0 |" in score(fights.reset_index())
-    assert "- 10 evaluations: wins on every board against best of m; loses to nobody" in claims(fights.reset_index())
+    assert "against best of m (1); loses to nobody" in claims(fights.reset_index())
     assert "loses to best of m on t (+1.00)" in claims(duels(made_up(flip=True), FOURIER))
 
 
@@ -162,9 +163,9 @@ def test_means_and_areas_are_those_of_the_curves() -> None:
     found = summary(rows).set_index(["method", "budget"])
     mean = rows.loc[rows["method"] == FOURIER, "regret"].mean()
     assert found.loc[(FOURIER, 10), "mean"] == pytest.approx(mean)
-    assert areas(rows).set_index("method").loc[FOURIER, "area"] == pytest.approx(mean)  # level curves
+    assert areas(rows, FOURIER).set_index("method").loc[FOURIER, "area"] == pytest.approx(mean)  # level curves
     rising = rows.assign(regret=rows["budget"].astype(float))
-    assert areas(rising)["area"].tolist() == pytest.approx([15.0] * 4)
+    assert areas(rising, FOURIER)["area"].tolist() == pytest.approx([15.0] * 4)
 
 
 def test_what_a_change_gains_is_said_with_its_sign() -> None:
@@ -179,6 +180,28 @@ def test_fewer_seeds_are_named() -> None:
     assert "Fewer seeds: BOCS 7, variants 0, parts 0;" in fewer(few)
 
 
+def test_a_search_that_answers_for_several_budgets_is_one() -> None:
+    rows = made_up().assign(seconds=1.0)
+    rows.loc[rows["budget"] == 10, "seconds"] = 3.0
+    made = race.made(rows)
+    seeds, budgets, anytime = rows["seed"].nunique(), rows["budget"].nunique(), (FOURIER, "best of m", "BOCS")
+    methods = rows["method"].unique()
+    assert len(made) == seeds * sum(1 if name in anytime else budgets for name in methods)
+    assert (made.xs(FOURIER, level="method") == 3.0).all()
+
+
+def test_what_is_at_work_when_the_time_is_up_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, working, waiting = Future(), Future(), Future()
+    ended.set_result(["ended"])
+    working.set_running_or_notify_cancel()
+    monkeypatch.setattr(race, "passed", lambda: True)
+    jobs = race._done([ended, working, waiting])
+    assert next(jobs) == ["ended"]
+    working.set_result(["was at work"])
+    assert list(jobs) == [["was at work"]]
+    assert waiting.cancelled()
+
+
 def test_intervals_cover_the_mean_and_depend_on_their_name_alone() -> None:
     low, high = interval([1.0, 2.0, 6.0], "a")
     assert low < 3 < high
@@ -190,7 +213,7 @@ def test_intervals_cover_the_mean_and_depend_on_their_name_alone() -> None:
     [
         (["--tables", "nowhere"], "nowhere/nasbench201.csv"),
         (["--tables", ".", "--seeds", "0"], "allowed: 2 and more"),
-        (["--tables", ".", "--most", "5"], "allowed: 20 and more"),
+        (["--tables", ".", "--most", "49"], "allowed: 50 and more"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments, message, capsys, tmp_path) -> None:

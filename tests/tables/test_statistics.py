@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.pictures.plots import holm, interval
+from harness.statistics import holm, interval
 from tables.published import Figure
 from tables.statistics import (
     Estimate,
@@ -101,10 +101,15 @@ def test_the_best_of_one_is_one_more(n: int) -> None:
     assert (best.low, best.high) == pytest.approx((more.low, more.high), rel=0.1)
 
 
-def test_the_bootstrap_of_the_race_covers_at_its_number_of_seeds() -> None:
+@pytest.mark.parametrize("n", [200, 30, 5])
+def test_the_intervals_of_the_studies_cover_the_mean_at_their_numbers_of_values(n: int) -> None:
     rng = np.random.default_rng(2)
-    covered = [low <= 1 <= high for low, high in (interval(rng.exponential(size=200), str(i)) for i in range(300))]
+    covered = [low <= 1 <= high for low, high in (interval(1 + rng.normal(size=n), str(i)) for i in range(300))]
     assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_one_value_has_no_interval() -> None:
+    assert np.isnan(interval([1.0])).all()
 
 
 @pytest.mark.parametrize(
