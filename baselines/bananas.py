@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines import as_conas
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import at_least, positive
 from baselines.ensemble import Ensemble, Shape
@@ -108,11 +109,12 @@ METHOD = register(
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
         {
-            "text": {"connect": True},
+            **as_conas.SIZES,
             "smoke": {"m": 30, "epochs": 50},
             "laptop": {"together": 50, "start": 50, "batch": 200},
-            "laptop/text": {"m": 300, "together": 15, "start": 15},
+            "laptop/text": {"m": 600, "together": 15, "start": 15},
         },
+        as_conas.SOURCES,
         rehearsal=rehearsal,
     )
 )

@@ -1,13 +1,15 @@
 """The best of CoNAS's own measurements: the control for its recovery step, at exactly its cost.
 
-The one-shot model and the m sub-networks are those of CoNAS's first stage under the same seed, so on a problem that
-remembers its answers this search is free once CoNAS has run. What CoNAS gains over it, sparse recovery has gained.
+The one-shot model is CoNAS's under the same seed, and so are the sub-networks of its first stage, with which the m
+begin; in place of later stages it goes on as it began. So on a problem that remembers its answers this search is free
+once CoNAS has run with one stage. What CoNAS gains over it, sparse recovery has gained.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from baselines import as_conas
 from baselines.checks import at_least, share
 from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
@@ -63,10 +65,7 @@ METHOD = register(
         BestOfMSettings,
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
-        {
-            "text": {"connect": True},
-            "smoke": {"m": 30},
-            "laptop/text": {"m": 300},
-        },
+        as_conas.SIZES,
+        as_conas.SOURCES,
     )
 )

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from baselines.as_conas import CONNECT
 from baselines.checks import ASSUMPTION, at_least, share
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
@@ -122,6 +123,7 @@ METHOD = register(
             "text": {"connect": True},
             "smoke": {"m": 30},
         },
+        {"text": {"connect": CONNECT}},
         rehearsal=rehearsal,
     )
 )

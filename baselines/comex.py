@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines import as_conas
 from baselines.annealing import Quadratic, anneal, monomials
 from baselines.checks import ASSUMPTION, at_least, positive, share
 from baselines.history import History, rehearsal
@@ -114,11 +115,8 @@ METHOD = register(
         COMEXSettings,
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
-        {
-            "text": {"connect": True},
-            "smoke": {"m": 30},
-            "laptop/text": {"m": 300},
-        },
+        as_conas.SIZES,
+        as_conas.SOURCES,
         rehearsal=rehearsal,
     )
 )

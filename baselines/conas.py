@@ -12,8 +12,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "text": {"t": 2, "s": (10, 5), "connect": True},
     "smoke": {"m": 30},
     "laptop/text": {"m": 300},
-    "release": {"m": 3000, "s": 12, "lambda_": 20.0, "threshold": 1.5, "ties": "first_bit_fastest"},
-    "release/text": {"threshold": None},  # of cross-entropies; here losses are perplexities
+    "release/image": {"m": 3000, "s": 12, "lambda_": 20.0, "threshold": 1.5, "ties": "first_bit_fastest"},
 }
 SOURCES = {
     "text": {

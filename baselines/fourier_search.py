@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines import as_conas
 from baselines.checks import at_least, one_of, positive, share
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
@@ -140,11 +141,8 @@ METHOD = register(
         FourierSearchSettings,
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
-        {
-            "text": {"connect": True},
-            "smoke": {"m": 30},
-            "laptop/text": {"m": 300},
-        },
+        as_conas.SIZES,
+        as_conas.SOURCES,
         rehearsal=rehearsal,
     )
 )

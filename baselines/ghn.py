@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from baselines import checks
 from baselines.checks import ASSUMPTION, LIU, at_least, positive
-from baselines.ranking import best, diverged, ranked
+from baselines.ranking import best, diverged, ranked, tau
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
 from conas.oracle import Oracle
@@ -86,15 +85,14 @@ def _refined(oracle: Oracle, finalists: Alpha) -> tuple[Alpha, float]:
 def _ranking(problem: Problem, alphas: Alpha, predicted: Any, epochs: int) -> dict[str, Any]:
     """How well losses with predicted weights rank cells as losses after stand-alone training do."""
     trained = np.array([problem.ask(StandAlone(problem.space.build(alpha), epochs)) for alpha in alphas])
-    both = np.isfinite(predicted) & np.isfinite(trained)
-    tau = float(kendalltau(predicted[both], trained[both]).statistic) if both.sum() > 1 else float("nan")
-    if not np.isfinite(tau):
-        return {"kendall_tau": None, "compared": int(both.sum())}
+    compared, found = int((np.isfinite(predicted) & np.isfinite(trained)).sum()), tau(predicted, trained)
+    if found is None:
+        return {"kendall_tau": None, "compared": compared}
     note = (
-        f"predicted weights rank {both.sum()} random cells as training alone (epochs: {epochs}) does with Kendall's "
-        f"tau {tau:.2f} (1: alike, 0: by chance)"
+        f"predicted weights rank {compared} random cells as training alone (epochs: {epochs}) does with Kendall's "
+        f"tau {found:.2f} (1: alike, 0: by chance)"
     )
-    return {"kendall_tau": tau, "compared": int(both.sum()), "notes": [note]}
+    return {"kendall_tau": found, "compared": compared, "notes": [note]}
 
 
 METHOD = register(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from baselines import checks
+from baselines.as_conas import CONNECT
 from baselines.checks import ASSUMPTION, at_least, share
 from baselines.ranking import best
 from baselines.registry import Method, register
@@ -117,6 +118,7 @@ METHOD = register(
             "laptop": {"samples": 80, "final": 60},
             "laptop/text": {"samples": 30, "final": 10},
         },
+        {"text": {"connect": CONNECT}},
         check=checks.degree,
     )
 )

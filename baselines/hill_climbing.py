@@ -4,8 +4,10 @@ Changes of the best string are measured in random order, and the first one that 
 does, the climb starts again from a new random string. White et al. (2021) find such a search hard to beat.
 """
 
+import math
 from dataclasses import dataclass
 
+from baselines import as_conas
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import share
 from baselines.history import History
@@ -56,7 +58,8 @@ def _better(history: History, top: int, neighbours: Alpha, m: int) -> int | None
     """The number of the first of the ``neighbours`` with a lower loss than ``top``'s; None if none has."""
     for neighbour in neighbours[: m - len(history)]:
         history.ask(neighbour[None])
-        if history.losses[-1] < history.finite[top]:
+        now = history.losses[top]  # of a string that diverged every finite loss is better
+        if history.losses[-1] < (now if math.isfinite(now) else math.inf):
             return len(history) - 1
     return None
 
@@ -69,10 +72,7 @@ METHOD = register(
         HillClimbingSettings,
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
-        {
-            "text": {"connect": True},
-            "smoke": {"m": 30},
-            "laptop/text": {"m": 300},
-        },
+        as_conas.SIZES,
+        as_conas.SOURCES,
     )
 )

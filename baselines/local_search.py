@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines import checks
 from baselines.checks import at_least
-from baselines.conas import SIZES, budget
+from baselines.conas import SIZES, SOURCES, budget
 from baselines.registry import Method, register
 from conas import algorithm
 from conas.oracle import Oracle
@@ -110,5 +111,7 @@ METHOD = register(
             "laptop": {"flips": 200},
             "laptop/text": {**SIZES["laptop/text"], "flips": 50},
         },
+        SOURCES,
+        check=checks.degree,
     )
 )

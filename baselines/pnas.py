@@ -15,14 +15,13 @@ from itertools import combinations, product
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
 
-from baselines import checks
+from baselines import as_conas, checks
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import ASSUMPTION, LIU, at_least, positive
 from baselines.ensemble import Array, Ensemble, Shape
 from baselines.history import rehearsal
-from baselines.ranking import best, diverged, ranked
+from baselines.ranking import best, diverged, ranked, tau
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
@@ -101,12 +100,14 @@ def search(problem: Problem, seed: int, settings: PnasSettings) -> Outcome:
         size = (settings.m - len(losses)) // (len(every) - number)
         grown = [cell + way for cell, way in product(cells, level.ways)]
         alphas = _built(space, grown, every[number + 1 :])
-        predicted = _predicted(space, known, losses, alphas, seed, settings)
-        picked = np.argsort(predicted, kind="stable")[:size]
+        predicted = _predicted(space, known, losses, alphas, seed, settings) if number else None
+        order = generator(seed, "first level").permutation(len(alphas)) if predicted is None else predicted
+        picked = np.argsort(order, kind="stable")[:size]
         measured = oracle.measure(alphas[picked])
         known, losses = np.concatenate([known, alphas[picked]]), np.concatenate([losses, measured])
         cells = [grown[picked[place]] for place in ranked(measured)[: settings.grown]]
-        found.append(_facts(len(grown), predicted[picked], measured))
+        skill = None if predicted is None else tau(predicted[picked], measured)
+        found.append({"grown": len(grown), "measured": len(measured), "tau": skill})
     winner = len(losses) - len(measured) + best(measured)
     details = {"alpha": space.format(known[winner]), "loss": float(losses[winner]), "levels": found}
     return Outcome(space.build(known[winner]), details | {"diverged": diverged(losses)})
@@ -139,9 +140,7 @@ def _built(space: Space, cells: list[Bits], later: list[Level]) -> Alpha:
 
 
 def _predicted(space: Space, known: Alpha, losses: Array, alphas: Alpha, seed: int, settings: PnasSettings) -> Array:
-    """The ensemble's mean, shape (k,); on the first level, in random order."""
-    if not len(losses):
-        return generator(seed, "first level").permutation(len(alphas)).astype(np.float64)
+    """The ensemble's mean, shape (k,)."""
     learned, asked = counted(space, known), counted(space, alphas)
     asked *= learned.any(axis=0)  # of what no measured cell has, nothing was learned
     return Ensemble(settings.shape, learned, losses, seed, "pnas", len(losses)).predict(asked).mean(axis=0)
@@ -155,13 +154,6 @@ def counted(space: Space, alphas: Alpha) -> Array:
         for feature in ((bit,), (cell, source, operation), (source, operation)):
             columns.setdefault(feature, np.zeros(space.n))[bit] = 1
     return (alphas > 0).astype(np.float64) @ np.stack(list(columns.values()), axis=1)
-
-
-def _facts(grown: int, predicted: Array, measured: Array) -> dict[str, Any]:
-    """How many cells a level had, and how well the surrogate ranked those that it picked; none on the first level."""
-    finite = np.isfinite(measured)
-    tau = float(kendalltau(predicted[finite], measured[finite]).statistic) if finite.sum() > 1 else float("nan")
-    return {"grown": grown, "measured": len(measured), "tau": tau if np.isfinite(tau) else None}
 
 
 def check(space: Space, settings: PnasSettings) -> None:
@@ -185,11 +177,13 @@ METHOD = register(
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
         {
-            "text": {"connect": True, "inputs": 1},
+            **as_conas.SIZES,
+            "text": {**as_conas.SIZES["text"], "inputs": 1},
             "smoke": {"m": 30, "epochs": 50},
             "laptop": {"batch": 200, "grown": 64},
-            "laptop/text": {"m": 300, "grown": 32},
+            "laptop/text": {"m": 600, "grown": 32},
         },
+        {"text": {**as_conas.SOURCES["text"], "inputs": f"{ASSUMPTION}: as DARTS"}},
         check=check,
         rehearsal=rehearsal,
     )

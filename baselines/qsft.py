@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from baselines import as_conas
 from baselines.checks import ASSUMPTION, at_least, share
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
@@ -132,11 +133,8 @@ METHOD = register(
         QSFTSettings,
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
-        {
-            "text": {"connect": True},
-            "smoke": {"m": 30},
-            "laptop/text": {"m": 300},
-        },
+        as_conas.SIZES,
+        as_conas.SOURCES,
         check=_check,
         rehearsal=rehearsal,
     )

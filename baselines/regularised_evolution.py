@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines import as_conas
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import at_least
 from baselines.history import History
@@ -74,9 +75,10 @@ METHOD = register(
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
         {
-            "text": {"connect": True},
+            **as_conas.SIZES,
             "smoke": {"m": 30, "population": 10, "sample": 3},
-            "laptop/text": {"m": 300, "population": 15, "sample": 3},
+            "laptop/text": {"m": 600, "population": 15, "sample": 3},
         },
+        as_conas.SOURCES,
     )
 )

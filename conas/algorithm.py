@@ -123,7 +123,7 @@ class Settings:
         if not 0 < self.p < 1:
             raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
         if self.completion == "verified" and not self.verified:
-            raise ValueError(f"m = {self.m} for completion = 'verified' (allowed: at least {completion.SHARE})")
+            raise ValueError(f"m = {self.m} for completion = 'verified' (allowed: at least {completion.ONE_IN})")
         self._check_sparsities()
 
     def _check_sparsities(self) -> None:
@@ -144,7 +144,7 @@ class Settings:
     @property
     def verified(self) -> int:
         """How many of the last stage's m measurements are completions of its answer."""
-        return self.m // completion.SHARE if self.completion == "verified" else 0
+        return self.m // completion.ONE_IN if self.completion == "verified" else 0
 
     @property
     def sparsities(self) -> tuple[int, ...]:
@@ -273,6 +273,8 @@ def _complete(
 
 
 def _activate(space: Encoding, fixed: Mapping[int, int], measured: Measurements) -> Alpha:
-    alpha = measured.best.copy() if space.exclusive else np.full(space.n, -1, dtype=np.int8)
+    alpha = np.full(space.n, -1, dtype=np.int8)
+    grouped = [bit for group in space.groups for bit in group]  # of a group one bit is on: as in the best measured
+    alpha[grouped] = measured.best[grouped]
     alpha[list(fixed)] = list(fixed.values())
     return alpha

@@ -10,11 +10,11 @@ from conas.space import Alpha
 COMPLETIONS = {
     "off": "off; in an exclusive space as in the best measured encoder",
     "agreeing": "as in the best of the measured encoders that agree most with the decided bits",
-    "verified": "drawn at random and measured, with a fifth of the last m; the best of all measured is the answer",
+    "verified": "drawn at random and measured, with a fifth of the last m; the best of the last stage is the answer",
 }
 """How undecided bits are set, by name."""
 
-SHARE = 5
+ONE_IN = 5
 """One measurement in so many is kept back where completions are measured."""
 
 

@@ -57,9 +57,12 @@ def notes(stages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
     recovery = stage["recovery"]
+    if not stage["fixed"]:
+        yield "nothing but a constant was recovered: no bit is decided, and later stages are skipped"
     if "unique" in recovery and not recovery["unique"]:
-        yield f"the Lasso's solution is not unique: {recovery['solution']}"
-    if recovery.get("gap") and recovery["gap"] > NOTABLE_GAP * recovery["objective"]:
+        known = "is not" if recovery["unique"] is False else "may not be"
+        yield f"the Lasso's solution {known} unique: {recovery['solution']}"
+    if recovery.get("gap") and recovery["objective"] and recovery["gap"] > NOTABLE_GAP * recovery["objective"]:
         share = recovery["gap"] / recovery["objective"]
         yield f"the Lasso's objective may be {share:.1g} of itself above the minimum: {recovery['stopped']}"
     if recovery["equal_at_the_cut"]:

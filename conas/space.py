@@ -90,8 +90,12 @@ class Encoding(ABC):
         return "".join("1" if bit > 0 else "0" for bit in self.check(alpha))
 
     def sample(self, rng: np.random.Generator, size: int, p: float = 0.5) -> Alpha:
-        """``size`` encoders, shape (size, n): every bit +1 with probability ``p``."""
-        return np.where(rng.random((size, self.n)) < p, 1, -1).astype(np.int8)
+        """``size`` encoders, shape (size, n): every free bit +1 with probability ``p``, one bit of each group +1."""
+        alphas = np.where(rng.random((size, self.n)) < p, 1, -1).astype(np.int8)
+        for group in map(list, self.groups):
+            alphas[:, group] = -1
+            alphas[np.arange(size), np.array(group)[rng.integers(len(group), size=size)]] = 1
+        return alphas
 
 
 class Bits(Encoding):
@@ -202,7 +206,8 @@ class Space(Encoding):
         """The inverse of `decode`: an encoder of shape (n,).
 
         Raises:
-            GenotypeError: a cell, node or operation that this space does not have.
+            GenotypeError: a cell, node or operation that this space does not have, or a cell that it cannot tell from
+                another: not all of whose nodes are its output, or with one choice twice.
         """
         if set(genotype.cells) != set(self.cells) or genotype.inputs != self.inputs:
             raise GenotypeError(
@@ -213,6 +218,10 @@ class Space(Encoding):
         for name, cell in genotype.cells.items():
             if len(cell.nodes) != self.nodes:
                 raise GenotypeError(f"{name} cell: {len(cell.nodes)} nodes, space {self.name!r} has {self.nodes}")
+            if set(cell.concat) != set(range(self.inputs, self.inputs + self.nodes)):
+                raise GenotypeError(f"{name} cell: its output is of nodes {cell.concat}, in space {self.name!r} of all")
+            if any(len(set(node)) < len(node) for node in cell.nodes):
+                raise GenotypeError(f"{name} cell: a node takes one operation from one source twice")
             for target, node in enumerate(cell.nodes, start=self.inputs):
                 for choice in node:
                     if choice.operation not in self.operations:

@@ -43,7 +43,9 @@ def stop_if_passed() -> None:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM end the work by KeyboardInterrupt, whatever becomes of what their handlers raise.
+    """Inside, Ctrl-C and SIGTERM, where the program handles them, end the work by KeyboardInterrupt.
+
+    That is so whatever becomes of what their handlers raise.
 
     Those raise wherever the program is. A library may make an error of its own of that, as matplotlib does while it
     reads a transformation, or swallow it; then the work stops where it would at its deadline.

@@ -29,6 +29,7 @@ from harness.console.places import add_store
 from harness.data.content import one_line
 from harness.data.download import DownloadError, Remote
 from harness.data.download import fetch as download
+from harness.launch.state import FINAL
 from harness.records.files import write_atomic
 from harness.records.store import Store
 
@@ -50,8 +51,8 @@ def make(store: Store, names: Iterable[str], folder: Path) -> list[str]:
     pack(store, known, folder / RECORDS)
     files = [RECORDS]
     for name in known:
-        weights = store.run(name).path / FILE
-        if weights.is_file():
+        record, weights = store.run(name).record(), store.run(name).path / FILE
+        if record is not None and record.status in FINAL and weights.is_file():
             files.append(name + WEIGHTS)
             shutil.copyfile(weights, folder / files[-1])
     lines = [f"{_digest(folder / name)}  {name}\n" for name in files]
@@ -79,11 +80,15 @@ def push(folder: Path, number: str, token: str, server: str = SERVERS["zenodo"])
     """Upload every file of the deposit in ``folder`` to the Zenodo deposition ``number``, a draft of the token's owner.
 
     Raises:
-        Refused: the folder is no deposit, or the server says no.
+        Refused: the folder is no whole deposit, or the server says no.
     """
     if not (folder / SUMS).is_file():
         raise Refused(f"{folder} is no deposit ({SUMS} is missing; `python -m harness.deposit make` makes one)")
-    names = [*_sums((folder / SUMS).read_bytes(), str(folder)), SUMS]
+    sums = _sums((folder / SUMS).read_bytes(), str(folder))
+    for name, digest in sums.items():
+        if not (folder / name).is_file() or _digest(folder / name) != digest:
+            raise Refused(f"{folder / name} is not the file that {SUMS} names (`make` writes the deposit anew)")
+    names = [*sums, SUMS]
     draft = json.loads(_ask(f"{server}/api/deposit/depositions/{number}", token))
     for name in names:
         _ask(f"{draft['links']['bucket']}/{name}", token, (folder / name).read_bytes())
@@ -181,7 +186,7 @@ def main() -> None:
     """The command line."""
     try:
         files = _run(_parser().parse_args())
-    except (Refused, ArchiveError) as error:
+    except (Refused, ArchiveError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"{len(files)} files")
 

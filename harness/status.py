@@ -186,11 +186,13 @@ def _retry(where: Where, plans: list[Plan], states: list[str]) -> None:
 
 
 def _cancel(where: Where, plans: list[Plan]) -> None:
-    for plan in plans:
+    for plan in plans:  # all of them before a Slurm that does not answer
         plan.cancel()
         entries = where.queue.change(plan.name, ["queued", "taken"], "cancelled") if where.queue else 0
-        jobs = slurm.cancel(plan)
-        print(f"{plan.name}: launchers are told to end; {entries} entries of the queue, {jobs} Slurm jobs cancelled")
+        print(f"{plan.name}: launchers are told to end; {entries} entries of the queue cancelled")
+    for plan in plans:
+        if jobs := slurm.cancel(plan):
+            print(f"{plan.name}: {jobs} Slurm jobs cancelled")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
+from harness.config.grammar import ConfigError
 from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--queue needs a database: --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE}")
     signal.signal(signal.SIGTERM, interrupt)
     try:
+        if options.mongo_url:
+            Database(options.mongo_url).close()  # refuses an address that no run could use
         return _sweep(options)
     except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -59,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     names = sweeps.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
+    if named := {name for name, _ in map(sweeps.setting, options.set)} & dict(places).keys():
+        raise ConfigError(f"--set {min(named)}=... (--store and --data-dir say where runs and data are)")
     extra = (*_device(options), *map(sweeps.setting, options.set), *places)
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
@@ -122,7 +127,7 @@ def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
     before = Counter(state for sweep in prepared for state in sweep.states.elements() if state in FINAL)
     states = before + source.states
     print(f"# {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}")
-    return 1 if states["failed"] + states["diverged"] else 0
+    return 1 if states["failed"] + states["diverged"] + states["dead"] else 0
 
 
 def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:

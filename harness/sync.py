@@ -32,13 +32,14 @@ class Outcome:
 class Sync:
     """Keeps ``database`` equal to ``store``; from the second time on only runs whose files changed are read.
 
-    ``force`` uploads every run, for a database that was damaged by hand.
+    ``force`` uploads every run and all its files, for a database that was damaged by hand.
     """
 
     def __init__(self, database: Database, store: Store, force: bool = False) -> None:
         self._database, self._store = database, store
         self._seen: dict[str, tuple[int, ...]] = {}
         self._known: dict[str, str] | None = {} if force else None
+        self._force = force
 
     def __call__(self, show_progress: bool = False) -> Outcome:
         """Upload what is missing or differs.
@@ -62,7 +63,7 @@ class Sync:
 
     def _upload(self, folders: list[RunFolder], known: dict[str, str], outcome: Outcome) -> dict[str, str]:
         seen = {folder.path.name: signature(folder) for folder in folders}
-        digests, refused = upload(self._database, folders, known)
+        digests, refused = upload(self._database, folders, known, self._force)
         equal = sum(digest == known.get(run) for run, digest in digests.items())
         outcome.equal += equal
         outcome.uploaded += len(digests) - equal
@@ -84,8 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         database, store = Database(chosen.mongo_url), Store(chosen.store)
         store.check_there()
         outcome = Sync(database, store, chosen.force)(show_progress=sys.stderr.isatty())
-    except (Refused, PyMongoError) as error:
-        print(error if isinstance(error, Refused) else f"{database.name}: {reason(error)}", file=sys.stderr)
+    except (Refused, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except PyMongoError as error:
+        print(f"{database.name}: {reason(error)}", file=sys.stderr)
         return 1
     for line in outcome.refused:
         print(line, file=sys.stderr)

@@ -4,6 +4,7 @@ With running statistics a batch norm is a fixed scale and shift, so it is folded
 for all sub-networks; and what does not depend on the choice of edges is computed once for all of them.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -160,7 +161,8 @@ def _fold(module: nn.Module) -> Folded:
             scale, shift = _folded(norm.running_mean.new_ones(norm.num_features, 1, 1, 1), norm)
             return Folded(lambda node: node.pooled(pool), shift, scale=scale.flatten())
         case _:
-            return Folded(lambda node: module(node.value), torch.zeros(()))
+            fixed = copy.deepcopy(module).eval()
+            return Folded(lambda node: fixed(node.value), torch.zeros(()))
 
 
 def _fold_twice(module: SeparableTwice) -> Folded:

@@ -52,11 +52,13 @@ class FourierProcess(GaussianProcess):
 
 
 def likeliest(alphas: Alpha, values: Array, spread: float) -> FourierProcess:
-    """The process whose rates and noise are likeliest: the best of a grid of common rates, then each bit its own.
+    """The process with the likeliest rates and noise a posteriori: the likeliest of a grid of common rates, and from
+    there a few iterations in which each bit has a rate of its own.
 
     Args:
         alphas, values: as for `FourierProcess`.
-        spread: standard deviation, a priori, of a rate's logarithm from the common one.
+        spread: standard deviation, a priori, of a rate's logarithm from the common one. The logarithms of the common
+            rate and of the noise have a standard deviation of 1 from the grid's.
     """
     n = alphas.shape[1]
     grid = (FourierProcess(alphas, values, np.full(n, rate / n), noise) for rate in _RATES for noise in _NOISES)

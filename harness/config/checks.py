@@ -13,7 +13,7 @@ from harness.data.registry import ImageSet, dataset, dataset_names, is_own
 if TYPE_CHECKING:
     from harness.config.load import Config, ImageConfig
 
-_SECTIONS = {"one_shot": "oneshot", "stand_alone": "alone", "relaxed": "relaxed"}
+_SECTIONS = {"one_shot": "oneshot", "hypernet": "oneshot", "stand_alone": "alone", "relaxed": "relaxed"}
 _CELLS = {"image": ({"normal", "reduce"}, 2), "text": ({"recurrent"}, 1)}
 
 

@@ -80,7 +80,8 @@ def settings(words: Sequence[str]) -> dict[str, Any]:
             stored |= dotted(read(word))
         else:
             variants.append(_variant(word))
-    named = [layer["variant"] for layer in (stored, typed) if "variant" in layer]
+    base = typed.get("variant", stored.get("variant"))
+    named = [] if base is None or str(base).lower() in ("none", "null") else [base]
     return {**stored, **typed, **({"variant": "+".join([*named, *variants])} if variants else {})}
 
 

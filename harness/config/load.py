@@ -37,7 +37,7 @@ from harness.config.schema import (
     TextRelaxed,
     TextTraining,
 )
-from harness.data.registry import dataset_names, is_own
+from harness.data.registry import dataset_names, is_own, is_pinned
 
 __all__ = [
     "Config",
@@ -103,6 +103,11 @@ class Config(Section):
     def task(self) -> str:
         """``image`` or ``text``."""
         return task_of(self.dataset)
+
+    @property
+    def is_unpinned(self) -> bool:
+        """Whether the name of the data set may stand for other data: one's own, a part of them, or a package's."""
+        return self.allow_subset or not is_pinned(self.dataset)
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def unpack(path: Path) -> tuple[ImageData, dict[str, Any]]:
                 raise DataError(f"{path} has the format {about['format']!r}; this version reads {_FORMAT!r}")
             parts = (arrays[name] for name in ("shape", "places", "ends", "images", "labels"))
             train = _images(_FORMATS[about["format"]], *parts)
-    except (OSError, ValueError, KeyError, SyntaxError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, SyntaxError) as error:
         raise DataError(f"{path} is not a file of packed images ({one_line(error)})") from error
     origin = about["provenance"]
     files = tuple(FileRecord(**record) for record in origin["files"])

@@ -112,6 +112,11 @@ def dataset(name: str) -> DataSet:
     return DATASETS[name]
 
 
+def is_pinned(name: str) -> bool:
+    """Whether a data set's files have published checksums."""
+    return not is_own(name) and dataset(name).layout is not None
+
+
 def is_own(name: str) -> bool:
     """Whether a data set is the user's own."""
     return getattr(dataset(name), "own", False)

@@ -5,6 +5,7 @@ Every stage can be killed at any instant; the same command continues it to the s
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import getpid
@@ -20,17 +21,16 @@ from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
-from harness.data.registry import is_own
 from harness.deadline import ended_by_signals
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
 from harness.records.checkpoint import Checkpoints, weights_sha256
 from harness.records.files import write_atomic, write_json
-from harness.records.heartbeat import beating
+from harness.records.heartbeat import beating, last_heartbeat
 from harness.records.output import copied
 from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record, SearchRecord
 from harness.records.search_results import Found, kept, place
-from harness.records.store import RunFolder, Store, claim, now
+from harness.records.store import RunFolder, Store, at, claim, now
 from harness.training.environment import device_name, device_of, environment, make_deterministic
 from harness.training.faults import fitting, told
 from harness.training.loop import DivergedError, fit, refuse_divergence
@@ -54,8 +54,8 @@ def execute(config: Config, reporter: Reporter) -> Record:
     with folder.claim():
         earlier = _earlier(folder, reporter)
         if earlier is not None and earlier.status == "done":
-            if is_own(config.dataset):
-                load_task(config)  # refuses another text of the same name
+            if config.is_unpinned:
+                load_task(config)  # refuses other data of the same name
             _checkpoints(config, folder, reporter).clear()  # if a kill came before it
             reporter.say(f"{config.id} is done already; this is its record")
             return earlier
@@ -63,6 +63,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
         means.forget()
         if earlier is not None:
             reporter.say(f"goes on: attempt {len(earlier.attempts) + 1}, the one before it is {earlier.status}")
+            _close(folder, earlier)
         record = _started(config, earlier)
         with (
             copied(folder.path / "output.log"),
@@ -74,6 +75,15 @@ def execute(config: Config, reporter: Reporter) -> Record:
             _make(config, folder, record, reporter)
         _checkpoints(config, folder, reporter).clear()  # the record says done; until then a kill goes on from them
         return record
+
+
+def _close(folder: RunFolder, record: Record) -> None:
+    """Let an attempt that was killed have ended at its last sign of life: it is charged for no longer."""
+    for attempt in record.attempts[-1:]:
+        if attempt.ended is None:
+            beat = last_heartbeat(folder.path)
+            seconds = folder.record_path.stat().st_mtime if beat is None else time.time() - max(0.0, beat.age)
+            attempt.ended, attempt.status = at(seconds), "interrupted"
 
 
 def _checkpoints(config: Config, folder: RunFolder, reporter: Reporter) -> Checkpoints:
@@ -183,6 +193,8 @@ def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
     ``task`` is that of the configuration, if it is loaded already.
     """
     store = Store(config.runs_dir)
+    if task is None and config.is_unpinned:
+        task = load_task(config)  # refuses other data of the same name
     key = digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
     folder = place(store, key)
     with claim(folder, wait=-1):

@@ -116,7 +116,7 @@ def _end_with_the_launcher() -> None:
 
 def _print_into(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "wb", opener=opener) as file:
+    with open(log, "ab", opener=opener) as file:  # another's last words stay
         sys.stdout.flush()
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -91,7 +91,7 @@ class JobList:
             self._say(f"again {job.title} ({job.id}): its process was killed ({kills} of {self._retries} retries)")
             self._waiting.append(job)
         else:
-            give_up(job.folder, f"its process was killed {kills} times")
+            give_up(job.folder, job.config, f"its process was killed {kills} times")
             self._settle(job, "failed")
 
     def _settle(self, job: Job, state: str) -> None:

@@ -6,15 +6,16 @@ from contextlib import suppress
 from platform import node
 from typing import Any
 
+from harness.launch.state import FINAL
 from harness.records.schema import Attempt, DamagedRecord, Record
 from harness.records.store import AlreadyRunning, RunFolder, now
 
 
-def give_up(folder: RunFolder, reason: str) -> None:
-    """Record that a run whose processes were killed again and again has failed; its checkpoints stay."""
+def give_up(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
+    """Record that the run of ``config``, whose processes are killed again and again, has failed; checkpoints stay."""
     with suppress(AlreadyRunning, DamagedRecord), folder.claim():
-        record = folder.record()
-        if record is not None and record.status != "done":
+        record = folder.record() or _unstarted(folder, config)
+        if record.status != "done":
             record.status, record.reason = "failed", reason
             for attempt in record.attempts[-1:]:
                 attempt.status, attempt.ended = "failed", attempt.ended or now()
@@ -38,20 +39,19 @@ def queue_again(folder: RunFolder, states: Collection[str]) -> bool:
 
 
 def refuse(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
-    """Record that this process refused the run of ``config``, unless the record says so already."""
+    """Record that this process refused the run of ``config``, unless it has recorded how the run ended."""
     with suppress(AlreadyRunning, DamagedRecord), folder.claim():
-        attempts = earlier.attempts if (earlier := folder.record()) else []
-        if any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in attempts[-1:]):
+        record = folder.record() or _unstarted(folder, config)
+        ours = any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in record.attempts[-1:])
+        if ours and record.status in FINAL:
             return
-        named = {name: config[name] for name in ("method", "dataset", "seed", "profile")}
         refused = Attempt(started=now(), ended=now(), status="failed", host=node(), pid=os.getpid(), device="none")
-        folder.save(
-            Record(
-                key=folder.path.name.rpartition("-")[2],
-                status="failed",
-                reason=reason,
-                config=dict(config),
-                attempts=[*attempts, refused],
-                **named,
-            )
-        )
+        attempts = record.attempts if ours else [*record.attempts, refused]
+        failed = _unstarted(folder, config).model_copy(update={"reason": reason, "attempts": attempts})
+        folder.save(failed)
+
+
+def _unstarted(folder: RunFolder, config: Mapping[str, Any]) -> Record:
+    """A record of the failed run of ``config`` without an attempt."""
+    named = {name: config[name] for name in ("method", "dataset", "seed", "profile")}
+    return Record(key=folder.path.name.rpartition("-")[2], status="failed", config=dict(config), attempts=[], **named)

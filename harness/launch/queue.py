@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from harness.launch.child import Ending
 from harness.launch.pool import Job
 from harness.launch.post_mortem import give_up
-from harness.launch.state import standing
+from harness.launch.state import FINAL, standing
 from harness.mongo.database import Database, reason
 
 Entry = dict[str, Any]
@@ -196,13 +196,14 @@ class Taken:
         self._release(job, 0, counts=False)
 
     def _give_up(self, job: Job) -> None:
-        give_up(job.folder, f"its worker or its process died {self._tries[job.id][1] + 1} times")
+        give_up(job.folder, job.config, f"its worker or its process died {self._tries[job.id][1] + 1} times")
         self._settle(job)
 
     def _settle(self, job: Job) -> None:
         end = standing(job.folder)
         self._say(f"{end.state:5} {job.id}{f': {end.reason}' if end.reason else ''}")
-        facts = {"status": end.state, "reason": end.reason, "spent": end.spent}
+        status = end.state if end.state in FINAL else "failed"  # a record that could not be written, say
+        facts = {"status": status, "reason": end.reason, "spent": end.spent}
         self._tell(lambda: self._queue.settle(self._worker, job.id, **facts))
 
     def _release(self, job: Job, wait: float, counts: bool) -> None:

@@ -58,7 +58,7 @@ class Resources:
             "time": self.minutes,
             "partition": self.partition,
             "gpus_per_node": self.gpus or None,
-            "mem_gb": self.memory_gb,
+            "mem": None if self.memory_gb is None else f"{round(1024 * self.memory_gb)}M",
             "array_parallelism": self.at_once,
         }
         return {name: value for name, value in asked.items() if value is not None} | {
@@ -142,6 +142,8 @@ class Submitter:
             return [job.job_id for job in executor.submit_array(tasks)]
         except FailedJobError as error:
             raise SlurmError(f"sbatch refuses: {_last_line(str(error))}") from error
+        except ValueError as error:
+            raise SlurmError(f"submitit refuses: {_last_line(str(error))}") from error
         except RuntimeError as error:
             raise SlurmError(f"no Slurm here: {error}") from error
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,7 +52,7 @@ def standing(folder: RunFolder) -> Standing:
     if record is None or not record.attempts:
         return Standing()
     beat = last_heartbeat(folder.path) or Heartbeat(time.time() - _changed(folder.record_path), {})
-    seconds = [_seconds(attempt, beat) for attempt in record.attempts]
+    seconds = _seconds(record.attempts, beat)
     last = record.attempts[-1]
     state: State = "dead" if record.status == "running" and not _lives(last, beat) else record.status
     return Standing(
@@ -98,11 +99,16 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _seconds(attempt: Attempt, beat: Heartbeat) -> float:
-    """How long the attempt lasted; one that never said that it ended lasted until its last sign of life."""
-    if attempt.seconds is not None:
-        return max(0.0, attempt.seconds)
-    return max(0.0, time.time() - max(0.0, beat.age) - datetime.fromisoformat(attempt.started).timestamp())
+def _seconds(attempts: Sequence[Attempt], beat: Heartbeat) -> list[float]:
+    """How long each attempt lasted; one that never said that it ended lasted until the last sign of life, or until the
+    next one began."""
+    begun = [datetime.fromisoformat(attempt.started).timestamp() for attempt in attempts]
+    ends = [*begun[1:], time.time() - max(0.0, beat.age)]
+    lasted = [
+        end - start if attempt.seconds is None else attempt.seconds
+        for attempt, start, end in zip(attempts, begun, ends, strict=True)
+    ]
+    return [max(0.0, seconds) for seconds in lasted]
 
 
 def _silence(attempt: Attempt, beat: Heartbeat) -> str:

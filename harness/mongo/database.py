@@ -137,8 +137,12 @@ class Database:
         if updates:
             self._db.runs.bulk_write(updates, ordered=False)
 
-    def put(self, images: Sequence[Image]) -> list[str]:
+    def put(self, images: Sequence[Image], anew: bool = False) -> list[str]:
         """Make the database's view of some runs equal to ``images``; whatever a run names is written before it.
+
+        Args:
+            images: the runs.
+            anew: files that seem to be there are written again; readers lack them for a moment.
 
         Returns:
             The names of runs whose number another project's run has; they are left out.
@@ -150,6 +154,9 @@ class Database:
         taken = self._taken([image.run for image in images])
         all_of = [documents(image) for image in images if image.run not in taken]
         stored = self._file_ids([image.run for image in images])
+        if anew:
+            self._delete_files(stored)
+            stored = set()
         _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in stored])
         _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in stored])
         self._put_metrics(all_of)
@@ -207,8 +214,9 @@ class Uploaded(NamedTuple):
     refused: list[str]
 
 
-def upload(database: Database, folders: Iterable[RunFolder], known: Mapping[str, str]) -> Uploaded:
-    """Upload those runs whose digest is not ``known``; a run without a record is left out.
+def upload(database: Database, folders: Iterable[RunFolder], known: Mapping[str, str], anew: bool = False) -> Uploaded:
+    """Upload those runs whose digest is not ``known``, also their files that seem to be there if ``anew``; a run
+    without a record is left out.
 
     A run is held while it is uploaded, so that an older state never replaces a newer one.
 
@@ -220,7 +228,7 @@ def upload(database: Database, folders: Iterable[RunFolder], known: Mapping[str,
         new = {path: image for path, image in images.items() if image.digest != known.get(image.run)}
         for path in new:
             (path / UNSYNCED).touch()
-        taken = database.put(list(new.values())) if new else []
+        taken = database.put(list(new.values()), anew) if new else []
         database.beat([image for path, image in images.items() if path not in new])
         refused += [f"{database.name}: another project's run has the number of {run}" for run in taken]
         there = {path: image for path, image in images.items() if image.run not in taken}
@@ -240,11 +248,15 @@ def _hold(folders: Iterable[RunFolder], held: ExitStack) -> tuple[dict[Path, Ima
             images[folder.path] = read_image(folder)
         except DamagedRecord as error:
             damaged.append(str(error))
+        except OSError as error:
+            damaged.append(f"{folder.path.name}: {error}")
     return images, damaged
 
 
 def reason(error: Exception) -> str:
     """Why the database cannot be used, in one short line."""
+    if isinstance(error, BulkWriteError) and error.details.get("writeErrors"):
+        return str(error.details["writeErrors"][0]["errmsg"]).splitlines()[0]
     return str(error).partition(",")[0].partition(" (configured")[0]
 
 

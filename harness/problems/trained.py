@@ -7,7 +7,7 @@ the same point; two searches that ask the same question, one after the other, pa
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from itertools import groupby
 from pathlib import Path
@@ -86,7 +86,8 @@ class TrainedProblem:
     def _stand_alone(self, question: StandAlone) -> float:
         """Train alone, continuing earlier epochs. Infinite if the training diverges: the search goes on."""
         how = answering(self._task.name, StandAlone)
-        key = digest({**question.identity(), how.section: self._section(how.section), **self._identity})
+        sections = {name: self._section(name) for name in (how.section, *how.judged)}
+        key = digest({**question.identity(), **sections, **self._identity})
         folder = self._store.stage(how.stage, key)
         trained = self._train_alone(folder, key, question, how)
         unpaid = question.epochs - self._paid.get(key, 0)
@@ -112,7 +113,8 @@ class TrainedProblem:
     def _train_alone_now(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
         checkpoints, metrics = Checkpoints(folder, key, self.reporter.say), Metrics(folder / "metrics.jsonl")
         training = how.training(self._task, question)
-        start = time.monotonic()
+        earlier = checkpoints.load()
+        start = time.monotonic() - (earlier["progress"]["seconds"] if earlier else 0.0)
         try:
             with self.on_device(how.section):
                 progress = fit(training, how.stage, checkpoints, metrics, self.reporter)
@@ -174,13 +176,14 @@ class TrainedOracle:
         self._asked = 0
         self._lines = Lines(folder / f"measurements-{digest(measure)}.jsonl")
         self._known: dict[Measurement, dict[str, Any]] = {}
-        self._remember(self._lines)
+        self._position = 0
+        self._catch_up()
 
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """Losses, shape (k,), of the encoders ``alphas``, shape (k, n)."""
         questions = [self._question(alpha, whole) for alpha in alphas]
         if not self._known.keys() >= set(questions):
-            self._remember(self._lines)  # what other processes have measured since
+            self._catch_up()
         new = {
             question: alpha for question, alpha in zip(questions, alphas, strict=True) if question not in self._known
         }
@@ -211,10 +214,12 @@ class TrainedOracle:
             for (alpha, draw, whole), loss in zip(questions, losses, strict=True)
         ]
         self._lines.append(*rows)
-        self._remember(rows)
+        self._catch_up()
 
-    def _remember(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Of a measurement that two processes made at the same time, the first counts, also after a kill."""
+    def _catch_up(self) -> None:
+        """Read what this and other processes have measured. Of a measurement made twice at the same time, the first
+        line counts, also after a kill."""
+        rows, self._position = self._lines.after(self._position)
         for row in filter(_is_answer, rows):
             self._known.setdefault((row["alpha"], row["draw"], row["whole"]), row)
 

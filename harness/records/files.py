@@ -10,10 +10,10 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
@@ -149,6 +149,17 @@ class Lines:
         with os.fdopen(descriptor, "rb") as file:
             yield from objects(file)
 
+    def after(self, position: int) -> tuple[list[dict[str, Any]], int]:
+        """The objects behind the byte ``position``, and the position behind the last whole line."""
+        try:
+            descriptor = open_regular(self.path)
+        except FileNotFoundError:
+            return [], position
+        with os.fdopen(descriptor, "rb") as file:
+            file.seek(position)
+            whole = file.read().rpartition(b"\n")[0]
+        return list(objects(whole.split(b"\n"))), position + len(whole) + bool(whole)
+
     def append(self, *rows: dict[str, Any]) -> None:
         """Append ``rows`` in one piece and make them durable.
 
@@ -175,9 +186,9 @@ def encode(rows: Any) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 
-def objects(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The JSON objects among the lines of ``file``."""
-    for line in file:
+def objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects among ``lines``, a file's, say."""
+    for line in lines:
         with contextlib.suppress(orjson.JSONDecodeError):
             row = orjson.loads(line)
             if isinstance(row, dict):

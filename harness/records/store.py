@@ -15,6 +15,7 @@ import errno
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -204,4 +205,9 @@ def _holder(folder: Path) -> str:
 
 def now() -> str:
     """The time, UTC, ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return at(time.time())
+
+
+def at(seconds: float) -> str:
+    """A time that is so many seconds after the epoch, likewise."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -53,6 +53,7 @@ class Answering:
         stage: the name of its folder and of its rows among the metrics. That of a one-shot model is ``supernet``, since
             the first records call it so.
         section: the group of settings that it reads, which is part of its identity.
+        judged: those that decide its figures besides, which are part of it, too.
     """
 
     training: Callable[[Any, Any], Any]
@@ -60,6 +61,7 @@ class Answering:
     measuring: Callable[[Any, Any, bool], Sequence[Work]]
     stage: str
     section: str
+    judged: tuple[str, ...] = ()
 
 
 _ANSWERS: dict[tuple[str, type[Question[Any]]], Answering] = {}
@@ -67,14 +69,16 @@ _ANSWERS: dict[tuple[str, type[Question[Any]]], Answering] = {}
 Class = TypeVar("Class", bound=type[Any])
 
 
-def answers(question: type[Question[Any]], task: str, stage: str, section: str) -> Callable[[Class], Class]:
+def answers(
+    question: type[Question[Any]], task: str, stage: str, section: str, judged: tuple[str, ...] = ()
+) -> Callable[[Class], Class]:
     """Register a class of trainings, ``Class(task, question)`` with a static method ``work(task, question)``, and with
     ``measuring(task, question, whole)`` where its sub-networks are not measured as those of a one-shot model are.
 
     Args:
         question: the kind of question that it answers.
         task: ``image`` or ``text``.
-        stage, section: see `Answering`.
+        stage, section, judged: see `Answering`.
 
     Raises:
         ValueError: the task answers that kind of question already.
@@ -84,7 +88,7 @@ def answers(question: type[Question[Any]], task: str, stage: str, section: str) 
         if (task, question) in _ANSWERS:
             raise ValueError(f"{task} answers {question.name} already")
         measuring = getattr(training, "measuring", _as_one_shot)
-        _ANSWERS[task, question] = Answering(training, training.work, measuring, stage, section)
+        _ANSWERS[task, question] = Answering(training, training.work, measuring, stage, section, judged)
         return training
 
     return register

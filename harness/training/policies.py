@@ -33,6 +33,8 @@ class PolicyTraining:
             training.recover,
         )
         self.training, self.measurer, self._policy = training, measurer, policy
+        if hasattr(training, "tell"):
+            self.tell = training.tell
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """Let the policy learn, then evaluate; the figures of both."""

@@ -125,3 +125,12 @@ def test_a_published_cell_is_named_by_genotype() -> None:
     assert config.command.endswith("method=fixed profile=paper search.genotype=darts_v1")
     with pytest.raises(ConfigError, match="genotype"):
         load({"dataset": "cifar10", "profile": "paper", "genotype": "darts_v1"})
+
+
+def test_a_variant_that_is_typed_joins_or_replaces_that_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("variant: null\n")
+    assert settings([str(path), "t4"])["variant"] == "t4"
+    path.write_text("variant: short\n")
+    assert settings([str(path), "wide"])["variant"] == "short+wide"
+    assert settings([str(path), "variant=t4", "wide"])["variant"] == "t4+wide"

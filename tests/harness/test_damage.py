@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from conas.questions import StandAlone
+from conas.questions import OneShot, StandAlone
+from conas.sampling import Bernoulli
 from conas.seeds import generator
 from harness.config.load import Config, ConfigError, load
 from harness.console.progress import Reporter
@@ -131,6 +132,21 @@ def test_a_network_whose_figures_are_lost_is_not_taken_for_a_bad_one(tiny: Confi
     metrics.write_bytes(b"torn\n")
     assert [problem.ask(StandAlone(alone, epochs)) for epochs in (1, 2)] == [first, second]
     assert metrics.read_bytes() == before
+
+
+def test_of_a_measurement_that_two_searches_make_at_once_the_first_counts(tiny: Configure) -> None:
+    config = tiny()
+    problems = [TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter()) for _ in range(3)]
+    alphas = problems[0].space.sample(generator(0, "alpha"), 3)
+    first, second = (problem.ask(OneShot(Bernoulli(0.5))) for problem in problems[:2])
+    losses = first.measure(alphas[:2])
+    (path,) = Store(config.runs_dir).root.glob("stages/supernet-*/measurements-*.jsonl")
+    other = {**orjson.loads(path.read_bytes().splitlines()[0]), "loss": "7.5"}
+    path.write_bytes(path.read_bytes() + orjson.dumps(other) + b"\n" + b'{"torn')
+    assert second.measure(alphas[:2]).tolist() == losses.tolist()
+    assert len(path.read_bytes().splitlines()) == 4, "what the other has measured is not measured again"
+    third = second.measure(alphas)[2]
+    assert problems[2].ask(OneShot(Bernoulli(0.5))).measure(alphas).tolist() == [*losses, third]
 
 
 def test_a_final_network_whose_test_is_no_number_has_diverged(tiny: Configure) -> None:

@@ -19,6 +19,7 @@ from matplotlib._path import affine_transform
 
 from conas.genotype import Genotype
 from conas.questions import StandAlone
+from conas.refusal import Refused
 from conas.seeds import generator
 from harness import archive
 from harness.config.load import Config, recorded
@@ -26,7 +27,7 @@ from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.problems.trained import TrainedProblem
 from harness.records.schema import Record
-from harness.records.store import AlreadyRunning, RunFolder, Store
+from harness.records.store import AlreadyRunning, RunFolder, Store, at
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
@@ -94,6 +95,30 @@ def test_a_kill_before_the_record_says_done_costs_no_training(tiny: Configure, m
     monkeypatch.setattr(SgdTraining, "step", lambda *_: pytest.fail("a step of training"))
     assert execute(config, Reporter()).status == "done"
     assert not list(Store(config.runs_dir).run(config.id).path.glob("checkpoint*"))
+
+
+def test_a_killed_attempt_ended_at_its_last_sign_of_life(tiny: Configure) -> None:
+    config = tiny()
+    folder = Store(config.runs_dir).run(config.id)
+    with pytest.raises(KeyboardInterrupt):
+        execute(config, Interrupting("supernet", 1))
+    record = folder.record()
+    assert record is not None
+    killed = record.attempts[0].model_copy(update={"started": at(1e9), "ended": None, "status": "running"})
+    with folder.claim():
+        folder.save(record.model_copy(update={"attempts": [killed], "status": "running"}))
+    os.utime(folder.record_path, (1e9 + 3600, 1e9 + 3600))
+    assert execute(config, Reporter()).attempts[0].seconds == 3600
+
+
+def test_data_that_become_others_are_refused(tiny: Configure) -> None:
+    config = tiny()
+    execute(config, Reporter())
+    (known,) = Path(config.runs_dir).glob("digitss/*.json")
+    known.write_text('{"fingerprint": "of other digits"}')
+    for again in (config, tiny({"final": {"lr": 0.05}})):
+        with pytest.raises(Refused, match="other data need another store"):
+            execute(again, Reporter())
 
 
 def test_runs_share_the_search(tiny: Configure) -> None:

@@ -156,9 +156,11 @@ def test_packed_images_are_the_images(tmp_path: Path, monkeypatch: pytest.Monkey
     assert int(found.train.images.flatten(1).any(1).sum()) == 3
     with pytest.raises(Refused, match="is for seed 3 on digits, not for seed 0 on digits"):
         packed_task(config(tmp_path), path)
-    path.write_bytes(b"PK something else")
-    with pytest.raises(DataError, match="not a file of packed images"):
-        unpack(path)
+    whole = path.read_bytes()
+    for other in (b"PK something else", b"", whole[: len(whole) // 2]):
+        path.write_bytes(other)
+        with pytest.raises(DataError, match="not a file of packed images"):
+            unpack(path)
 
 
 def test_what_a_search_reads() -> None:

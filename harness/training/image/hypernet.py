@@ -56,10 +56,13 @@ class HypernetTraining(SgdTraining):
         self._optimizer = torch.optim.Adam(self._parameters, lr=question.lr)  # type: ignore[assignment]
 
     def _sampled(self) -> dict[str, float]:
-        """The mean loss of a few sub-networks, always drawn alike, on the images of cheap measurements."""
+        """The mean loss, or error in percent, of a few sub-networks, always drawn alike, on the images of cheap
+        measurements."""
         rng = generator(self._task.config.seed, "sampled sub-networks")
         alphas = np.stack([self._policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)])
-        return {"valid_loss": float(PredictedMeasurer(self._task, self._model).measure(alphas, 0, False).mean())}
+        mean = float(PredictedMeasurer(self._task, self._model).measure(alphas, 0, False).mean())
+        quantity = self._task.config.measure.quantity
+        return {f"valid_{quantity}": 100 * mean if quantity == "error" else mean}
 
     def answer(self, remembered: Remembered) -> Oracle:
         """The losses of sub-networks with predicted weights."""

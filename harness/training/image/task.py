@@ -27,7 +27,7 @@ from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
 from harness.data.augment import Augmenter, normalise
 from harness.data.images import ImageData, Images, load_images, search_split, take
 from harness.data.registry import is_own
-from harness.records.own_texts import refuse_another
+from harness.records.contents import refuse_another
 from harness.training.environment import device
 from harness.training.image.batches import batches
 from harness.training.precision import Precision
@@ -60,8 +60,9 @@ class ImageTask:
         self.device = device(config.device)
         self.precision = Precision(config.precision, self.device)
         self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
-        if is_own(config.dataset):
-            refuse_another(Path(config.runs_dir), config.name, self.content, config.dataset)
+        if config.is_unpinned:
+            own = is_own(config.dataset)
+            refuse_another(Path(config.runs_dir), config.dataset, config.name, self.content, own)
         check_space([name for name in self.space.operations if name in OPERATIONS], _both_strides)
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")

@@ -12,7 +12,7 @@ from harness.training.text.task import TextTask
 from harness.training.work import Work
 
 
-@answers(StandAlone, task="text", stage="alone", section="alone")
+@answers(StandAlone, task="text", stage="alone", section="alone", judged=("measure",))
 class AloneTraining(BpttTraining):
     """Trained without averaging, evaluated on the whole validation text."""
 

@@ -18,7 +18,7 @@ from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
 from harness.data.registry import is_own
 from harness.data.text import TextData, load_text
-from harness.records.own_texts import refuse_another
+from harness.records.contents import refuse_another
 from harness.training.environment import device
 from harness.training.work import Work
 
@@ -33,7 +33,7 @@ class TextTask:
 
     Raises:
         ConfigError: the space is not recurrent, or a split is too short for its columns.
-        AnotherText: the name of a text of one's own stood for another one before.
+        OtherData: the name stood for another text before.
     """
 
     name = "text"
@@ -43,8 +43,9 @@ class TextTask:
         self.space = space(config.space)
         self.device = device(config.device)
         self.source = data or _load(config.dataset, config.data_dir, config.offline)
-        if is_own(config.dataset):
-            refuse_another(Path(config.runs_dir), config.name, self.content)
+        if config.is_unpinned:
+            own = is_own(config.dataset)
+            refuse_another(Path(config.runs_dir), config.dataset, config.name, self.content, own)
         limits = config.data
         frequent = self.source.frequent(limits.vocabulary)
         self.data = frequent.head(limits.train_limit, limits.validation_limit, limits.test_limit)

@@ -89,6 +89,9 @@ def test_what_is_pushed_is_fetched_again_byte_for_byte(
     assert len(list(Archive(tmp_path / "0" / deposit.RECORDS).read())) == 2
     with pytest.raises(Refused, match=r"Forbidden|403|404"):
         deposit.push(made, NUMBER, "another token", server)
+    (made / deposit.RECORDS).write_bytes((made / deposit.RECORDS).read_bytes()[:-1])
+    with pytest.raises(Refused, match="is not the file that"):
+        deposit.push(made, NUMBER, TOKEN, server)
 
 
 @pytest.mark.parametrize(

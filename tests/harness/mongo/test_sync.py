@@ -49,6 +49,7 @@ def test_sync_uploads_what_was_lost(runs, mongo_url):
     collections(mongo_url).runs.delete_one({"config.seed": 0})
     collections(mongo_url).metrics.delete_many({})
     assert sync(mongo_url, runs).uploaded == 1
+    collections(mongo_url)["fs.chunks"].delete_many({"n": 0})
     assert sync(mongo_url, runs, force=True).uploaded == 7
     assert contents(mongo_url) == before
     collections(mongo_url).client.drop_database(collections(mongo_url).name)
@@ -95,6 +96,15 @@ def test_a_damaged_record_is_named_and_the_others_are_uploaded(runs, mongo_url, 
     printed = capsys.readouterr()
     assert str(damaged.record_path) in printed.err
     assert "6 uploaded, 0 equal already, 1 refused" in printed.out
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_uploaded(runs, mongo_url):
+    path = Store(runs).folders()[0].path / "cell_normal.png"
+    path.unlink()
+    path.mkdir()
+    outcome = sync(mongo_url, runs)
+    assert (outcome.uploaded, len(outcome.refused)) == (6, 1)
+    assert path.parent.name in outcome.refused[0]
 
 
 def test_runs_of_another_machine_stay(runs, mongo_url):

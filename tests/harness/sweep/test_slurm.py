@@ -35,7 +35,8 @@ def jobs() -> dict[str, str]:
 
 def launch(tiny: Tiny, store: Path) -> int:
     """Hand the sweep to Slurm."""
-    return sweep.main(tiny.command(store, "--launcher", "slurm", "--partition", "main", "--time", "10"))
+    asked = ("--partition", "main", "--time", "10", "--mem", "0.5", "--sbatch", "comment=tiny")
+    return sweep.main(tiny.command(store, "--launcher", "slurm", *asked))
 
 
 def test_killed_and_requeued_jobs_end_at_the_local_launchers_bits(
