@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from baselines import checks
+from baselines.agreement import tau
 from baselines.checks import ASSUMPTION, LIU, at_least, positive
-from baselines.ranking import best, diverged, ranked, tau
+from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired, draw
 from conas.oracle import Oracle

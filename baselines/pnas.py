@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from baselines import as_conas, checks
+from baselines.agreement import tau
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import ASSUMPTION, LIU, at_least, positive
 from baselines.ensemble import Array, Ensemble, Shape
 from baselines.history import rehearsal
-from baselines.ranking import best, diverged, ranked, tau
+from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot

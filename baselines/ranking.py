@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
 
 from conas.refusal import Refused
 
@@ -36,10 +35,3 @@ def best(losses: ArrayLike) -> int:
 def diverged(losses: ArrayLike) -> int:
     """How many losses are NaN or infinite."""
     return int(np.count_nonzero(~np.isfinite(np.asarray(losses, dtype=np.float64))))
-
-
-def tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    """Kendall's tau of two series where both are finite; None where it is not defined."""
-    both = np.isfinite(one) & np.isfinite(other)
-    found = float(kendalltau(one[both], other[both]).statistic) if both.sum() > 1 else np.nan
-    return found if np.isfinite(found) else None

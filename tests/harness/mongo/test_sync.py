@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from harness.mongo.database import UNSYNCED, Database
+from harness.mongo.snapshot import read_image
 from harness.records.store import Store
 from harness.sync import Sync, main
 from tests.harness.mongo.checks import assert_equal, collections, contents
@@ -98,13 +99,18 @@ def test_a_damaged_record_is_named_and_the_others_are_uploaded(runs, mongo_url, 
     assert "6 uploaded, 0 equal already, 1 refused" in printed.out
 
 
-def test_a_file_that_cannot_be_read_is_named_and_the_others_are_uploaded(runs, mongo_url):
-    path = Store(runs).folders()[0].path / "cell_normal.png"
-    path.unlink()
-    path.mkdir()
+def test_a_run_that_cannot_be_read_is_named_and_the_others_are_uploaded(runs, mongo_url, monkeypatch):
+    first = Store(runs).folders()[0].path
+
+    def read(folder):
+        if folder.path == first:
+            raise PermissionError(13, "Permission denied", str(first / "output.log"))
+        return read_image(folder)
+
+    monkeypatch.setattr("harness.mongo.database.read_image", read)
     outcome = sync(mongo_url, runs)
     assert (outcome.uploaded, len(outcome.refused)) == (6, 1)
-    assert path.parent.name in outcome.refused[0]
+    assert first.name in outcome.refused[0]
 
 
 def test_runs_of_another_machine_stay(runs, mongo_url):
