@@ -177,7 +177,7 @@ def claims(fights: pd.DataFrame) -> str:
         lost = group[group["verdict"] == "loses"]
         losses = ", ".join(f"{row.against} on {row.table} ({row.difference:+.2f})" for row in lost.itertuples())
         lines.append(
-            f"- {budget} evaluations: wins on every board that both raced on (so many) against "
+            f"- {budget} evaluations: wins on every board that both raced on (how many) against "
             f"{', '.join(everywhere) or 'nobody'}; "
             f"loses to {losses or 'nobody'}"
         )
