@@ -196,12 +196,13 @@ def references(searched: Space) -> Alpha:
 
 
 def run(options: Namespace, reporter: Reporter) -> None:
-    """Every point that is not done yet, then the networks trained alone; what is done is drawn after each."""
+    """Every point that is not done yet, then the networks trained alone, or a paper search; drawn after each."""
     profile = configuration(options)
     kept = Kept(options.out, digest({**profile.identity, "seed": None}), reporter)
     if options.paper is not None:
         updates = {"profile": "paper", "device": "cpu", "measure": {"batches": 2, "batch_size": 64}}
         study_paper(options.paper, configuration(options, **updates), kept, reporter)
+        return
     for point in sorted(POINTS, key=lambda point: point.work):
         config = configuration(options, **point.updates)
         kept.add(point.name, partial(study, point, config, reporter))
@@ -257,7 +258,7 @@ def main() -> None:
     """The command line."""
     parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
-    parser.add_argument("--paper", type=Path, metavar="PIECES", help="judge a paper search, done or not, first")
+    parser.add_argument("--paper", type=Path, metavar="PIECES", help="judge a paper search, done or not, and nothing else")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()
