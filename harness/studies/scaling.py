@@ -258,7 +258,9 @@ def main() -> None:
     """The command line."""
     parser = study_parser("scaling", __doc__, dataset="cifar10", profile="laptop")
     parser.add_argument("--alone", action="store_true", help=f"train {REFERENCES} networks alone, too")
-    parser.add_argument("--paper", type=Path, metavar="PIECES", help="judge a paper search, done or not, and nothing else")
+    parser.add_argument(
+        "--paper", type=Path, metavar="PIECES", help="judge a paper search, done or not, and nothing else"
+    )
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()
