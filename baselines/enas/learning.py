@@ -53,7 +53,8 @@ class Learning:
     def update(self, rng: np.random.Generator, oracle: Oracle, samples: int) -> Figures:
         """Measure ``samples`` cells and take one step; cells without a finite reward count for nothing.
 
-        A diverged cell has none as a complement, and an inverse of 0, as in the released code."""
+        A diverged cell has none as a complement, and an inverse of 0, as in the released code.
+        """
         walk = self.controller(samples, drawn(rng))
         plain = REWARDS[self._settings.reward](oracle.measure(walk.alphas))
         finite = np.isfinite(plain)

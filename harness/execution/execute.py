@@ -21,6 +21,7 @@ from harness.config.identity import digest
 from harness.config.load import Config
 from harness.console.plain import plain
 from harness.console.progress import Reporter, Row
+from harness.data.registry import is_own
 from harness.deadline import ended_by_signals
 from harness.pictures.cells import draw_cells
 from harness.problems.trained import TrainedProblem
@@ -54,7 +55,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
     with folder.claim():
         earlier = _earlier(folder, reporter)
         if earlier is not None and earlier.status == "done":
-            if config.is_unpinned:
+            if is_own(config.dataset):
                 load_task(config)  # refuses other data of the same name
             _checkpoints(config, folder, reporter).clear()  # if a kill came before it
             reporter.say(f"{config.id} is done already; this is its record")
@@ -193,8 +194,6 @@ def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
     ``task`` is that of the configuration, if it is loaded already.
     """
     store = Store(config.runs_dir)
-    if task is None and config.is_unpinned:
-        task = load_task(config)  # refuses other data of the same name
     key = digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
     folder = place(store, key)
     with claim(folder, wait=-1):
