@@ -15,15 +15,15 @@ STEPS = 39_100
 """Of the paper's search: 100 epochs of 391 batches."""
 
 PANELS = {
-    "on helps": "degree 1: an edge that is on helps (%)",
+    "on helps": "degree 1: an edge\nthat is on helps (%)",
     "active": "edges of the answer",
-    "ranks": "Spearman's ρ on unseen sub-networks",
+    "ranks": "Spearman's ρ on\nunseen sub-networks",
     "better": "random sub-networks better\nthan the answer (%)",
-    "gap": "answer minus best of m (nats)",
-    "fourier": "Fourier search's, of m/5 measurements,\nminus best of m (nats)",
-    "fall": "fall of the mean in a second stage (nats)",
-    "apart": "bits between answers of λ = 0.5 to 10",
-    "tau": "Kendall's τ, one-shot and alone",
+    "gap": "answer minus\nbest of m (nats)",
+    "fourier": "Fourier search's, of m/5\nmeasurements, minus\nbest of m (nats)",
+    "fall": "fall of the mean in\na second stage (nats)",
+    "apart": "bits between answers\nof λ = 0.5 to 10",
+    "tau": "Kendall's τ,\none-shot and alone",
 }
 """The quantities and what they are called."""
 
