@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from baselines.registry import METHODS
 from conas.names import unknown
-from harness.config.grammar import ConfigError, dotted, read, setting
+from harness.config.grammar import ConfigError, dotted, read, readings, setting
 from harness.config.layers import summaries
 from harness.data.registry import dataset_names
 
@@ -81,7 +81,7 @@ def settings(words: Sequence[str]) -> dict[str, Any]:
         else:
             variants.append(_variant(word))
     base = typed.get("variant", stored.get("variant"))
-    named = [] if base is None or str(base).lower() in ("none", "null") else [base]
+    named = [] if readings(base)[0] is None else [str(base)]
     return {**stored, **typed, **({"variant": "+".join([*named, *variants])} if variants else {})}
 
 

@@ -16,10 +16,7 @@ def give_up(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
     with suppress(AlreadyRunning, DamagedRecord), folder.claim():
         record = folder.record() or _unstarted(folder, config)
         if record.status != "done":
-            record.status, record.reason = "failed", reason
-            for attempt in record.attempts[-1:]:
-                attempt.status, attempt.ended = "failed", attempt.ended or now()
-            folder.save(record)
+            _fail(folder, record, reason)
 
 
 def queue_again(folder: RunFolder, states: Collection[str]) -> bool:
@@ -45,10 +42,22 @@ def refuse(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
         ours = any((attempt.host, attempt.pid) == (node(), os.getpid()) for attempt in record.attempts[-1:])
         if ours and record.status in FINAL:
             return
-        refused = Attempt(started=now(), ended=now(), status="failed", host=node(), pid=os.getpid(), device="none")
-        attempts = record.attempts if ours else [*record.attempts, refused]
-        failed = _unstarted(folder, config).model_copy(update={"reason": reason, "attempts": attempts})
-        folder.save(failed)
+        if not ours:
+            record.attempts.append(_attempt())
+        _fail(folder, record, reason)
+
+
+def _fail(folder: RunFolder, record: Record, reason: str) -> None:
+    """Let the run, and its last attempt, have failed; one that was never recorded has an attempt of this process."""
+    record.attempts = record.attempts or [_attempt()]
+    record.status, record.reason = "failed", reason
+    for attempt in record.attempts[-1:]:
+        attempt.status, attempt.ended = "failed", attempt.ended or now()
+    folder.save(record)
+
+
+def _attempt() -> Attempt:
+    return Attempt(started=now(), host=node(), pid=os.getpid(), device="none")
 
 
 def _unstarted(folder: RunFolder, config: Mapping[str, Any]) -> Record:

@@ -161,6 +161,39 @@ def _apart(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> fl
     return float(np.mean([(first != second).sum() for first, second in combinations(answers, 2)]))
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The points in the folder ``out``; ``of`` names the data and the profile: those of others are left alone."""
+
+    out: Path
+    of: str
+    reporter: Reporter
+
+    @property
+    def alone(self) -> Path:
+        """The losses of the networks that are trained alone."""
+        return self.out / "alone.json"
+
+    def add(self, name: str, judged: Callable[[], dict[str, Any]]) -> None:
+        """Judge the point ``name`` and draw all, unless it is here."""
+        path = self.out / "points" / f"{name}.json"
+        if not self._is_ours(path):  # older points are judged anew, from the measurements kept
+            self.reporter.say(f"point {name}")
+            write_json(path, {**judged(), "of": self.of})
+            self.write()
+
+    def write(self) -> None:
+        """The figure and the tables of the points that are done."""
+        points = [read_json(path) for path in sorted((self.out / "points").glob("*.json")) if self._is_ours(path)]
+        alone = read_json(self.alone)["losses"] if self._is_ours(self.alone) else None
+        rows = table(points, alone)
+        write_results(self.out, summary(rows), rows, lambda: draw(rows), self.reporter)
+
+    def _is_ours(self, path: Path) -> bool:
+        known = facts(path, of=str)
+        return known is not None and known["of"] == self.of
+
+
 def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
     """Train the one-shot model of ``point`` and judge it."""
     problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), reporter)
@@ -168,7 +201,7 @@ def study(point: Point, config: Config, reporter: Reporter) -> dict[str, Any]:
     return _judged(point, problem.cost.one_shot_steps, oracle, config)
 
 
-def study_paper(pieces: Path, config: Config, kept: "Kept", reporter: Reporter) -> None:
+def study_paper(pieces: Path, config: Config, kept: Kept, reporter: Reporter) -> None:
     """The same for a paper search in pieces, as far as it has come: the rate falls over 100 epochs, done or not."""
     oracle, epochs, steps = paper_model(pieces, config, reporter)
     one_shot = config.oneshot  # type: ignore[attr-defined]
@@ -211,39 +244,6 @@ def run(options: Namespace, reporter: Reporter) -> None:
         losses = train_alone(problem, references(problem.space), profile.alone.epochs, reporter)  # type: ignore[attr-defined]
         write_json(kept.alone, {"of": kept.of, "losses": losses})
     kept.write()
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The points in the folder ``out``; ``of`` names the data and the profile: those of others are left alone."""
-
-    out: Path
-    of: str
-    reporter: Reporter
-
-    @property
-    def alone(self) -> Path:
-        """The losses of the networks that are trained alone."""
-        return self.out / "alone.json"
-
-    def add(self, name: str, judged: Callable[[], dict[str, Any]]) -> None:
-        """Judge the point ``name`` and draw all, unless it is here."""
-        path = self.out / "points" / f"{name}.json"
-        if not self._is_ours(path):  # older points are judged anew, from the measurements kept
-            self.reporter.say(f"point {name}")
-            write_json(path, {**judged(), "of": self.of})
-            self.write()
-
-    def write(self) -> None:
-        """The figure and the tables of the points that are done."""
-        points = [read_json(path) for path in sorted((self.out / "points").glob("*.json")) if self._is_ours(path)]
-        alone = read_json(self.alone)["losses"] if self._is_ours(self.alone) else None
-        rows = table(points, alone)
-        write_results(self.out, summary(rows), rows, lambda: draw(rows), self.reporter)
-
-    def _is_ours(self, path: Path) -> bool:
-        known = facts(path, of=str)
-        return known is not None and known["of"] == self.of
 
 
 def table(points: list[dict[str, Any]], alone: list[float] | None) -> pd.DataFrame:

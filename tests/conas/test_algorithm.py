@@ -1,13 +1,16 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conas.algorithm import Settings, search, search_on
+from conas.algorithm import Settings, decide, search, search_on
+from conas.genotype import GenotypeError
 from conas.measurements import Measurements, measure
+from conas.oracle import Function
 from conas.problem import Cost, UnsupportedError
 from conas.questions import OneShot, StandAlone
 from conas.recovery.fourier import SparsePolynomial
@@ -15,7 +18,7 @@ from conas.recovery.minimiser import minimise
 from conas.recovery.solve import lasso
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import Alpha, Space, space
+from conas.space import Alpha, Bits, Space, space
 from conas.synthetic import SyntheticProblem, random_polynomial
 
 CNN = space("cnn")
@@ -273,3 +276,31 @@ def test_least_squares_want_a_measurement_for_each_term(constant_counts: bool, l
     few = settings(m=least, s=10, debias=True, constant_counts=constant_counts)
     (stage,) = search(problem(), 0, few).details["stages"]
     assert stage["held_out_r2"] is None  # four fifths are too few to fit
+
+
+class Mixed(Bits):
+    """One bit of the first three is on; the others are free."""
+
+    @property
+    def groups(self) -> tuple[range, ...]:
+        return (range(3),)
+
+
+def test_one_bit_of_a_group_beside_free_bits_is_on() -> None:
+    bits = Mixed("abcde")
+    assert (bits.sample(np.random.default_rng(0), 50)[:, :3] == 1).sum(axis=1).tolist() == [1] * 50
+    alpha, details = decide(
+        Function(lambda alphas, whole: 2.0 - alphas[:, 4]), bits, 0, Settings(m=40, s=2, lambda_=0.1)
+    )
+    assert set(details["stages"][0]["fixed"]) == {"e"}
+    assert (int((alpha[:3] == 1).sum()), int(alpha[4])) == (1, 1)
+
+
+def test_a_cell_that_a_space_cannot_tell_from_another_is_refused() -> None:
+    searched = space("cnn")
+    genotype = searched.build(searched.sample(generator(0, "cell"), 1)[0])
+    name, cell = next(iter(genotype.cells.items()))
+    twice = replace(cell, nodes=((cell.nodes[0][0],) * 2, *cell.nodes[1:]))
+    for other, words in ((replace(cell, concat=cell.concat[1:]), "its output is of"), (twice, "twice")):
+        with pytest.raises(GenotypeError, match=words):
+            searched.encode(replace(genotype, cells={**genotype.cells, name: other}))

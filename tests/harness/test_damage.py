@@ -16,6 +16,7 @@ from harness.config.load import Config, ConfigError, load
 from harness.console.progress import Reporter
 from harness.estimates.run import estimate
 from harness.execution.execute import execute
+from harness.launch.post_mortem import give_up, refuse
 from harness.launch.state import standing
 from harness.problems.trained import TrainedProblem
 from harness.records.schema import DamagedRecord
@@ -132,6 +133,24 @@ def test_a_network_whose_figures_are_lost_is_not_taken_for_a_bad_one(tiny: Confi
     metrics.write_bytes(b"torn\n")
     assert [problem.ask(StandAlone(alone, epochs)) for epochs in (1, 2)] == [first, second]
     assert metrics.read_bytes() == before
+
+
+def test_a_run_that_died_without_a_final_record_fails(tiny: Configure) -> None:
+    unstarted, stopped = tiny(), tiny({"final": {"lr": 0.05}})
+    folder = Store(unstarted.runs_dir).run(unstarted.id)
+    give_up(folder, unstarted.model_dump(mode="json"), "killed")
+    assert standing(folder).state == "failed"
+    folder = interrupted(stopped)
+    record = folder.record()
+    assert record is not None
+    running = record.attempts[0].model_copy(update={"ended": None, "status": "running"})
+    with folder.claim():
+        folder.save(record.model_copy(update={"attempts": [running], "status": "running"}))
+    refuse(folder, stopped.model_dump(mode="json"), "the disk is full")
+    failed = folder.record()
+    assert failed is not None
+    assert (failed.status, failed.reason, failed.genotype) == ("failed", "the disk is full", record.genotype)
+    assert [(attempt.status, attempt.ended is None) for attempt in failed.attempts] == [("failed", False)]
 
 
 def test_of_a_measurement_that_two_searches_make_at_once_the_first_counts(tiny: Configure) -> None:

@@ -54,6 +54,9 @@ def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkey
     table = pd.read_csv(tmp_path / "scaling" / "scaling.csv")
     assert table["steps"].tolist() == [point.epochs * table["steps"][0] for point in points]
     monkeypatch.setattr(scaling, "study", lambda *_: pytest.fail("it is done already"))
+    others = tmp_path / "scaling" / "points" / "c8-l3-i6000-e2-s0.json"
+    others.write_text('{"of": "another profile"}')
     scaling.main()
+    others.unlink()
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "scaling").rglob("*") if path.is_file()}
     assert set(read_json(tmp_path / "scaling" / "scaling.json")) == {"4 channels, 3 cells, 200 images"}
