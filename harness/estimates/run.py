@@ -10,7 +10,7 @@ from harness.estimates.asking import measuring_seconds, questions, training_seco
 from harness.estimates.machine import Machine, machine
 from harness.records.files import facts, write_json
 from harness.training.environment import device
-from harness.training.task import load_task
+from harness.training.task import read_task
 
 _COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device", "typed"}
 
@@ -58,11 +58,11 @@ def kind(config: Config) -> str:
 
 def _reckon(config: Config) -> Parts:
     search, here = config.for_search(), _here(config)
-    (asked, architecture), task = questions(search), load_task(search)
+    (asked, architecture), task = questions(search), read_task(search)
     networks = {
         name: (training_seconds(one, task, here), measuring_seconds(one, task, here)) for name, one in asked.items()
     }
-    return Parts(networks, here.seconds(load_task(config).final_work(architecture)))
+    return Parts(networks, here.seconds(read_task(config).final_work(architecture)))
 
 
 def _here(config: Config) -> Machine:

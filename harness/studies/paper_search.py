@@ -25,6 +25,7 @@ from harness.records.pieces import join, split
 from harness.training.environment import make_deterministic
 from harness.training.faults import told
 from harness.training.image.task import ImageTask
+from harness.training.task import remember
 
 
 def run(config: Config, minutes: float | None = None, pieces: Path | None = None, packed: Path | None = None) -> str:
@@ -53,13 +54,15 @@ def packed_task(config: Any, path: Path) -> ImageTask:
     """The task of a search on packed images.
 
     Raises:
-        Refused: they were packed for other searches.
+        Refused: they were packed for other searches, or the store has others of this name.
     """
     data, purpose = unpack(path)
     if data.name != config.dataset or config.seed not in purpose["seeds"]:
         seeds = ", ".join(map(str, purpose["seeds"]))
         raise Refused(f"{path} is for seed {seeds} on {data.name}, not for seed {config.seed} on {config.dataset}")
-    return ImageTask(config, data)
+    task = ImageTask(config, data)
+    remember(config, task)
+    return task
 
 
 def _terminate(signum: int, frame: Any) -> NoReturn:

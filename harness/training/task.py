@@ -1,11 +1,14 @@
 """What is particular to images and to text, as the rest of the harness sees it."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from conas.architecture import Architecture
 from harness.config.load import Config
 from harness.console.progress import Row
+from harness.data.registry import is_own
+from harness.records.contents import refuse_another
 from harness.training import image, text
 from harness.training.loop import Trainee
 from harness.training.work import Work
@@ -63,13 +66,31 @@ _FINALS: dict[str, Callable[[Any, Architecture], FinalTrainee]] = {
 
 
 def load_task(config: Config) -> Task:
-    """The task of a configuration, with its data loaded.
+    """The task of a configuration, with its data loaded; its store remembers which data they are.
 
     Raises:
         DataError: the data are missing or damaged.
         ConfigError: the data are too small for a setting.
+        OtherData: the data set's name stood for other data before.
     """
+    task = read_task(config)
+    remember(config, task)
+    return task
+
+
+def read_task(config: Config) -> Task:
+    """As `load_task`, but the store stays as it is: for questions of size and time."""
     return _TASKS[config.task](config)
+
+
+def remember(config: Config, task: Task) -> None:
+    """Note in the store which data the name of ``config`` is, unless a checksum says so.
+
+    Raises:
+        OtherData: it stood for others before.
+    """
+    if config.is_unpinned:
+        refuse_another(Path(config.runs_dir), config.dataset, config.name, task.content, is_own(config.dataset))
 
 
 def final_training(task: Task, architecture: Architecture) -> FinalTrainee:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -26,8 +25,6 @@ from harness.config.load import ImageConfig
 from harness.config.schema import ImageAlone, ImageFinal, ImageOneShot
 from harness.data.augment import Augmenter, normalise
 from harness.data.images import ImageData, Images, load_images, search_split, take
-from harness.data.registry import is_own
-from harness.records.contents import refuse_another
 from harness.training.environment import device
 from harness.training.image.batches import batches
 from harness.training.precision import Precision
@@ -60,9 +57,6 @@ class ImageTask:
         self.device = device(config.device)
         self.precision = Precision(config.precision, self.device)
         self.data = data or _load(config.dataset, config.data_dir, config.allow_subset, config.offline)
-        if config.is_unpinned:
-            own = is_own(config.dataset)
-            refuse_another(Path(config.runs_dir), config.dataset, config.name, self.content, own)
         check_space([name for name in self.space.operations if name in OPERATIONS], _both_strides)
         limits = config.data
         self.train = take(self.data.train, limits.train_limit, config.seed, "train")

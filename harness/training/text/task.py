@@ -1,7 +1,6 @@
 """Text: data and language models; the trainings lie beside this module."""
 
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,9 +15,7 @@ from conas.seeds import derive, generator
 from conas.space import space
 from harness.config.load import ConfigError, TextConfig
 from harness.config.schema import TextTraining
-from harness.data.registry import is_own
 from harness.data.text import TextData, load_text
-from harness.records.contents import refuse_another
 from harness.training.environment import device
 from harness.training.work import Work
 
@@ -33,7 +30,6 @@ class TextTask:
 
     Raises:
         ConfigError: the space is not recurrent, or a split is too short for its columns.
-        OtherData: the name stood for another text before.
     """
 
     name = "text"
@@ -43,9 +39,6 @@ class TextTask:
         self.space = space(config.space)
         self.device = device(config.device)
         self.source = data or _load(config.dataset, config.data_dir, config.offline)
-        if config.is_unpinned:
-            own = is_own(config.dataset)
-            refuse_another(Path(config.runs_dir), config.dataset, config.name, self.content, own)
         limits = config.data
         frequent = self.source.frequent(limits.vocabulary)
         self.data = frequent.head(limits.train_limit, limits.validation_limit, limits.test_limit)
