@@ -1,6 +1,7 @@
 """`python -m tables`: the paper's tables, figures, scorecard and report from the recorded runs."""
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
-from harness.console.places import add_store
+from harness.console.places import DEFAULT_STORE, add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.estimates.shared import Costs
@@ -64,7 +65,7 @@ def make_tables(runs: Runs, out: Path) -> None:
         print(f"{results.folder / sheet.name}.md  {_statuses(runs.statuses(sheet.name))}")
     for picture in [*results.plots, *results.cells]:
         print(f"{results.folder / picture.name}  {_drawn(len(picture.files), len(picture.missing))}")
-    _say_what_is_missing(results)
+    _say_what_is_missing(results, runs)
 
 
 def list_missing(runs: Runs, out: Path) -> None:
@@ -144,14 +145,16 @@ def _drawn(files: int, missing: int) -> str:
     )
 
 
-def _say_what_is_missing(results: Results) -> None:
+def _say_what_is_missing(results: Results, runs: Runs) -> None:
     if results.missing:
-        profile = f"PROFILE={results.profile}"
+        here = is_folder(runs.address) and runs.address != DEFAULT_STORE
+        options = f"PROFILE={results.profile}{f' STORE={shlex.quote(runs.address)}' if here else ''}"
         print(
-            f"\n{len(results.missing)} runs are missing in profile {results.profile}; the tables name their commands."
+            f"\n{len(results.missing)} runs are missing in profile {results.profile}; the tables name their commands"
+            f"{f', which need runs_dir={shlex.quote(runs.address)} to fill this store' if here else ''}."
         )
-        print(f"  make replicate {profile} TABLE=1   makes the runs of one table,")
-        print(f"  make missing {profile}             lists all of them with their cost.")
+        print(f"  make replicate {options} TABLE=1   makes the runs of one table,")
+        print(f"  make missing {options}             lists all of them with their cost.")
 
 
 if __name__ == "__main__":

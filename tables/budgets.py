@@ -23,7 +23,7 @@ _COLUMNS = {
 
 
 def frame(runs: Runs, tables: Sequence[Table]) -> pd.DataFrame:
-    """One line per row with finished searches, in the first of ``tables`` that has them: the means of what they spent.
+    """One line per row with finished searches that no row before it has: the means of what all of its searches spent.
 
     Work that several runs share counts in each. A published cell and a random one were not searched for here, so they
     have no line.
@@ -32,13 +32,13 @@ def frame(runs: Runs, tables: Sequence[Table]) -> pd.DataFrame:
 
 
 def _lines(runs: Runs, tables: Sequence[Table]) -> Iterator[tuple]:
-    listed: set[frozenset[str]] = set()
+    listed = set[str]()
     for table in tables:
         for name in runs.rows(table.name):
             done = runs.sample(table.name, name).where(searches).done
             keys = _keys(done)
-            if keys and keys not in listed:
-                listed.add(keys)
+            if not keys <= listed:
+                listed |= keys
                 yield (table.number or table.name, name, len(done), *_means(done))
 
 
@@ -56,8 +56,12 @@ def _means(done: Sequence[Record]) -> tuple[float, ...]:
 
 def markdown(lines: pd.DataFrame, profile: str) -> str:
     """The budgets as a Markdown document."""
-    text = [f"# What every search spent, profile {profile}", "", "Means over the runs. A search that several tables"]
-    text[-1] += " share stands once. Published and randomly drawn cells were not searched for here and have no line."
+    text = [
+        f"# What every search spent, profile {profile}",
+        "",
+        "Means over the runs. A row whose searches all stand above already, for another table or another training, has "
+        "no line; nor have published and randomly drawn cells, which were not searched for here.",
+    ]
     text += ["", markdown_row(list(_COLUMNS.values())), markdown_row(["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2))]
     for table, name, n, *spent in lines.itertuples(index=False):
         numbers = [f"{value:,.0f}" for value in spent[:-1]] + [f"{spent[-1]:.1f}"]

@@ -43,7 +43,7 @@ class Results:
 
 
 def build(runs: Runs, out: Path, tables: Sequence[Table] = TABLES) -> Results:
-    """Write ``tables`` as Markdown, LaTeX and CSV and every figure as PNG and PDF (cells as SVG too).
+    """Write ``tables`` as Markdown, LaTeX and CSV and every figure as PNG, PDF and SVG.
 
     Raises:
         OSError: the files cannot be written.
@@ -93,8 +93,12 @@ def _index(results: Results) -> str:
     lines.append("- [What the runs say about the paper's claims](scorecard.md), written by `make scorecard`")
     for picture in [*results.plots, *results.cells]:
         shown = ", ".join(f"[{path.name}]({path.name})" for path in picture.files if path.suffix != ".pdf")
-        lines.append(f"- {picture.title}: {shown or f'gap, {len(picture.missing)} runs missing'}")
+        lines.append(f"- {picture.title}: {shown or _waits(picture)}")
     return "\n".join([*lines, "", f"{len(results.missing)} runs are missing (`make missing`).", ""])
+
+
+def _waits(picture: Picture) -> str:
+    return f"gap, {len(picture.missing)} runs missing" if picture.missing else "its runs have nothing to show"
 
 
 def _write(path: Path, text: str) -> None:

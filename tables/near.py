@@ -37,17 +37,22 @@ def _config(record: Record) -> Config | None:
 
 def _least(stray: Config, planned: list[Config]) -> Difference:
     """What differs from the planned run that differs least, nothing if it is too much."""
-    kin = ((one.dataset, one.method, one.seed) for one in planned)
-    mine = (stray.dataset, stray.method, stray.seed)
-    differences = (tuple(_differing(stray, one)) for one, theirs in zip(planned, kin, strict=True) if theirs == mine)
+    alike = (one for one in planned if _subject(one) == _subject(stray))
+    differences = (tuple(_differing(stray, one)) for one in alike)
     return min((each for each in differences if len(each) <= _MOST), key=len, default=())
 
 
+def _subject(config: Config) -> tuple[str, str, int]:
+    return config.dataset, config.method, config.seed
+
+
 def _differing(stray: Config, planned: Config) -> Iterator[tuple[str, str, str]]:
+    """What tells the runs apart, with the values that it has: an identity leaves out what has its first default."""
     there, here = _flat(stray.identity), _flat(planned.identity)
+    values = [_flat(config.model_dump(mode="json")) for config in (stray, planned)]
     for name in sorted({*there, *here}):
         if there.get(name) != here.get(name):
-            yield name, written(there.get(name)), written(here.get(name))
+            yield name, *(written(one.get(name)) for one in values)  # type: ignore[misc]
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,5 +63,7 @@ def _line(difference: Difference, number: int) -> str:
     names = " and ".join(name for name, _, _ in difference)
     values = ", ".join(f"{there} there, {here} here" for _, there, here in difference)
     how = " ".join(f"--set {name}={there}" for name, there, _ in difference)
+    if any(name.startswith("search.") for name, _, _ in difference):
+        how = "the tables plan other settings of that method, so its runs are still to be made"
     runs = "1 run of this profile differs" if number == 1 else f"{number} runs of this profile differ"
     return f"{runs} only in {names} ({values}): {how}"

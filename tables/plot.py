@@ -43,7 +43,7 @@ class Plot:
         return tuple(dict.fromkeys(config.command for sample in self.samples(runs) for config in sample.missing))
 
     def write(self, frame: pd.DataFrame, folder: Path) -> list[Path]:
-        """Draw ``frame`` to PNG and PDF files in ``folder``."""
+        """Draw ``frame`` to PNG, PDF and SVG files in ``folder``."""
         return write_picture(lambda: self.draw(frame), folder / self.name)
 
 
@@ -53,7 +53,7 @@ def legend_below(axis: Axes) -> None:
 
 
 def looks(names: list[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for every name; both differ, so that either is enough."""
+    """A colour and a marker for every name; of up to ten names either is enough, of more both are needed."""
     kind = "colorblind" if len(names) <= 10 else "husl"  # the first has ten colours and then repeats them
     colours = sns.color_palette(kind, len(names))
     return {

@@ -106,20 +106,22 @@ def _hours(parts: list[float | None]) -> str:
 
 
 def rows() -> Iterator[tuple[str, str, tuple[Config, ...]]]:
-    """Every row of the paper's tables with its runs in the profile ``paper``."""
+    """Every row of the paper's tables with its runs in the profile ``paper``, also those that train one cell."""
     for sweep in sweeps.names():
         if sweep.startswith("table"):
-            for row, configs in sweeps.rows(sweep, "paper").items():
-                if not row.endswith(ONE_CELL):
-                    yield sweep, row, configs
+            planned = sweeps.rows(sweep, "paper")
+            for row, configs in planned.items():
+                if row.removesuffix(ONE_CELL) == row or row.removesuffix(ONE_CELL) not in planned:
+                    yield sweep, row, (*configs, *planned.get(row + ONE_CELL, ()))
 
 
 def markdown() -> Iterator[str]:
     """The page, line by line."""
     yield "# What the paper's rows take"
     yield ""
-    yield "Printed by `python -m tables.prices > docs/prices.md`. All runs of a row together, each search counted once,"
-    yield "from the steps of its settings and the seconds of one step on each device. These hours are computed, not"
+    yield "Printed by `python -m tables.prices > docs/prices.md`. All runs of a row together: its searches, each"
+    yield "counted once, a final training of each, and those of one cell that the paper averages. They follow from the"
+    yield "steps of its settings and the seconds of one step on each device. These hours are computed, not"
     yield "measured: no final network has been trained at this scale. One of another size is priced in proportion to"
     yield "layers x channels^2 x batch, whatever its cell, since one cell was measured."
     yield ""

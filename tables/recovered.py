@@ -20,7 +20,7 @@ def left_open(runs: Runs, sweep: str) -> Iterator[str]:
     recovering = sum(map(bool, searches.values()))
     yield (
         f"Sparse recovery, {len(stages)} stages of {recovering} searches: {_uniqueness(stages)}. "
-        f"In {len(tied)} several strings are equally good; there only the tie rule decides {_bits(tied)} bits in all."
+        f"In {len(tied)} several strings are equally good; there the tie rule alone decides, {_bits(tied)} bits in all."
         f"{_at_the_cut(stages)}"
     )
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 from harness import results
@@ -140,10 +139,15 @@ class Runs:
         reference = next((one for one in conas if one.variant is None), first)
         return tier(first, reference) if first and reference else None
 
-    @cached_property
-    def devices(self) -> list[str]:
-        """The devices that the finished runs were made on."""
-        return sorted({r.attempts[-1].device for r in self.records.values() if r.attempts and r.status == "done"})
+    def done(self, sweep: str) -> list[Record]:
+        """The finished runs of all rows of ``sweep``."""
+        ids = dict.fromkeys(config.id for row in self.planned(sweep).values() for config in row)
+        found = (self.records[run] for run in ids if run in self.records)
+        return [record for record in found if record.status == "done"]
+
+    def devices(self, sweep: str) -> list[str]:
+        """The devices that the finished runs of ``sweep`` were made on."""
+        return sorted({record.attempts[-1].device for record in self.done(sweep) if record.attempts})
 
     def statuses(self, sweep: str) -> Counter[str]:
         """How many planned runs of ``sweep`` have each status; a run that was never started is ``missing``."""

@@ -149,6 +149,8 @@ def _least_of(new: int, known: int) -> NDArray[np.float64]:
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate | None:
     """The mean of first minus second within the seeds that both have, None where there are none.
 
+    One difference gives no interval, nor do several that are equal and not 0.
+
     Runs of one seed share the data, the training's random choices and, where the method has them, the one-shot model
     and its measurements, so what they share cancels.
     """
@@ -156,11 +158,10 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
     if not differences:
         return None
     value = float(np.mean(differences))
-    interval = interval_of_mean(differences)
-    if interval is None:
+    interval, spread = interval_of_mean(differences), bool(np.ptp(differences))
+    if interval is None or (value and not spread):  # a few equal differences are no proof that all are
         return Estimate(value)
-    spread = bool(np.ptp(differences))
-    p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else float(value == 0)
+    p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else 1.0
     return Estimate(value, *interval, "Student's t within seeds", p)
 
 

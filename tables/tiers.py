@@ -17,10 +17,10 @@ class Tier(Enum):
 
     MODEL = (
         "same model",
-        "space, one-shot training and measure as CoNAS (t=1), with sub-networks as the search needs them, and no more "
-        "measurements",
+        "space, one-shot training and measure as the table's first row of CoNAS, with sub-networks as the search needs "
+        "them, and no more measurements",
     )
-    SECONDS = ("same time", "as many device seconds as CoNAS (t=1) took under the same seed")
+    SECONDS = ("same time", "as many device seconds as CoNAS took under the same seed")
     OWN = ("own cost", "a search with a space, measure or budget of its own")
     DRAWN = ("drawn", "cells drawn at random, no search")
     CELL = ("cell", "a published cell, found at full scale, trained as CoNAS's cells unless its row says how else")

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.config.assumptions import assumptions
+from harness.data.registry import dataset
 from tables.predicted import rankings
 from tables.published import published
+from tables.readers import title
 from tables.recovered import left_open
 from tables.runs import Runs
 from tables.table import Metric, Over, Table
@@ -25,7 +27,7 @@ class Cell:
 
     lines: tuple[str, ...]
     sort: float | None
-    kind: Literal["ours", "paper", "gap", "empty"]
+    kind: Literal["ours", "paper", "gap", "empty", "word"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,10 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
     """What a reader must know: runs, estimand, spread, interval, profile, device, what is left out and what assumed."""
     return (
         f"Profile {runs.profile}{'' if runs.is_full_scale else ': reduced scale'}."
-        f" Device: {'; '.join(runs.devices) or 'none yet'}.",
-        f"Ours: best | mean ± sample SD (ddof = 1) of n runs that ended, each {table.selection}.",
+        f" Device: {'; '.join(runs.devices(table.name)) or 'none yet'}.",
+        f"Ours: {'best | ' if any(column.best for column in table.columns) else ''}mean ± sample SD (ddof = 1) of n "
+        f"runs that ended, each {table.selection}.",
+        *_data(table, runs),
         *_estimands(table),
         *(_against(table) if runs.is_full_scale else _reduced(table)),
         f"{QUOTED} the paper quotes this figure from other work.",
@@ -95,6 +99,24 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
 def _assumed(table: Table, runs: Runs) -> Iterator[str]:
     configs = [config for row in runs.planned(table.name).values() for config in row]
     yield from (f"Assumed, where the paper is silent: {line}." for line in assumptions(configs))
+
+
+def _data(table: Table, runs: Runs) -> Iterator[str]:
+    """Which data sets the runs had a part of."""
+    parts = {
+        record.dataset: learnt(record.data["counts"]) for record in runs.done(table.name) if "counts" in record.data
+    }
+    whole = {name: learnt(dataset(name).counts) for name in parts}
+    parted = [
+        f"{title(name)} {part:,} of {whole[name]:,}" for name, part in sorted(parts.items()) if part < whole[name]
+    ]
+    if parted:
+        yield f"Training examples that the data folder held: {', '.join(parted)}."
+
+
+def learnt(counts: Mapping[str, int]) -> int:
+    """The images, or words, that are not for tests."""
+    return sum(number for split, number in counts.items() if split not in ("test", "valid", "words"))
 
 
 def _estimands(table: Table) -> Iterator[str]:
@@ -113,9 +135,9 @@ def _against(table: Table) -> Iterator[str]:
     if not published(table.name):
         return
     yield (
-        "Below: the paper's figure, then ours minus the paper's with its 95 % interval, the printed figure's rounding "
-        "included: of means of trainings (Student's t, Welch's where the paper gives SD and seeds); of what belongs "
-        f"to a cell, the interval of one more search, as the paper's is one. {DIFFERS} the interval excludes 0."
+        "Beneath ours: the paper's figure, then ours minus the paper's with its 95 % interval, the printed figure's "
+        "rounding included: of means of trainings (Student's t, Welch's where the paper gives SD and seeds); of what "
+        f"belongs to a cell, the interval of one more search, as the paper's is one. {DIFFERS} the interval excludes 0."
     )
 
 
@@ -142,7 +164,7 @@ def _counts(statuses: Counter[str], runs: Runs) -> str:
 
 
 def _row(table: Table, row: Mapping[str, Any], has_tiers: bool) -> SheetRow:
-    compared = [Cell((row["tier"] or "–",), None, "empty")] if has_tiers else []
+    compared = [Cell((row["tier"] or "–",), None, "word")] if has_tiers else []
     cells = (*compared, *(_cell(column, row) for column in table.columns))
     return SheetRow(row["name"], cells, tuple(row["runs"].split()), tuple(filter(None, row["missing"].split("\n"))))
 
@@ -162,7 +184,9 @@ def _without_runs(paper: str, values: Mapping[str, Any]) -> Cell:
     if values["missing"]:
         gap = f"gap: {values['missing']} of {values['planned']} runs"
         return Cell((gap, f"paper {paper}") if paper else (gap,), None, "gap")
-    return Cell((paper,), float(values["paper_mean"]), "paper") if paper else Cell(("–",), None, "empty")
+    if paper:
+        return Cell((f"paper {paper}",), float(values["paper_mean"]), "paper")
+    return Cell(("–",), None, "empty")
 
 
 def _ours(metric: Metric, values: Mapping[str, Any]) -> str:

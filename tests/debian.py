@@ -20,7 +20,9 @@ def ensure(programs: Sequence[str], packages: Sequence[str]) -> None:
     Raises:
         NotInstalledError: this process may not, or it fails.
     """
-    with FileLock(Path(tempfile.gettempdir(), "conas-tests-apt.lock")):
+    if all(map(shutil.which, programs)):
+        return
+    with FileLock(Path(tempfile.gettempdir(), f"conas-tests-apt-{os.geteuid()}.lock")):
         missing = [name for name in programs if shutil.which(name) is None]
         if not missing:
             return

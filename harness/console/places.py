@@ -3,10 +3,12 @@
 import argparse
 import os
 
+DEFAULT_STORE = "runs"
+
 
 def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recorded") -> None:
     """The option ``--store``: the folder of all runs; ``what`` says what it is to this command."""
-    _add(parser, "--store", "runs", what)
+    _add(parser, "--store", DEFAULT_STORE, what)
 
 
 def add_data_dir(parser: argparse.ArgumentParser, what: str = "where the data sets lie") -> None:

@@ -41,8 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dashboard ended", flush=True)
         return 0
-    except (Refused, PyMongoError, OSError) as error:
+    except PyMongoError as error:
         print(reason(error), file=sys.stderr)
+        return 1
+    except (Refused, OSError) as error:
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -50,12 +53,15 @@ def serve(root: Path, url: str | None, port: int) -> NoReturn:
     """Show the runs below ``root`` until interrupted.
 
     Raises:
+        NoStore: there is nothing at ``root``.
         ServiceError: a program cannot be installed or started.
         DatabaseError: the address cannot be read.
         PyMongoError: the database is away or refuses.
     """
+    store = Store(root)
+    store.check_there()
     with _database(root, url) as address:
-        sync = Sync(Database(address), Store(root))
+        sync = Sync(Database(address), store)
         outcome = sync(show_progress=sys.stderr.isatty())
         for line in outcome.refused:
             print(line, file=sys.stderr)

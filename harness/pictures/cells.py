@@ -3,11 +3,8 @@
 Drawn by matplotlib alone, so no graph program has to be installed; the same genotype gives the same bytes.
 """
 
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from conas.genotype import Genotype
@@ -15,21 +12,11 @@ from conas.names import unknown
 from harness.pictures.arrows import arrow_picture
 from harness.pictures.looks import graph, operations
 from harness.pictures.matrix import matrix_picture
+from harness.pictures.style import rendered, styled
 from harness.records.files import write_atomic
 
 MOST_ARROWS = 16
 """Of cells with more edges than this, a reader can no longer follow the arrows."""
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "path",
-    "svg.hashsalt": "conas",
-    "pdf.fonttype": 3,
-    "font.family": "DejaVu Sans",
-}
-METADATA: dict[str, dict[str, None]] = {
-    "svg": {"Date": None, "Creator": None},
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 
 
 def draw_cells(genotype: Genotype, folder: Path, formats: tuple[str, ...] = ("svg", "png")) -> list[Path]:
@@ -46,19 +33,13 @@ def draw_cell(genotype: Genotype, name: str, stem: Path, formats: tuple[str, ...
     """
     if name not in genotype.cells:
         raise ValueError(unknown("cell", name, genotype.cells))
-    with rc_context(STYLE):
+    with styled():
         figure = picture(genotype, name)
-        contents = {kind: _render(figure, kind) for kind in formats}
+        contents = {kind: rendered(figure, kind, dpi=160) for kind in formats}
     paths = {kind: stem.parent / f"{stem.name}.{kind}" for kind in formats}
     for kind, path in paths.items():
         write_atomic(path, contents[kind])
     return list(paths.values())
-
-
-def _render(figure: Figure, kind: str) -> bytes:
-    buffer = BytesIO()
-    figure.savefig(buffer, format=kind, dpi=160, metadata=METADATA[kind])
-    return buffer.getvalue()
 
 
 def picture(genotype: Genotype, name: str) -> Figure:

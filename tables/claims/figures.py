@@ -60,7 +60,10 @@ def _settle(part: str, table: Table, row: Published, metric: Metric, runs: Runs)
     if not measured:
         return Status.NOT_RUN, "no finished run of one cell" if metric.over is Over.ONE_CELL else "no finished run"
     if not metric.comparable:
-        return Status.NOT_CHECKABLE, f"device time on {'; '.join(runs.devices)}, the paper's on a {PAPER_DEVICE}"
+        return (
+            Status.NOT_CHECKABLE,
+            f"device time on {'; '.join(runs.devices(table.name))}, the paper's on a {PAPER_DEVICE}",
+        )
     if part == "mean":
         return _mean(measured, figure, metric)
     if not figure.seeds:

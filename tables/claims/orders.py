@@ -99,10 +99,15 @@ def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> 
             f"{references[0]} was found at full scale: a reference line, no rival at this scale"
         ]
     if estimate.side == 0:
-        return Status.UNDECIDED, [] if estimate.low is not None else ["one seed gives no interval"]
+        return Status.UNDECIDED, [] if estimate.low is not None else [_why_no_interval(order, table, runs)]
     if estimate.side < 0:
         return Status.REPRODUCED if runs.is_full_scale else Status.DIRECTION, []
     return Status.DIFFERS if runs.is_full_scale else Status.OPPOSITE, []
+
+
+def _why_no_interval(order: Order, table: str, runs: Runs) -> str:
+    several = len(within_seeds(*_sides(order, table, runs))) > 1
+    return "the same difference in every seed gives no interval" if several else "one seed gives no interval"
 
 
 def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Test | None:

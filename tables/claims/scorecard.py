@@ -22,7 +22,7 @@ NOTES = {
     ),
     Kind.CONTROL: (
         "What the paper does not ask: CoNAS against what costs nothing beyond it, and this project's Fourier search, "
-        "with as many measurements (on text at laptop scale half as many), against both. Same statistics."
+        "with as many measurements, against both. Same statistics."
     ),
     Kind.TEXT: "Sentences with a number that no table prints; a number that stands in both is counted there.",
     Kind.SIZE: (

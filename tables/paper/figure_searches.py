@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from harness.pictures.plots import panels
 from tables.plot import Plot
 from tables.readers import last, title
-from tables.runs import Runs
+from tables.runs import Runs, Sample
 from tables.statistics import interval_of_mean
 from tables.table import Reader
 
@@ -17,23 +17,23 @@ PANELS: dict[str, tuple[str, Reader]] = {
     "table1": ("Test error (%)", last("test_error")),
     "table3": ("Test perplexity", last("test_perplexity")),
 }
-_COLOURS = {"CoNAS": "#0173b2", "searched here": "0.35", "published": "#d55e00"}
+_COLOURS = {"CoNAS": "#0173b2", "searched here": "0.35", "drawn at random": "#029e73", "published": "#d55e00"}
 _MARGIN = 0.25
 _FAR = 2.0
 """Means above so many times the best one are written at the frame: on the scale they would crowd all others."""
 
 
 def rows(runs: Runs) -> pd.DataFrame:
-    """One line a finished run; ``published`` says that nothing was searched for here."""
+    """One line per finished run; ``kind`` says where its cell is from."""
     lines = [
-        (sweep, record.dataset, name, record.seed, value, sample.is_published)
+        (sweep, record.dataset, name, record.seed, value, _kind(sample))
         for sweep, (_, read) in PANELS.items()
         for name in runs.rows(sweep)
         for sample in [runs.sample(sweep, name)]
         for record in sample.done
         if (value := read(record, runs)) is not None
     ]
-    return pd.DataFrame(lines, columns=["table", "dataset", "name", "seed", "value", "published"])
+    return pd.DataFrame(lines, columns=["table", "dataset", "name", "seed", "value", "kind"])
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -41,22 +41,23 @@ def draw(frame: pd.DataFrame) -> Figure:
     shown = [sweep for sweep in PANELS if sweep in set(frame["table"])]
     most = max(frame[frame["table"] == sweep]["name"].nunique() for sweep in shown)
     figure, axes = panels(len(shown), width=5.0, height=1.4 + 0.27 * most)
-    kinds = frame.assign(kind=[_kind(*row) for row in zip(frame["name"], frame["published"], strict=True)])
     for axis, sweep in zip(axes, shown, strict=True):
-        part = kinds[kinds["table"] == sweep]
+        part = frame[frame["table"] == sweep]
         _draw_panel(axis, part)
         axis.set(title=title(part["dataset"].iloc[0]), xlabel=PANELS[sweep][0])
     handles = [
         axes[0].plot([], [], linestyle="", marker="D", color=colour, label=kind)[0]
         for kind, colour in _COLOURS.items()
-        if kind in set(kinds["kind"])
+        if kind in set(frame["kind"])
     ]
     figure.legend(handles=handles, loc="outside lower center", ncol=len(handles), frameon=False)
     return figure
 
 
-def _kind(name: str, published: bool) -> str:
-    return "published" if published else "CoNAS" if name.startswith("CoNAS") else "searched here"
+def _kind(sample: Sample) -> str:
+    if sample.is_published or sample.is_drawn:
+        return "published" if sample.is_published else "drawn at random"
+    return "CoNAS" if all(config.method == "conas" for config in sample.planned) else "searched here"
 
 
 def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
@@ -80,8 +81,8 @@ def _draw_row(axis: Axes, y: int, values: list[float], style: dict[str, Any]) ->
     axis.plot(values, [y] * len(values), linestyle="", marker="o", markersize=4, alpha=0.5, **style)
     if interval := interval_of_mean(values):
         axis.plot(interval, [y, y], linewidth=1.6, **style)
-    mean = sum(values) / len(values)
-    axis.plot([mean], [y], linestyle="", marker="D", markersize=7, markeredgecolor="white", **style)
+        mean = sum(values) / len(values)
+        axis.plot([mean], [y], linestyle="", marker="D", markersize=7, markeredgecolor="white", **style)
 
 
 PLOT = Plot(
@@ -92,7 +93,8 @@ PLOT = Plot(
     draw,
     (
         "A point is a run, a diamond the mean, a line its 95 % interval (Student's t), cut at the frame.",
-        "The best mean is on top; one above twice the best is written at the frame.",
+        "A point without a diamond is a single run, which says little.",
+        "The best mean, or single run, is on top; one above twice the best is written at the frame.",
         "What is published was found at full scale, or designed for it.",
     ),
 )

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from conas.space import space
 from harness.pictures.plots import panels
 from tables.paper import names
 from tables.paper.chance import random_distances
@@ -17,6 +18,7 @@ from tables.runs import Runs
 from tables.statistics import half_width, summarise
 from tables.table import Reader
 
+CHANCE = "chance"
 _COLUMNS = ["name", "lambda", "quantity", "n", "mean", "sd", "paper"]
 _QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": last("test_error")}
 
@@ -43,14 +45,15 @@ def _chance(runs: Runs) -> list[tuple]:
     active = [edges for record in done if (edges := active_edges(record, runs)) is not None]
     if not active:
         return []
-    distances = random_distances(140, round(sum(active) / len(active)))
-    return [("chance", None, "hamming", len(distances), float(distances.mean()), float(distances.std(ddof=1)), None)]
+    bits = space(done[0].config["space"]).n
+    distances = random_distances(bits, round(sum(active) / len(active)))
+    return [(CHANCE, None, "hamming", len(distances), float(distances.mean()), float(distances.std(ddof=1)), None)]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Distance and error against lambda; what random strings give as bands."""
     figure, axes = panels(2)
-    _draw_panel(axes[0], frame, "hamming", "chance", "random strings")
+    _draw_panel(axes[0], frame, "hamming", CHANCE, "random strings")
     axes[0].set(title="Distance to the solution of λ = 1", ylabel="Bits that differ")
     _draw_panel(axes[1], frame, "error", names.RANDOM, "random cells")
     axes[1].set(title="Error of the final network", ylabel="Test error (%)")
@@ -61,9 +64,15 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame, quantity: str, baseline: str, l
     ours = frame[(frame["quantity"] == quantity) & frame["lambda"].notna()].sort_values("lambda")
     band = frame[(frame["quantity"] == quantity) & (frame["name"] == baseline)]
     for _, line in band.iterrows():
-        spread = half_width(line["sd"], line["n"])
+        is_chance = line["name"] == CHANCE
+        spread = line["sd"] if is_chance else half_width(line["sd"], line["n"])
         axis.axhspan(line["mean"] - spread, line["mean"] + spread, color="0.87", linewidth=0)
-        axis.axhline(line["mean"], color="0.4", linestyle="--", label=f"{label}: mean, 95 % interval")
+        axis.axhline(
+            line["mean"],
+            color="0.4",
+            linestyle="--",
+            label=f"{label}: mean, {'SD of one pair' if is_chance else '95 % interval'}",
+        )
     halves = ours.apply(lambda line: half_width(line["sd"], line["n"]), axis=1)
     axis.errorbar(
         ours["lambda"],

@@ -16,6 +16,8 @@ _HEIGHT, _LINE = 3.6, 0.21
 """Inches of a panel, and of one line of the legend beside it, which may be longer."""
 _WIDE = 50
 """A range within which 1, 2 and 5 of every decade fit below an axis."""
+_SINGLE = 0.6
+"""The size of the marker of a single run, beside one of a mean."""
 _AXES = {"mult_adds": "Mult-adds (M)", "params": "Parameters (M)", "search": "Search (device-days)"}
 
 
@@ -57,9 +59,9 @@ def _height(frame: pd.DataFrame) -> float:
 
 
 def _side_by_side(costs: pd.Series) -> pd.Series:
-    """``costs``, those that are equal to a percent or two apart by the width of a marker."""
-    equal = costs.astype(float).map(np.log).mul(50).round()
-    return costs * 1.08 ** costs.groupby(equal).cumcount()
+    """``costs``, those that are equal to a percent or two apart by half a marker, the middle one at its place."""
+    equal = costs.groupby(costs.astype(float).map(np.log).mul(50).round())
+    return costs * 1.05 ** (equal.cumcount() - (equal.transform("size") - 1) / 2)
 
 
 def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str, ...]) -> None:
@@ -86,15 +88,19 @@ def _draw(figure: Figure, axes: list[Axes], frame: pd.DataFrame, keys: tuple[str
 def _draw_point(axis: Axes, row: pd.Series, key: str, style: dict) -> None:
     if pd.notna(row["error.mean"]) and pd.notna(row[f"{key}.mean"]):
         errors = [half_width(row[f"{name}.sd"], row[f"{name}.n"]) for name in (key, "error")]
-        axis.errorbar(row[f"{key}.mean"], row["error.mean"], xerr=errors[0], yerr=errors[1], capsize=2, **style)
+        size = style["markersize"] * (1 if row["error.n"] > 1 else _SINGLE)
+        look = {**style, "markersize": size}
+        axis.errorbar(row[f"{key}.mean"], row["error.mean"], xerr=errors[0], yerr=errors[1], capsize=2, **look)
     if pd.notna(row["error.paper_mean"]) and pd.notna(row[f"{key}.paper_mean"]):
         hollow = {**style, "markeredgecolor": style["color"]}
         axis.plot(row[f"{key}.paper_mean"], row["error.paper_mean"], fillstyle="none", **hollow)
 
 
 _NOTES = (
-    "Means over searches with their 95 % intervals (Student's t); what is black was published: found at full scale, "
-    "or designed for it. With the published settings, hollow markers are the paper's figures.",
+    "Means over searches, of published cells over trainings, with their 95 % intervals (Student's t); a small marker "
+    "is a single run, which has none.",
+    "What is black was published: found at full scale, or designed for it. With the published settings, hollow markers "
+    "are the paper's figures.",
 )
 SIZE = Plot("tradeoff_size", "Error against the size of the network", (("table1", None),), rows, draw_size, _NOTES)
 COST = Plot(
@@ -103,5 +109,5 @@ COST = Plot(
     (("table1", None),),
     rows,
     draw_cost,
-    (*_NOTES, "Searches of equal cost stand side by side."),
+    (*_NOTES, "Searches of equal cost stand side by side, around it."),
 )

@@ -123,8 +123,17 @@ def test_the_penalty_of_noise_finds_the_polynomial_and_little_else() -> None:
 def test_a_pair_is_kept_only_with_one_of_its_bits() -> None:
     g = SparsePolynomial({(): 1.0, (0,): 1.0, (0, 1): 5.0, (2, 3): 9.0, (0, 1, 2): 2.0, (1, 2, 3): 3.0})
     assert g.hereditary().terms == {(): 1.0, (0,): 1.0, (0, 1): 5.0, (0, 1, 2): 2.0}
-    kept = search(Counted().problem, 0, Settings(m=200, heredity=True)).details["stages"][0]["polynomial"]
+    free, kept = (orphans(Settings(m=200, heredity=heredity)) for heredity in (False, True))
+    assert free
+    assert not kept
+
+
+def orphans(settings: Settings) -> set[frozenset[str]]:
+    """The monomials of a search's polynomial that are kept without any of their parents."""
+    terms = search(Counted().problem, 0, settings).details["stages"][0]["polynomial"]
+    kept = {frozenset(term["bits"]) for term in terms}
     assert kept
+    return {bits for bits in kept if len(bits) > 1 and not any(bits - {bit} in kept for bit in bits)}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from harness.records.store import Store
 from harness.training.answers import answered
 from harness.training.task import load_task
 from tests.conformance.toys import network, policy, question
+from tests.runs import Dying, Killed
 
 SMALL = {
     "conas": {"m": 14},
@@ -194,22 +196,10 @@ def test_the_cost_is_reported_and_within_the_budget(searches, name: str, kind: s
         assert bool(problem.cost.seconds) == bool(asked)
 
 
-@claimed
-def test_the_same_seed_gives_the_same_answer_at_the_same_cost(searches, tmp_path, name: str, kind: str) -> None:
-    search, outcome, problem = searches(name, kind)
-    again, second = search.run(tmp_path)
-    assert again == outcome
-    assert dataclasses.replace(second.cost, seconds=0) == dataclasses.replace(problem.cost, seconds=0)
-
-
-class Killed(BaseException):
-    pass
-
-
 class Journal:
-    """A problem that writes its answers to ``remembered``, replays them, and dies where it may give no more."""
+    """A problem that replays what is ``remembered``, goes on and remembers more, and dies at question ``most``."""
 
-    def __init__(self, problem: Problem, remembered: list[tuple[Any, Any]], most: int) -> None:
+    def __init__(self, problem: Problem, remembered: list[tuple[Any, Any]], most: float = math.inf) -> None:
         self.problem, self.remembered, self.most = problem, remembered, most
         self.space, self.answers, self.cost = problem.space, problem.answers, problem.cost
         self.replayed = 0
@@ -223,9 +213,9 @@ class Journal:
         return OneShotModel(oracle, model.policy) if isinstance(model, OneShotModel) else oracle
 
     def _answer(self, question: Any, ask: Callable[[], Any]) -> Any:
+        if self.replayed == self.most:
+            raise Killed(question)
         if self.replayed == len(self.remembered):
-            if self.replayed == self.most:
-                raise Killed
             self.remembered.append((question, ask()))
         asked, answer = self.remembered[self.replayed]
         assert asked == question
@@ -243,18 +233,18 @@ class JournalOracle:
 
 
 @claimed
-def test_a_killed_search_asks_on_from_its_remembered_answers(searches, tmp_path, name: str, kind: str) -> None:
-    search, outcome, _ = searches(name, kind)
+def test_the_same_seed_gives_the_same_answer_at_the_same_cost_wherever_it_was_killed(
+    searches, tmp_path, name: str, kind: str
+) -> None:
+    search, outcome, first = searches(name, kind)
     answers: list[tuple[Any, Any]] = []
-    for most in range(1000):
-        try:
-            resumed = search.method(Journal(search.open(tmp_path), answers, most), 3, search.settings)
-        except Killed:
-            assert len(answers) == most
-        else:
-            break
-    assert resumed == outcome
-    assert len(answers) == most
+    again = search.open(tmp_path)
+    assert search.method(Journal(again, answers), 3, search.settings) == outcome
+    assert dataclasses.replace(again.cost, seconds=0) == dataclasses.replace(first.cost, seconds=0)
+    for most, (asked, _) in enumerate(answers):
+        with pytest.raises(Killed) as killed:
+            search.method(Journal(search.open(tmp_path), answers, most), 3, search.settings)
+        assert killed.value.args == (asked,)
 
 
 @pytest.mark.parametrize(("name", "kind"), UNANSWERED)
@@ -265,19 +255,6 @@ def test_what_a_problem_cannot_answer_is_refused_in_one_line(kinds, tmp_path, na
     with pytest.raises(error, match=rf"has the cells|fit no cell of|{answers}") as caught:
         search.run(tmp_path)
     assert "\n" not in str(caught.value)
-
-
-class Dying(Reporter):
-    """Is killed when the row of an epoch arrives, of which there is no checkpoint yet."""
-
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.rows = rows
-
-    def metric(self, row: dict[str, Any]) -> None:
-        self.rows -= 1
-        if not self.rows:
-            raise Killed
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from harness.execution.execute import execute
 from harness.records.schema import Record
 from harness.records.store import Store
 from tests.conformance.toys import network, word_model
+from tests.runs import Dying, Killed
 
 RUN: dict[str, Any] = {
     "dataset": "digits",
@@ -32,20 +33,6 @@ TEXT: dict[str, Any] = {
     "profile": "smoke",
     "data": {"train_limit": 300, "validation_limit": 100, "test_limit": 100},
 }
-
-
-class Killed(BaseException):
-    pass
-
-
-class Dying(Reporter):
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self.epoch = epoch
-
-    def metric(self, row: dict[str, Any]) -> None:
-        if row["epoch"] == self.epoch:
-            raise Killed
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from harness import results
 from tests.harness.mongo.checks import assert_equal, collections
+from tests.runs import contents
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,7 @@ def tables(store: object, out: Path) -> dict[str, bytes]:
     """The files that `make tables` makes from ``store``, by name."""
     command = [sys.executable, "-m", "tables", "tables", "--profile", "smoke", "--store", str(store), "--out", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return contents(out)
 
 
 def test_a_run_of_the_harness_is_in_the_database(tmp_path, mongo_url):

@@ -5,16 +5,7 @@ from typing import Any
 import pytest
 
 from harness.config.load import Config, load, merge
-
-TINY: dict[str, Any] = {
-    "dataset": "digits",
-    "profile": "smoke",
-    "threads": 1,
-    "data": {"train_limit": 200, "test_limit": 60, "validation_limit": 60},
-    "oneshot": {"epochs": 2, "batch_size": 32},
-    "search": {"m": 12, "s": 3},
-    "final": {"epochs": 2, "batch_size": 32},
-}
+from tests.runs import TINY
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import math
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +22,7 @@ from harness.records.schema import DamagedRecord
 from harness.records.store import RunFolder, Store
 from harness.training.loop import DivergedError
 from harness.training.task import load_task
+from tests.runs import TINY
 
 Configure = Callable[..., Config]
 HARM = [b"", b"{", b"5", b"[1]", b'{"a": 1}']
@@ -51,10 +51,10 @@ def interrupted(config: Config) -> RunFolder:
     return Store(config.runs_dir).run(config.id)
 
 
-@pytest.fixture
-def undisturbed(tiny: Configure, tmp_path: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The rows of a run that nothing disturbs."""
-    config = tiny({"runs_dir": str(tmp_path / "undisturbed")})
+    config = load({**TINY, "runs_dir": str(tmp_path_factory.mktemp("undisturbed"))})
     execute(config, Reporter())
     return list(Store(config.runs_dir).run(config.id).metrics)
 

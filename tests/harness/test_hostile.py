@@ -17,6 +17,7 @@ from harness.records.schema import DamagedRecord, believe
 from harness.records.store import RunFolder, Store, UnsafeName, claim
 from tables import __main__ as tables
 from tables.render import escape_markdown
+from tests.runs import contents
 
 WriteRun = Callable[..., RunFolder]
 Packed = dict[str, Any]
@@ -47,14 +48,10 @@ def changed(packed: Packed, where: str, value: Any) -> Packed:
     return other
 
 
-def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 NODE = ["skip_connect@0"]
 BAD = {
     "a way out": ("run", "../../../escaped"),
-    "an absolute path": ("run", "/tmp/conas-escaped"),
+    "an absolute path": ("run", "ABSOLUTE"),
     "no name": ("run", ""),
     "the folder itself": ("run", "."),
     "another run's name": ("run", "cifar10-conas-s7-000000000000"),
@@ -86,8 +83,10 @@ BAD = {
 def test_a_run_that_is_not_to_be_believed_is_skipped_and_the_others_are_unpacked(
     case: str, packed: list[Packed], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(tmp_path / "bad.jsonl", [changed(packed[0], *BAD[case]), packed[1]])
-    before = everything(tmp_path)
+    where, value = BAD[case]
+    bad = changed(packed[0], where, str(tmp_path / "escaped") if value == "ABSOLUTE" else value)
+    path = write(tmp_path / "bad.jsonl", [bad, packed[1]])
+    before = contents(tmp_path)
     assert archive.main(["unpack", str(path), "--store", str(tmp_path / "deep" / "er" / "store")]) == 1
     printed = capsys.readouterr()
     assert printed.out == f"1 runs of {path} are new in {tmp_path}/deep/er/store, 1 were skipped\n"
@@ -95,9 +94,9 @@ def test_a_run_that_is_not_to_be_believed_is_skipped_and_the_others_are_unpacked
     assert printed.err.count("\n") == 1
     store = Store(tmp_path / "deep" / "er" / "store")
     assert [folder.path.name for folder in store.folders()] == [packed[1]["run"]]
-    new = {name for name in everything(tmp_path) if name not in before}
-    assert all(name.startswith(str(store.root)) for name in new)
-    assert {name: content for name, content in everything(tmp_path).items() if name in before} == before
+    after = contents(tmp_path)
+    assert all(name.startswith("deep/er/store/") for name in after if name not in before)
+    assert {name: content for name, content in after.items() if name in before} == before
     assert len(results.load(path).runs) == 1
 
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -26,34 +27,21 @@ from harness.config.load import Config, recorded
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.problems.trained import TrainedProblem
-from harness.records.schema import Record
 from harness.records.store import AlreadyRunning, RunFolder, Store, at
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
+from tests.runs import Interrupting, result
 
 Configure = Callable[..., Config]
 
 KILLS = int(os.environ.get("CONAS_KILLS", "20"))
 
 
-def result(record: Record, config: Config) -> dict[str, Any]:
-    """Everything that must be the same bits when a run is repeated."""
-    folder = Store(config.runs_dir).run(record.id)
-    return {
-        "genotype": record.genotype,
-        "details": record.search and record.search.details,
-        "metrics": record.metrics,
-        "counts": record.counts,
-        "weights": record.weights,
-        "rows": folder.metrics.path.read_bytes(),
-    }
-
-
 def test_the_same_run_twice_gives_the_same_bits_and_another_seed_does_not(tiny: Configure, tmp_path: Path) -> None:
     first, again = tiny(), tiny({"runs_dir": str(tmp_path / "again")})
     other = tiny({"seed": 1})
-    results = [result(execute(config, Reporter()), config) for config in (first, again, other)]
+    results = [made(config) for config in (first, again, other)]
     assert results[0] == results[1]
     assert results[0]["weights"] != results[2]["weights"]
     assert results[0]["metrics"] != results[2]["metrics"]
@@ -146,37 +134,43 @@ def test_an_archive_brings_the_search_along(tiny: Configure, tmp_path: Path) -> 
 
 def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Configure, tmp_path: Path) -> None:
     start = time.monotonic()
-    expected = result(execute(tiny(), Reporter()), tiny())
+    expected = made(tiny())
     undisturbed = time.monotonic() - start
     killed = tiny({"runs_dir": str(tmp_path / "killed")})
-    moments = random.Random(0)
+    folder, moments, begun = Store(killed.runs_dir).run(killed.id), random.Random(0), 0
     for _ in range(KILLS):
-        while (record := finished_before(killed, moments.uniform(0, undisturbed))) is not None:
-            assert result(record, killed) == expected
+        while ends_before(killed, moments.uniform(0, undisturbed)):
+            assert result(folder) == expected
             shutil.rmtree(killed.runs_dir)
-    last = execute(killed, Reporter())
-    assert result(last, killed) == expected
-    assert last.status == "done"
+        begun += folder.record() is not None
+    assert begun > KILLS // 2, "most were killed before they were anything"
+    assert made(killed) == expected
 
 
-def finished_before(config: Config, moment: float) -> Record | None:
-    """Go on with the run in a new process; its record if it ends within ``moment`` seconds, None if it was killed."""
+def made(config: Config) -> dict[str, Any]:
+    execute(config, Reporter())
+    return result(Store(config.runs_dir).run(config.id))
+
+
+def ends_before(config: Config, moment: float) -> bool:
+    """Go on with the run in a new process, and kill it unless it ends within ``moment`` seconds of its beginning."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harness.execution.execute"])
-    process = context.Process(target=work, args=(config.model_dump(mode="json"),))
+    begins = context.Event()
+    process = context.Process(target=work, args=(config.model_dump(mode="json"), begins))
     process.start()
+    assert begins.wait(60)
     process.join(moment)
-    is_killed = process.exitcode is None
+    ended = process.exitcode is not None
     process.kill()
     process.join()
-    if is_killed:
-        return None
-    assert process.exitcode == 0
-    return Store(config.runs_dir).run(config.id).record()
+    assert not ended or process.exitcode == 0
+    return ended
 
 
-def work(values: dict[str, Any]) -> None:
+def work(values: dict[str, Any], begins: Event) -> None:
     """Make a run in a process of its own."""
+    begins.set()
     execute(recorded(values), Reporter())
 
 
@@ -202,19 +196,6 @@ def test_a_network_that_diverges_alone_is_a_bad_network_and_ends_no_search(tiny:
     assert problem.ask(alone) == math.inf
     assert facts.stat().st_mtime_ns == written, "it is not trained again"
     assert problem.cost.stand_alone_epochs == 2
-
-
-class Interrupting(Reporter):
-    """Presses Ctrl-C when a given row of metrics arrives."""
-
-    def __init__(self, stage: str, epoch: int) -> None:
-        super().__init__()
-        self.when = stage, epoch
-
-    def metric(self, row: dict[str, Any]) -> None:
-        super().metric(row)
-        if (row["stage"], row["epoch"]) == self.when:
-            raise KeyboardInterrupt
 
 
 def pressed_while_matplotlib_reads() -> None:
@@ -285,8 +266,7 @@ def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
     assert told.lines[0] == "goes on: attempt 2, the one before it is interrupted"
     assert ("final: goes on in epoch 2, at step 1" in told.lines) == (when == ("final", 2))
     assert [attempt.status for attempt in resumed.attempts] == ["interrupted", "done"]
-    undisturbed = tiny({"runs_dir": str(tmp_path / "undisturbed")})
-    assert result(resumed, config) == result(execute(undisturbed, Reporter()), undisturbed)
+    assert result(folder) == made(tiny({"runs_dir": str(tmp_path / "undisturbed")}))
 
 
 def test_two_processes_do_not_make_the_same_run(tiny: Configure) -> None:

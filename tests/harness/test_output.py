@@ -27,7 +27,8 @@ def test_the_traceback_is_kept(tmp_path):
     assert (tmp_path / "output.log").read_text().endswith("OSError: disk full\n")
 
 
-def test_a_stream_stays_what_it_was(tmp_path):
-    terminal = sys.stdout.isatty()
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_stream_stays_what_it_was(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     with copied(tmp_path / "output.log"):
         assert sys.stdout.isatty() == terminal

@@ -11,6 +11,7 @@ from conas.space import Alpha, Bits, space
 from harness.records.files import read_json
 from harness.studies import scaling
 from harness.studies.scaling_picture import STEPS, trend
+from tests.runs import contents
 
 
 def test_a_known_polynomial_is_judged_as_it_is() -> None:
@@ -50,7 +51,7 @@ def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkey
     typed = ["scaling", "--dataset", "digits", "--profile", "smoke", "--store", str(tmp_path / "runs")]
     monkeypatch.setattr(sys, "argv", [*typed, "--out", str(tmp_path / "scaling")])
     scaling.main()
-    written = {path.name: path.read_bytes() for path in (tmp_path / "scaling").rglob("*") if path.is_file()}
+    written = contents(tmp_path / "scaling")
     table = pd.read_csv(tmp_path / "scaling" / "scaling.csv")
     assert table["steps"].tolist() == [point.epochs * table["steps"][0] for point in points]
     monkeypatch.setattr(scaling, "study", lambda *_: pytest.fail("it is done already"))
@@ -58,5 +59,5 @@ def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkey
     others.write_text('{"of": "another profile"}')
     scaling.main()
     others.unlink()
-    assert written == {path.name: path.read_bytes() for path in (tmp_path / "scaling").rglob("*") if path.is_file()}
+    assert written == contents(tmp_path / "scaling")
     assert set(read_json(tmp_path / "scaling" / "scaling.json")) == {"4 channels, 3 cells, 200 images"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.config import sweeps
+from harness.config.load import load
 from harness.records.store import Store
 from tables.__main__ import main
 from tables.near import near
@@ -28,6 +29,19 @@ def test_runs_that_one_setting_keeps_out_are_counted_with_it() -> None:
     assert told == (
         f"{number} runs of this profile differ only in allow_subset (true there, false here): --set allow_subset=true"
     )
+
+
+def test_what_an_identity_leaves_out_is_told_as_it_is() -> None:
+    told = near(replace(made("smoke", numerics="torch"), extra=()))
+    assert all("numerics (torch there, exact here): --set numerics=torch" in line for line in told)
+    assert told
+
+
+def test_a_setting_of_one_method_is_not_proposed_for_all() -> None:
+    stray = load({"dataset": "digits", "method": "conas", "profile": "smoke", "search": {"lambda": 3.3}})
+    (told,) = near(Runs.of([record(stray)], "smoke"))
+    assert told.startswith("1 run of this profile differs only in search.lambda (3.3 there, ")
+    assert told.endswith("so its runs are still to be made")
 
 
 def test_tables_of_such_runs_alone_are_refused_and_nothing_is_written(

@@ -19,20 +19,20 @@ def transcription() -> dict[str, list[dict[str, str]]]:
         if cells and name.startswith(("table", "text")):
             rows, quantities = found.setdefault(name, []), cells
         else:
-            rows.append({"quoted": cells[0], **dict(zip(quantities, cells[1:], strict=True))})
+            rows.append({"name": name, "quoted": cells[0], **dict(zip(quantities, cells[1:], strict=True))})
     return found
 
 
 def row(of: Published, quantities: set[str]) -> dict[str, str]:
     assert set(of.figures) <= quantities
     cells = {name: of.figures[name].text.replace(" | ", "|") if name in of.figures else "-" for name in quantities}
-    return {"quoted": "*" if of.quoted else "", **cells}
+    return {"name": of.name, "quoted": "*" if of.quoted else "", **cells}
 
 
 @pytest.mark.parametrize("table", [name for name in transcription() if name != "text"])
 def test_every_figure_is_the_one_that_the_paper_prints(table: str) -> None:
     theirs = [{name: text.replace("1e4", "10000") for name, text in one.items()} for one in transcription()[table]]
-    quantities = set(theirs[0]) - {"quoted"}
+    quantities = set(theirs[0]) - {"name", "quoted"}
     assert [row(one, quantities) for one in published(table).values()] == theirs
 
 

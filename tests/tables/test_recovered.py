@@ -33,7 +33,7 @@ SURE = {
         (
             [OLD, UNKNOWN],
             "in 1 the Lasso's solution is one of many, of 1 it is not known. In 1 several strings are equally good; "
-            "there only the tie rule decides at least 3 bits in all.",
+            "there the tie rule alone decides, at least 3 bits in all.",
         ),
         (
             [NEW, SURE, SURE],

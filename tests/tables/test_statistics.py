@@ -141,6 +141,14 @@ def test_within_seeds_it_is_students_paired_test(first: list[float], second: lis
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high), abs=1e-6)
 
 
+def test_a_few_equal_differences_are_no_proof() -> None:
+    found = paired({0: 0.75, 1: 1.75}, {0: 0.5, 1: 1.5})
+    assert found == Estimate(0.25)
+    none = paired({0: 0.5, 1: 1.5}, {0: 0.5, 1: 1.5})
+    assert none
+    assert (none.low, none.high, none.p) == (0.0, 0.0, 1.0)
+
+
 def test_a_ratio_of_equal_spreads_has_one_in_its_interval() -> None:
     rng = np.random.default_rng(4)
     spreads = [np.std(rng.normal(size=(2, 5)), axis=1, ddof=1) for _ in range(1_000)]

@@ -11,6 +11,7 @@ import pytest
 
 from harness.config import sweeps
 from harness.config.load import load
+from harness.data.registry import dataset
 from harness.records.schema import Record
 from harness.records.store import Store
 from tables import budgets
@@ -23,12 +24,9 @@ from tables.render import escape_latex
 from tables.runs import Runs
 from tables.statistics import interval_of_mean
 from tables.wording import caption
+from tests.runs import contents
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def compare(name: str, text: str) -> None:
@@ -47,8 +45,8 @@ def test_output_equals_the_golden_file(results: tuple[Runs, Results], name: str)
 def test_output_is_the_same_bytes_for_the_same_runs(results: tuple[Runs, Results], tmp_path: Path) -> None:
     runs, first = results
     again = build(runs, tmp_path)
-    assert len(files(first.folder)) > 40
-    assert files(first.folder) == files(again.folder)
+    assert len(contents(first.folder)) > 40
+    assert contents(first.folder) == contents(again.folder)
 
 
 def test_failed_diverged_and_foreign_runs_never_enter_a_mean(
@@ -99,12 +97,16 @@ def test_a_damaged_and_an_older_record_are_named_and_skipped(
     assert "as damaged: 2" in "".join(caption(TABLE, runs))
 
 
-def test_a_gap_is_filled_by_the_command_that_it_shows() -> None:
-    for config in sweeps.runs("table4", "paper"):
-        _, _, settings = config.command.partition(" with ")
-        values = dict(word.split("=", 1) for word in settings.split())
-        assert values["dataset"] == "digits"
-        assert values["variant"] == "short"
+def test_a_part_of_a_data_set_is_told(make_record: Callable[..., Record]) -> None:
+    made = make_record(load({"dataset": "digits", "method": "conas", "profile": "paper", "seed": 0}))
+    whole, part = (
+        Runs.of([made.model_copy(update={"data": {"counts": {"train": number, "test": 5}}})], "paper")
+        for number in (dataset("digits").counts["train"], 100)
+    )
+    told = [line for line in caption(TABLE, part) if line not in caption(TABLE, whole)]
+    assert told == [
+        f"Training examples that the data folder held: digits 100 of {dataset('digits').counts['train']:,}."
+    ]
 
 
 @pytest.mark.parametrize("bad", [["--set", "seed"], ["--set", "sed=1"], ["--set", "seed=-3"]])

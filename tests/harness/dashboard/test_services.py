@@ -10,7 +10,7 @@ import pytest
 
 from harness.dashboard import __main__ as dashboard
 from harness.records.store import claim
-from tests.harness.sweep.runs import wait_until
+from tests.runs import wait_until
 
 STARTER = """
 import sys, time

@@ -13,7 +13,6 @@ from threading import Thread
 import numpy as np
 import pytest
 import scipy.io
-import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
@@ -85,15 +84,6 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "svhn": write_svhn,
     "fashion_mnist": write_fashion_mnist,
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The work here is small: more threads only wait for one another."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from conas.saved import FILE
 from harness import deposit
 from harness.archive import Archive
 from harness.records.store import RunFolder, Store
+from tests.runs import contents
 
 WriteRun = Callable[..., RunFolder]
 NUMBER, TOKEN = "4711", "a-token"
@@ -70,22 +71,18 @@ def zenodo() -> Iterator[tuple[str, dict[str, bytes]]]:
         http.shutdown()
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_what_is_pushed_is_fetched_again_byte_for_byte(
     made: Path, zenodo: tuple[str, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server, files = zenodo
     deposit.push(made, NUMBER, TOKEN, server)
-    assert files == content(made)
+    assert files == contents(made)
     assert sum(name.endswith(deposit.WEIGHTS) for name in files) == 1
     servers = {"zenodo": server, "hf": server}
     for number, place in enumerate((f"zenodo:{NUMBER}", "hf:me/mine", f"{server}/records/{NUMBER}/files/", str(made))):
         deposit.fetch(place, tmp_path / str(number), servers)
-        assert content(tmp_path / str(number)) == content(made)
+        assert contents(tmp_path / str(number)) == contents(made)
     assert len(list(Archive(tmp_path / "0" / deposit.RECORDS).read())) == 2
     with pytest.raises(Refused, match=r"Forbidden|403|404"):
         deposit.push(made, NUMBER, "another token", server)
@@ -106,7 +103,7 @@ def test_what_is_no_deposit_or_was_changed_is_refused(made: Path, tmp_path: Path
     (made / deposit.SUMS).write_bytes(sums)
     with pytest.raises(Refused, match=words):
         deposit.fetch(str(made), tmp_path / "there")
-    assert content(tmp_path / "there") == {}
+    assert contents(tmp_path / "there") == {}
 
 
 def test_a_push_without_a_token_or_to_nowhere_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

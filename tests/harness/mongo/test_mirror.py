@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from harness.mongo.documents import number
 from harness.records.store import RunFolder, Store
 from harness.sync import Sync
 from tests.harness.mongo.checks import assert_equal, collections, contents
+from tests.runs import wait_until
 
 EXPERIMENT = Path(__file__).parent / "experiment.py"
 RUN = "digits-small-s0-000000000000"
@@ -40,13 +41,6 @@ def finish(process: subprocess.Popen[str], code: int = 0, seconds: float = 60) -
     output, _ = process.communicate(timeout=seconds)
     assert process.returncode == code, output
     return output
-
-
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it never came true"
-        time.sleep(0.05)
 
 
 def short(url: str) -> str:
@@ -73,7 +67,7 @@ def test_a_failed_run_is_in_the_database(tmp_path, mongo_url):
 
 def test_an_interrupted_run_is_in_the_database_and_continues_under_the_same_number(tmp_path, mongo_url):
     process = start(tmp_path, mongo_url, "epochs=1000")
-    until(lambda: collections(mongo_url).metrics.find_one())
+    wait_until(lambda: collections(mongo_url).metrics.find_one())
     process.send_signal(signal.SIGINT)
     finish(process, code=-signal.SIGINT)
     assert_equal(mongo_url, tmp_path)
@@ -101,9 +95,10 @@ def test_a_killed_run_looks_dead(tmp_path, mongo_url):
 
 def test_a_quiet_run_keeps_saying_that_it_is_alive(tmp_path, mongo_url):
     process = start(tmp_path, mongo_url, "epochs=1", "pace=4")
-    until(lambda: collections(mongo_url).runs.find_one())
+    wait_until(lambda: collections(mongo_url).runs.find_one())
     first = collections(mongo_url).runs.find_one()["heartbeat"]
-    until(lambda: collections(mongo_url).runs.find_one()["heartbeat"] > first)
+    wait_until(lambda: collections(mongo_url).runs.find_one({"status": "RUNNING", "heartbeat": {"$gt": first}}), 30)
+    assert collections(mongo_url).metrics.find_one() is None, "it had something else to say"
     finish(process)
 
 
@@ -139,11 +134,9 @@ class OwnServer:
 def test_the_server_is_killed_in_the_middle_and_comes_back(tmp_path, own_server, mongo_server):
     own_server.start()
     process = start(tmp_path / "runs", own_server.url, "epochs=120")
-    until(lambda: collections(own_server.url).metrics.find_one())
+    wait_until(lambda: collections(own_server.url).metrics.find_one())
     own_server.kill()
-    said = process.stdout.readline()
-    while "cannot be written to" not in said:
-        said = process.stdout.readline()
+    said = next(line for line in process.stdout if "cannot be written to" in line)
     own_server.start()
     output = said + finish(process)
     assert output.count("cannot be written to") == 1
@@ -154,7 +147,7 @@ def test_the_server_is_killed_in_the_middle_and_comes_back(tmp_path, own_server,
 def test_the_server_is_gone_for_good(tmp_path, own_server, mongo_server):
     own_server.start()
     process = start(tmp_path / "runs", own_server.url, PATIENCE="3")
-    until(lambda: collections(own_server.url).metrics.find_one())
+    wait_until(lambda: collections(own_server.url).metrics.find_one())
     own_server.kill()
     output = finish(process, seconds=30)
     assert output.count("cannot be written to") == 1
@@ -171,7 +164,7 @@ def test_the_server_is_gone_for_good(tmp_path, own_server, mongo_server):
 def test_a_server_that_does_not_answer_holds_nothing_up(tmp_path, own_server, mongo_server):
     own_server.start()
     process = start(tmp_path / "runs", own_server.url, PATIENCE="3")
-    until(lambda: collections(own_server.url).metrics.find_one())
+    wait_until(lambda: collections(own_server.url).metrics.find_one())
     own_server.process.send_signal(signal.SIGSTOP)
     finish(process, seconds=30)
     assert Store(tmp_path / "runs").run(RUN).record().status == "done"

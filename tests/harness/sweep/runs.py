@@ -1,16 +1,13 @@
 """Small sweeps of real runs, and what must be the same bits whoever makes them."""
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from harness import sweep
 from harness.launch.state import standing
 from harness.records.store import Store
-
-T = TypeVar("T")
+from tests.runs import result
 
 PROFILE = "smoke"
 TINY = """
@@ -62,20 +59,7 @@ def make(folder: Path, seeds: int, epochs: int = 2) -> Tiny:
 
 def results(root: Path) -> dict[str, Any]:
     """Everything that must be the same bits when a run is repeated, by run."""
-    return {folder.path.name: _result(folder) for folder in Store(root).folders()}
-
-
-def _result(folder: Any) -> dict[str, Any]:
-    record = folder.record()
-    assert record.status == "done", record.reason
-    return {
-        "genotype": record.genotype,
-        "details": record.search.details,
-        "metrics": record.metrics,
-        "counts": record.counts,
-        "weights": record.weights,
-        "rows": folder.metrics.path.read_bytes(),
-    }
+    return {folder.path.name: result(folder) for folder in Store(root).folders()}
 
 
 def attempts(root: Path) -> dict[str, int]:
@@ -92,12 +76,3 @@ def running(root: Path) -> dict[str, int]:
     """The processes that make runs now, on this machine, by run."""
     folders = [folder for folder in Store(root).folders() if standing(folder).state == "running"]
     return {folder.path.name: record.attempts[-1].pid for folder in folders if (record := folder.record())}
-
-
-def wait_until(condition: Callable[[], T], seconds: float = 120) -> T:
-    """Wait for something to become true, which is returned, and fail if it does not."""
-    limit = time.monotonic() + seconds
-    while not (it := condition()):
-        assert time.monotonic() < limit, "waited in vain"
-        time.sleep(0.05)
-    return it

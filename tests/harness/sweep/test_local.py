@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,8 @@ from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Pool
 from harness.launch.prepare import prepare
 from harness.records.store import Store
-from tests.harness.sweep.runs import PROFILE, Tiny, attempts, make, results, running, states, wait_until
+from tests.harness.sweep.runs import PROFILE, Tiny, attempts, make, results, running, states
+from tests.runs import wait_until
 
 ROOT = Path(__file__).parents[3]
 FAILING = """
@@ -102,9 +103,9 @@ def test_processes_killed_at_random_change_nothing(tiny: Tiny, tmp_path: Path, s
     mine = tiny if seeds + 2 == len(tiny) else make(tmp_path, seeds)
     store = mine.fresh(tmp_path / "runs")
     launcher, source = pool(mine, store, retries=kills)
-    killer = threading.Thread(target=kill_some, args=(store, kills), daemon=True)
-    killer.start()
-    launcher.run()
+    with killing(store, kills) as killed:
+        launcher.run()
+    assert killed
     assert results(store) == mine.expected
     assert source.states == {"done": len(mine)}
     assert sum(attempts(store).values()) > len(mine)
@@ -112,15 +113,28 @@ def test_processes_killed_at_random_change_nothing(tiny: Tiny, tmp_path: Path, s
     assert all(end.count("done") == 1 and end[-1] == "done" for end in ends)
 
 
-def kill_some(store: Path, kills: int) -> None:
-    """Kill the process of a random run at random moments."""
-    rng, killed = random.Random(0), set[int]()
-    while len(killed) < kills:
-        wait_until(lambda: set(running(store).values()) - killed)  # a record names a dead process for a while
-        time.sleep(rng.uniform(0, 1))
-        for pid in sorted(set(running(store).values()) - killed)[:1]:
-            os.kill(pid, signal.SIGKILL)
-            killed.add(pid)
+@contextmanager
+def killing(store: Path, kills: int) -> Iterator[set[int]]:
+    """Meanwhile, kill processes of runs at random moments, ``kills`` at most; those that were killed."""
+    rng, killed, stop = random.Random(0), set[int](), threading.Event()
+
+    def kill() -> None:
+        while len(killed) < kills and not stop.wait(0.05):
+            if not set(running(store).values()) - killed:  # a record names a dead process for a while
+                continue
+            stop.wait(rng.uniform(0, 1))
+            for pid in sorted(set(running(store).values()) - killed)[:1]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        killer.join()
 
 
 def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path: Path) -> None:
@@ -129,8 +143,8 @@ def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path:
     file.write_text(long.replace("rows:", "rows: {fine: {seeds: [1]}}\n#").partition("#")[0])
     one = Tiny(file, store)
     launcher, source = pool(one, store, retries=1)
-    threading.Thread(target=kill_some, args=(store, 2), daemon=True).start()
-    launcher.run()
+    with killing(store, 2):
+        launcher.run()
     assert source.states == {"failed": 1}
     (record,) = Store(store).read()[0]
     assert (record.status, record.reason) == ("failed", "its process was killed 2 times")

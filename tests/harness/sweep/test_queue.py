@@ -15,7 +15,8 @@ from harness.dashboard import services
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
 from harness.mongo.database import Database
-from tests.harness.sweep.runs import Tiny, attempts, results, running, wait_until
+from tests.harness.sweep.runs import Tiny, attempts, results, running
+from tests.runs import wait_until
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,7 +13,8 @@ from harness.launch.slurm import minutes
 from harness.records.store import Store
 from tests.debian import NotInstalledError
 from tests.harness.sweep.cluster import NoSlurmError, slurm
-from tests.harness.sweep.runs import Tiny, attempts, results, running, states, wait_until
+from tests.harness.sweep.runs import Tiny, attempts, results, running, states
+from tests.runs import wait_until
 
 
 @pytest.fixture(scope="module")
