@@ -193,11 +193,15 @@ def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
 
     ``task`` is that of the configuration, if it is loaded already.
     """
-    store = Store(config.runs_dir)
-    key = digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
+    store, key = Store(config.runs_dir), search_key(config)
     folder = place(store, key)
     with claim(folder, wait=-1):
         return kept(folder) or _search_now(config, store, key, reporter, task or load_task(config)).keep(folder)
+
+
+def search_key(config: Config) -> str:
+    """What a store calls the search of ``config``, a search's own configuration."""
+    return digest({name: value for name, value in config.identity.items() if name in _DECIDES_SEARCH})
 
 
 def _settings(config: Config, reporter: Reporter) -> Any:

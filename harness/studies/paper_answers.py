@@ -1,0 +1,114 @@
+"""What else the measurements of a finished paper search lead to, and how good every answer is.
+
+CoNAS as published, variants of its recovery and the best of m, all on the same measurements of the same one-shot model:
+the loss of each answer on the same images, and the size of its network. The pieces stay as they are.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conas.algorithm import search_on
+from conas.measurements import Measurements, measure
+from conas.oracle import Oracle
+from conas.questions import OneShot
+from conas.refusal import Refused
+from conas.sampling import Bernoulli
+from conas.seeds import generator
+from conas.space import Alpha, Space
+from harness.config.load import load
+from harness.console.places import add_data_dir
+from harness.console.progress import Reporter
+from harness.execution.execute import search_key
+from harness.problems.trained import TrainedProblem
+from harness.records.files import write_atomic
+from harness.records.pieces import join
+from harness.records.search_results import kept, place
+from harness.records.store import Store
+from harness.studies.cli import studying
+from harness.studies.paper_search import packed_task
+from harness.training.environment import make_deterministic
+from harness.training.image import ImageTask
+from harness.training.task import load_task
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "as published": {},
+    "without losses above 1.5, as released": {"threshold": 1.5},
+    "of the losses' logarithms": {"target": "log"},
+    "of the losses' normal scores": {"target": "normal_score"},
+    "of logarithms, 50 monomials": {"target": "log", "s": 50},
+    "refitted by least squares": {"debias": True},
+    "by orthogonal matching pursuit": {"solver": "omp"},
+    "bits that g leaves open from the best that agrees": {"completion": "agreeing"},
+    "the same, of logarithms": {"target": "log", "completion": "agreeing"},
+}
+
+
+def answers(oracle: Oracle, space: Space, seed: int, settings: Any, known: Measurements) -> Iterator[tuple[str, Alpha]]:
+    """The encoders that CoNAS's variants find in the measurements, and the best measured one."""
+    for name, changed in VARIANTS.items():
+        found = search_on(oracle, space, seed, dataclasses.replace(settings, **changed))
+        yield name, space.parse(found.details["alpha"])
+    yield "best of m", known.best
+
+
+def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any) -> pd.DataFrame:
+    """One line per answer; ``better`` is the share of the search's own measurements below its loss, in percent."""
+    space, oracle = problem.space, problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm
+    known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
+    lines = []
+    for name, alpha in answers(oracle, space, seed, settings, known):
+        loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
+        lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts)))
+    return pd.DataFrame(lines, columns=["answer", "active", "loss", "better", "params_M", "mult_adds_M"])
+
+
+def _millions(counts: Mapping[str, Any]) -> tuple[float, float]:
+    return counts["params"] / 1e6, counts["mult_adds"] / 1e6
+
+
+def run(pieces: Path, updates: Mapping[str, Any], packed: Path | None, reporter: Reporter) -> pd.DataFrame:
+    """The answers to the search in ``pieces``, judged; ``updates`` are its settings.
+
+    Raises:
+        Refused: that search is not finished there, or the data are not its own.
+    """
+    with TemporaryDirectory() as unpacked:
+        store = Store(Path(unpacked) / "store")
+        join(pieces, store.root)
+        config = load({**updates, "runs_dir": str(store.root)})
+        search = config.for_search()
+        if kept(place(store, search_key(search))) is None:
+            raise Refused(f"{pieces} holds no finished search of seed {config.seed} on these data with these settings")
+        make_deterministic(config.threads, config.precision)
+        task: Any = load_task(config) if packed is None else packed_task(config, packed)
+        return judge(TrainedProblem(search, task, store, reporter), task, config.seed, search.settings)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.studies.paper_answers", description=__doc__)
+    add_data_dir(parser, "where CIFAR-10 lies")
+    parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")
+    parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
+    parser.add_argument("--pieces", type=Path, required=True, help="where `make paper-search PIECES=...` left it")
+    parser.add_argument("--packed", type=Path, help="a file with the images, instead of --data-dir")
+    parser.add_argument("--out", type=Path, default=Path("results/studies/paper_answers.csv"), help="(%(default)s)")
+    options, reporter = parser.parse_args(), Reporter()
+    updates = {"dataset": "cifar10", "profile": "paper", "seed": options.seed, "device": "cpu"}
+    updates |= {"data_dir": options.data_dir, "allow_subset": options.allow_subset}
+    with studying(parser, reporter):
+        table = run(options.pieces, updates, options.packed, reporter)
+        write_atomic(options.out, table.to_csv(index=False, float_format="%.4g").encode())
+        reporter.say(table.to_string(index=False, float_format="{:.3g}".format))
+
+
+if __name__ == "__main__":
+    main()
