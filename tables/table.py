@@ -232,7 +232,7 @@ class Table:
             "low": difference.low if difference else None,
             "high": difference.high if difference else None,
             "by": difference.by if difference else "",
-            "excludes_zero": bool(difference.side) if difference else None,
+            "excludes_zero": bool(difference.side) if difference and difference.low is not None else None,
         }
 
 

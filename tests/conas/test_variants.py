@@ -123,7 +123,7 @@ def test_the_penalty_of_noise_finds_the_polynomial_and_little_else() -> None:
 def test_a_pair_is_kept_only_with_one_of_its_bits() -> None:
     g = SparsePolynomial({(): 1.0, (0,): 1.0, (0, 1): 5.0, (2, 3): 9.0, (0, 1, 2): 2.0, (1, 2, 3): 3.0})
     assert g.hereditary().terms == {(): 1.0, (0,): 1.0, (0, 1): 5.0, (0, 1, 2): 2.0}
-    free, kept = (orphans(Settings(m=200, heredity=heredity)) for heredity in (False, True))
+    free, kept = (orphans(Settings(m=200, s=190, heredity=heredity)) for heredity in (False, True))
     assert free
     assert not kept
 

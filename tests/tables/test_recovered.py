@@ -37,8 +37,8 @@ SURE = {
         ),
         (
             [NEW, SURE, SURE],
-            "in 1 the Lasso's solution is one of many. In 1 several strings are equally good; there only the tie rule "
-            "decides 5 bits in all. In 1 equal monomials compete for the last place.",
+            "in 1 the Lasso's solution is one of many. In 1 several strings are equally good; there the tie rule "
+            "alone decides, 5 bits in all. In 1 equal monomials compete for the last place.",
         ),
     ],
 )

@@ -75,7 +75,7 @@ def test_an_empty_store_says_what_to_run_and_shows_every_gap(
     arguments = ["--profile", "laptop", "--store", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "make replicate PROFILE=laptop TABLE=1" in said
+    assert f"make replicate PROFILE=laptop STORE={tmp_path} TABLE=1" in said
     text = (tmp_path / "out/laptop/table1.md").read_text(encoding="utf-8")
     for row in sweeps.rows("table1", "laptop").values():
         assert all(config.command in text for config in row)
@@ -133,11 +133,11 @@ def test_the_latex_compiles(results: tuple[Runs, Results], tmp_path: Path) -> No
 def test_the_figure_of_the_searches_has_one_point_for_each_finished_run(results: tuple[Runs, Results]) -> None:
     runs, _ = results
     frame = figure_searches.rows(runs)
-    points = frame[~frame["published"]].groupby(["table", "name"])["value"]
+    points = frame[frame["kind"] != "published"].groupby(["table", "name"])["value"]
     rows = TABLE.rows(runs).set_index("name")
     assert points.size()["table1"].to_dict() == rows.loc[rows["error_searches.n"] > 0, "error_searches.n"].to_dict()
     assert points.mean()["table1"].to_dict() == pytest.approx(rows["error_searches.mean"].dropna().to_dict())
-    assert set(frame.loc[frame["published"], "name"]) == {"DARTS"}
+    assert set(frame.loc[frame["kind"] == "published", "name"]) == {"DARTS"}
 
 
 def test_the_figure_of_the_prediction_tells_ties_in_bits(results: tuple[Runs, Results]) -> None:
