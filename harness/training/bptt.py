@@ -17,6 +17,7 @@ from conas.rnn.text_windows import Lengths, batchify, regularisation, window
 from conas.torch_seeds import torch_generator
 from harness.config.schema import TextTraining
 from harness.training.captured_step import CapturedStep
+from harness.training.updates import unshare
 
 Forward = Callable[[int, int, Tensor, State, torch.Generator], Run]
 
@@ -171,8 +172,13 @@ class BpttTraining:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         self.model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._load_optimizer(state["optimizer"])
         copy_(self._hidden, state["hidden"])
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        """Go on from the ``state`` of an optimiser of the same kind, whose steps were captured or not."""
+        self._optimizer.load_state_dict(state)
+        unshare(self._optimizer)
         self._renew()
 
     def _renew(self) -> None:

@@ -1,12 +1,15 @@
 """What an optimiser does to its parameters, on tensors alone, so that a captured step can hold it.
 
-The state is that of the torch optimiser, in whose ``state`` it stays: checkpoints are the same either way. Learning
-rates are tensors that a step fills.
+The state is that of the torch optimiser, in whose ``state`` it stays: a checkpoint goes on either way, read as it is
+and then `unshare`-d. Learning rates are tensors that a step fills.
 """
 
 import torch
 from torch import Tensor
 from torch.optim import ASGD, SGD, Optimizer
+
+_SCALARS = ("step", "eta", "mu")
+"""Of averaged SGD, for every parameter: how many steps it made, its next learning rate, its next weight in the mean."""
 
 
 def clipped(gradients: list[Tensor], largest: float) -> list[Tensor]:
@@ -38,6 +41,15 @@ def update(
     else:
         assert isinstance(optimizer, SGD)
         _descend(parameters, _with_momentum(optimizer, parameters, gradients), rate)
+
+
+def unshare(optimizer: Optimizer) -> None:
+    """Give every parameter scalars of its own; after a state is loaded, which keeps together what `update` shared.
+
+    The step of torch's `ASGD` counts on once for every parameter, so on one shared tensor it would count many times.
+    """
+    for state in optimizer.state.values():
+        state.update({name: state[name].clone() for name in _SCALARS if name in state})
 
 
 def _descend(parameters: list[Tensor], directions: list[Tensor], rate: Tensor) -> None:
@@ -78,7 +90,7 @@ def _prepare(optimizer: Optimizer, parameters: list[Tensor], rate: Tensor) -> No
             if "ax" not in state:
                 start = {"ax": torch.zeros_like(parameter), "step": torch.zeros_like(rate)}
                 state.update(start, eta=rate.clone(), mu=torch.ones_like(rate))
-            for name in ("step", "eta", "mu"):
+            for name in _SCALARS:
                 state[name] = shared.setdefault(name, state[name].to(rate.device))
         elif state.get("momentum_buffer") is None and optimizer.param_groups[0]["momentum"]:
             state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -122,7 +122,7 @@ class FinalTraining(BpttTraining):
         """Go on from the best weights and the optimiser of that time, with a new hidden state."""
         best = copy.deepcopy(self._best)  # an optimiser changes the state that it loads
         self._optimize(best["averaging"])
-        self._optimizer.load_state_dict(best["optimizer"])
+        self._load_optimizer(best["optimizer"])
         self.model.load_state_dict(best["model"])
         zero_(self._hidden)
         self._rolled_back += 1

@@ -97,6 +97,21 @@ def test_state_taken_over_from_a_checkpoint() -> None:
     assert_same(lambda: final(TEXT, "darts_v2_rnn"), [(0, 3), (0, 4)], resumed)
 
 
+@pytest.mark.parametrize("recovers", [False, True], ids=["at a checkpoint", "at the best epoch"])
+def test_averaging_goes_on_from_a_captured_state_without_graphs(recovers: bool) -> None:
+    plain, ours, resumed = (final(TEXT, "darts_v2_rnn") for _ in range(3))
+    for trainee in (plain, capturable(ours)):
+        averaging(trainee)
+        for step in range(3):
+            trainee.step(0, step)
+        trainee._best = copy.deepcopy({"loss": 1.0, **trainee._snapshot()})
+    resumed.load_state_dict(copy.deepcopy(ours.state_dict()))
+    assert not recovers or all(trainee.recover() for trainee in (plain, resumed))
+    for step in (3, 4):
+        torch.testing.assert_close(resumed.step(0, step), plain.step(0, step), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(state(resumed), state(plain), rtol=1e-4, atol=1e-5)
+
+
 def test_averaging_that_was_read_on_the_cpu_goes_on_on_the_device() -> None:
     kept, there = torch.zeros(2), torch.zeros(2, device="meta")
     saved, optimizer = (torch.optim.ASGD([x.requires_grad_()], lr=0.1, t0=0, lambd=0) for x in (kept, there))
