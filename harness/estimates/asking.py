@@ -51,5 +51,5 @@ def measuring_seconds(asked: Asked, task: Task, here: Machine) -> float:
     """The time that measuring its sub-networks takes here."""
     first = asked.questions[0]
     how = answering(task.name, type(first))
-    cheap, whole = (here.seconds(how.measuring(task, first, whole)) for whole in (False, True))
-    return asked.oracle.measurements * cheap + asked.oracle.whole * whole
+    measured = {False: asked.oracle.measurements, True: asked.oracle.whole}
+    return sum((n * here.seconds(how.measuring(task, first, whole)) for whole, n in measured.items() if n), 0.0)

@@ -17,13 +17,15 @@ from conas.sampling import Bernoulli
 from conas.seeds import generator
 from harness.config.load import Config, ConfigError, load, merge, nest
 from harness.console.progress import Bar, Reporter
+from harness.estimates.asking import measuring_seconds, questions
+from harness.estimates.machine import Machine
 from harness.estimates.run import estimate
 from harness.execution.execute import execute
 from harness.records.checkpoint import Checkpoints
 from harness.records.metrics import Metrics
 from harness.records.store import Store
 from harness.training.loop import DivergedError, fit
-from harness.training.task import load_task
+from harness.training.task import load_task, read_task
 from harness.training.text import AloneTraining, FinalTraining, OneShotTraining, RelaxedTraining
 from harness.training.text.one_shot import TextMeasurer
 from tests.runs import Interrupting, result
@@ -261,6 +263,22 @@ def test_a_setting_that_the_text_cannot_serve_is_refused_in_one_line(
         load_task(tiny(nest({name: value})))
     assert "\n" not in str(error.value)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_only_what_the_run_trains_must_have_room_in_its_text(tmp_path: Path) -> None:
+    sections = ("oneshot", "measure", "alone", "relaxed")
+    crowded = {"search": {}, "runs_dir": str(tmp_path)} | {section: {"batch_size": 1000} for section in sections}
+
+    def task(method: str, **fitting: Any) -> Any:
+        return read_task(load(merge(TINY | crowded, {"method": method, **fitting})))
+
+    assert task("fixed").words > 0
+    search = task("random_search", alone=SMALL, measure={"batch_size": 90, "limit": 100})
+    asked, _ = questions(search.config)
+    assert {measuring_seconds(one, search, Machine(overhead=1e-3, rate=1e9)) for one in asked.values()} == {0.0}
+    for method, refused in (("random_search", "alone"), ("darts", "relaxed"), ("conas", "oneshot")):
+        with pytest.raises(ConfigError, match=f"{refused}.batch_size=1000: 600 words"):
+            task(method)
 
 
 def test_an_estimate_costs_no_training(tiny: Configure) -> None:

@@ -1,11 +1,13 @@
 """Text: data and language models; the trainings lie beside this module."""
 
+from collections.abc import Iterator
 from functools import cache, cached_property
 from typing import Any
 
 from torch import Tensor, nn
 
 from baselines.networks import build
+from baselines.registry import method
 from conas.architecture import Architecture, Named
 from conas.counting import any_word_mult_adds, word_mult_adds
 from conas.genotype import Genotype
@@ -19,6 +21,9 @@ from harness.data.text import TextData, load_text
 from harness.training.environment import device
 from harness.training.work import Work
 
+_Columns = tuple[str, Tensor, int]
+"""A setting, the words that are laid out in columns, and how many columns it says."""
+
 
 @cache
 def _load(name: str, data_dir: str, offline: bool) -> TextData:
@@ -29,7 +34,7 @@ class TextTask:
     """One configuration of a language model: its data, and the models that are trained on them.
 
     Raises:
-        ConfigError: the space is not recurrent, or a split is too short for its columns.
+        ConfigError: the space is not recurrent, or a text is too short for the columns of a training of the run.
     """
 
     name = "text"
@@ -44,9 +49,6 @@ class TextTask:
         self.data = frequent.head(limits.train_limit, limits.validation_limit, limits.test_limit)
         self.words = len(self.data.vocabulary)
         _check(config, self.data)
-        measure = config.measure
-        self.whole = batchify(self.data.valid, measure.batch_size).to(self.device)
-        self.cheap = batchify(self.data.valid[: measure.limit], measure.batch_size).to(self.device)
         self.network_mult_adds = cache(self._network_mult_adds)
         """Multiply-adds for one word of a model with these settings, for a cell of about the paper's size."""
 
@@ -61,6 +63,17 @@ class TextTask:
     def content(self) -> str:
         """A hash of all data."""
         return self.source.provenance.fingerprint
+
+    @cached_property
+    def whole(self) -> Tensor:
+        """The validation text in columns, shape (rows, ``measure.batch_size``)."""
+        return batchify(self.data.valid, self.config.measure.batch_size).to(self.device)
+
+    @cached_property
+    def cheap(self) -> Tensor:
+        """Its first ``measure.limit`` words in as many columns, which cheap measurements read."""
+        measure = self.config.measure
+        return batchify(self.data.valid[: measure.limit], measure.batch_size).to(self.device)
 
     def one_shot_model(self, part: str) -> OneShotRNN:
         """An untrained one-shot RNN; its weights are drawn by the name of their ``part``."""
@@ -138,22 +151,32 @@ def _reading(text: Tensor, word: float) -> Work:
 
 
 def _check(config: TextConfig, data: TextData) -> None:
-    """Refuse what no training can use, before any work."""
-    measured = data.valid[: config.measure.limit]
-    searched = (
-        ("oneshot.batch_size", data.train, config.oneshot.batch_size),
-        ("measure.batch_size", measured, config.measure.batch_size),
-        ("alone.batch_size", data.train, config.alone.batch_size),
-        ("relaxed.batch_size", data.train, config.relaxed.batch_size),
-        ("relaxed.batch_size", data.valid, config.relaxed.batch_size),
-    )
-    trained = (
-        ("final.batch_size", data.train, config.final.batch_size),
-        ("final.valid_batch", data.valid, config.final.valid_batch),
-        ("final.test_batch", data.test, config.final.test_batch),
-    )
-    for name, words, columns in (*searched, *(trained if config.has_final else ())):
+    """Refuse what no training of the run can use, before any work."""
+    for name, words, columns in (*_searched(config, data), *_trained(config, data)):
         if len(words) < 2 * columns:
             raise ConfigError(
                 f"{name}={columns}: {len(words)} words fill no two rows (allowed: 1 to {len(words) // 2})"
             )
+
+
+def _searched(config: TextConfig, data: TextData) -> Iterator[_Columns]:
+    """What the method's questions read; a search on a data set of its own is looked at with that."""
+    read = {
+        "one_shot": (("oneshot", data.train), ("measure", data.valid[: config.measure.limit])),
+        "stand_alone": (("alone", data.train), ("measure", data.valid)),
+        "relaxed": (("relaxed", data.train), ("relaxed", data.valid)),
+    }
+    asked = {kind.name for kind in method(config.method).asks(config.settings)}
+    for kind, texts in read.items():
+        if kind in asked and config.search_dataset is None:
+            for section, words in texts:
+                yield f"{section}.batch_size", words, getattr(config, section).batch_size
+
+
+def _trained(config: TextConfig, data: TextData) -> Iterator[_Columns]:
+    """What the final training reads, if there is one."""
+    final = config.final
+    if config.has_final:
+        yield "final.batch_size", data.train, final.batch_size
+        yield "final.valid_batch", data.valid, final.valid_batch
+        yield "final.test_batch", data.test, final.test_batch
