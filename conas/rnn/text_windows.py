@@ -1,8 +1,8 @@
 """How a recurrent language model is trained: windows of text, regularisers and the switch to averaging.
 
-Everything here is a pure function; the values are those of the DARTS recipe (Liu et al., 2018b), which
-section 4.3 takes over. The loop around them: SGD of rate 20, scaled by the window's length; gradients
-clipped to a norm of 0.25; weight decay 8e-7 at 850 units and 5e-7 at 300.
+Nothing here has a state; only `averaged_weights` overwrites parameters, for a while. The values are those of the
+DARTS recipe (Liu et al., 2018b), which section 4.3 takes over. The loop around them: SGD of rate 20, scaled by the
+window's length; gradients clipped to a norm of 0.25; weight decay 8e-7 at 850 units and 5e-7 at 300.
 """
 
 from collections.abc import Iterator, Sequence

@@ -55,7 +55,8 @@ def of_network(network: nn.Module, batch: int) -> Forward:
 class BpttTraining:
     """A trainee: ``model`` under SGD, window by window along parallel columns of a text.
 
-    The hidden state starts at zero in every epoch and is carried from one window to the next.
+    The hidden state starts at zero in every epoch and is carried from one window to the next. The training loss of an
+    epoch is the mean over its windows: the words of a short one, the last one for instance, count for more.
 
     Args:
         words: the text, shape (N,).
@@ -100,7 +101,10 @@ class BpttTraining:
         return self._count(epoch)
 
     def step(self, epoch: int, step: int) -> float | Tensor:
-        """Train on one window; its mean loss before the update. A loss that is not finite ends the training."""
+        """Train on one window; its mean loss before the update. One that is not finite does not train; see `recover`.
+
+        Where steps are captured, the loss lies on the device, and training goes on until it is read.
+        """
         self._begin(epoch, step)
         tokens, targets = window(self._text, *self._windows(epoch)[step])
         dropping = self._dropping(epoch, step)

@@ -85,8 +85,9 @@ def fit(
 
     ``to_the_limit`` goes on after the last epoch until the ``seconds`` are over.
 
-    Rows of metrics are appended to ``metrics`` as the epochs end. The checkpoint has them too: when the training is
-    resumed and when it ends, rows that the file has lost are written again, and those that a kill undid are dropped.
+    Rows of metrics are appended to ``metrics`` as the epochs end; their ``train_loss`` is the mean over the epoch's
+    steps, however much each of them read. The checkpoint has the rows too: when the training is resumed and when it
+    ends, those that the file has lost are written again, and those that a kill undid are dropped.
 
     Raises:
         DivergedError: the loss is NaN or infinite; the message says where.

@@ -75,7 +75,11 @@ def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha
 
 
 def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[str, float]:
-    """The mean loss of a few sub-networks, always drawn alike, on the text of cheap measurements; none diverging."""
+    """The mean loss of a few sub-networks on the text of cheap measurements; nothing if all of them diverge.
+
+    The random numbers behind them are always the same, so they are the same sub-networks in every epoch, unless the
+    policy learns. Those that diverge are left out of the mean.
+    """
     rng = generator(task.config.seed, "sampled sub-networks")
     alphas = np.stack([policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)])
     losses = RecurrentMeasurer(model, task.cheap, task.config.measure.bptt).losses(alphas)
