@@ -23,7 +23,7 @@ class Reader:
         assert isinstance(model, OneShotRNN | FinalRNN)
         size = model.cell.size
         self._layout = every(model.space, size) if isinstance(model, OneShotRNN) else Layout(wire(model.wiring), size)
-        self._model = ref(model)
+        self._model: ref[LanguageModel] = ref(model)
         self._start()
 
     def losses(self, text: Tensor, cells: Sequence[Cell], start: Tensor, bptt: int) -> list[float]:
