@@ -19,7 +19,9 @@ _PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "sacred",
 
 
 def device(name: str) -> torch.device:
-    """The torch device for the setting ``device``: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+    """The torch device for the setting ``device``: ``auto``, ``cpu``, ``cuda`` (the first) or ``cuda:1``.
+
+    It becomes the device of this thread: kernels and graphs of this project run there, wherever their tensors lie.
 
     Raises:
         ConfigError: no such device here.
@@ -30,7 +32,10 @@ def device(name: str) -> torch.device:
     if name not in present and not (name == "cuda" and torch.cuda.is_available()):
         reason = f": {why_not()}" if name.startswith("cuda") else ""
         raise ConfigError(f"device={name!r} is not on this machine{reason} (allowed: auto, {', '.join(present)})")
-    return torch.device(name)
+    chosen = torch.device(name)
+    if chosen.type == "cuda" and torch.cuda.current_device() != (chosen.index or 0):
+        torch.cuda.set_device(chosen.index or 0)
+    return chosen
 
 
 def device_of(config: Config) -> torch.device:

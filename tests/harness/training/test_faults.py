@@ -159,3 +159,14 @@ def test_the_means_on_which_bits_depend_are_recorded(monkeypatch: pytest.MonkeyP
     assert environment()["graphs"] is False
     monkeypatch.setenv("CONAS_KERNELS", "0")
     assert environment()["kernels"] is None
+
+
+@pytest.mark.parametrize(("name", "number"), [("cuda:1", 1), ("cuda", 0), ("auto", 0)])
+def test_kernels_run_on_the_device_that_is_named(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    current = [1 - number]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current[0])
+    monkeypatch.setattr(torch.cuda, "set_device", lambda chosen: current.insert(0, chosen))
+    assert device(name).type == "cuda"
+    assert current[0] == number
