@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from conas import means
+from conas.device import raise_fault
 from conas.genotype import Cell
 from conas.rnn.cell_plain import ACTIVATIONS, Masks, PlainRecurrentCell, check
 
@@ -78,12 +79,11 @@ def kernels_work(device: torch.device, activations: Iterable[str]) -> bool:
 
 @cache
 def _fault(device: torch.device) -> Exception | None:
-    """Why the kernels cannot be used, if so. A full device is an error: bits should not depend on that."""
+    """Why the kernels cannot be used, if so; a device that is full or has failed is an error."""
     try:
         import_module("conas.rnn.cuda.cell").probe(device)
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # whatever a compiler or a driver may raise
+        raise_fault(error)
         return error
     return None
 

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 
 import torch
 
+from conas.device import is_fault, is_full
 from conas.refusal import Refused
 from harness.config.load import Config
 
-_FAULTS = ("CUDA error", "CUDA driver error", "cuDNN error", "Triton Error [CUDA]")
-_FULL = ("out of memory", "ALLOC_FAILED")
 _CONTINUES = "the same command goes on from the last checkpoint"
 
 
@@ -23,18 +22,12 @@ def told(advice: str = _CONTINUES) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        line = (str(error).splitlines() or [""])[0]
-        failed = isinstance(error, _kinds()) or any(fault in line for fault in _FAULTS)
-        if not failed:
+        if not is_fault(error):
             raise
-        if isinstance(error, torch.OutOfMemoryError) or any(full in line for full in _FULL):
+        if is_full(error):
             raise DeviceFault(f"{_memory()}: {advice}") from error
+        line = (str(error).splitlines() or [""])[0]
         raise DeviceFault(f"the device failed ({line}); {_CONTINUES}") from error
-
-
-def _kinds() -> tuple[type[RuntimeError], ...]:
-    lost = getattr(torch, "AcceleratorError", None)  # older ones raise a RuntimeError
-    return (torch.OutOfMemoryError, lost) if lost else (torch.OutOfMemoryError,)
 
 
 def fitting(config: Config, section: str) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
-
 from conas import means
+from conas.device import raise_fault
 
 T = TypeVar("T")
 
@@ -18,14 +17,13 @@ def fused(what: str, build: Callable[[], T]) -> T | None:
     alone cannot be replaced.
 
     Raises:
-        torch.OutOfMemoryError: the device is full, perhaps by others: bits should not depend on that.
+        Exception: the device is full or has failed, see `conas.device.raise_fault`.
     """
     if not means.kernels():
         return None
     try:
         return build()
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:  # compilers and drivers fail in many ways
+        raise_fault(error)
         means.replace(f"kernels for {what}", error)
         return None

@@ -19,6 +19,7 @@ from conas.cnn.cuda import kernels
 from conas.cnn.cuda.masks import Masks
 from conas.cnn.cuda.state import Arena, FlatState
 from conas.cnn.operations import Separable
+from conas.device import is_full
 
 EPSILON = 1e-5
 _VECTORS = 5
@@ -217,12 +218,12 @@ class Bound:
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
             raise KernelError(f"{self.kernel.__name__}: {means.reason(error)}") from error
 
 
+            if is_full(error):
+                raise
 def compile_all(launches: Sequence[Bound], workers: int) -> None:
     """Compile what the launches need, several kernels at once where this Triton can.
 

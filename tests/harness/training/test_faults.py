@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 from conas.architecture import architecture
 from conas.cnn.cuda import fused
 from conas.refusal import Refused
+from conas.rnn import cell
 from harness import run
 from harness.config.load import ConfigError, load
 from harness.console.progress import Reporter
@@ -142,10 +144,37 @@ def failing(error: Exception) -> None:
     raise error
 
 
-def test_a_full_device_is_no_reason_for_other_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory\nCompile with"),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+    ],
+)
+def test_a_full_device_is_no_reason_for_other_bits(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = pytest.importorskip("conas.cnn.cuda.plan")
     monkeypatch.setenv("CONAS_KERNELS", "1")
-    with pytest.raises(torch.OutOfMemoryError):
-        fused("steps", lambda: failing(torch.OutOfMemoryError("CUDA out of memory")))
+    monkeypatch.setattr(cell, "import_module", lambda name: failing(error))
+    kernel = SimpleNamespace(warmup=lambda **given: failing(error), __name__="sgd")
+    with pytest.raises(type(error)) as raised:
+        fused("steps", plan.Bound(kernel, (1,), {}).compile)
+    assert raised.value is error
+    with pytest.raises(type(error)):
+        cell._fault(torch.device("cpu"))
+
+
+def test_nothing_takes_the_place_of_kernels_on_a_device_that_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONAS_KERNELS", "1")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: failing(lost()))
+    with pytest.raises(type(lost()), match="unspecified launch failure"):
+        fused("steps", lambda: failing(RuntimeError("sgd: an illegal memory access was encountered")))
+
+
+def test_what_does_not_compile_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONAS_KERNELS", "1")
     with pytest.warns(RuntimeWarning, match="kernels for steps cannot be used here, so this is slower: ValueError: no"):
         assert fused("steps", lambda: failing(ValueError("no such operation"))) is None
 
