@@ -21,7 +21,8 @@ from conas.cnn.cuda.state import Arena, FlatState
 from conas.cnn.operations import Separable
 from conas.device import is_full
 
-EPSILON = 1e-5
+EPSILON, MOMENTUM = 1e-5, 0.1
+"""Of every batch norm; see `Room.track`."""
 _VECTORS = 5
 """Vectors that a norm keeps, see `kernels.norm_vector`."""
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
@@ -305,11 +306,17 @@ class Room:
         return shared
 
     def track(self, module: nn.BatchNorm2d, norm: Norm, mask: int) -> None:
-        """The running statistics of ``module`` follow ``norm``."""
+        """The running statistics of ``module`` follow ``norm``.
+
+        Raises:
+            UnsupportedError: the batch norm is not one that the kernels compute.
+        """
         if module.affine:
             raise UnsupportedError("a batch norm with weights")
         assert module.running_mean is not None
         assert module.running_var is not None
+        if (module.eps, module.momentum) != (EPSILON, MOMENTUM):
+            raise UnsupportedError(f"a batch norm with eps={module.eps} and momentum={module.momentum}")
         assert module.num_batches_tracked is not None
         place = self.state.place
         row = {"mask_at": mask, "norm_at": norm.at, "channels": norm.channels, "pad_of": norm.pad}
@@ -635,4 +642,4 @@ def tracking(room: Room) -> Launch:
     """All running statistics."""
     columns = {name: [row[name] for row in room.tracked] for name in room.tracked[0]}
     widest = _power(max(columns["channels"]))
-    return Launch(kernels.track, (len(room.tracked), 1, 1), columns, {"momentum": 0.1, "BC": widest})
+    return Launch(kernels.track, (len(room.tracked), 1, 1), columns, {"momentum": MOMENTUM, "BC": widest})

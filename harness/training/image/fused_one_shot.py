@@ -90,7 +90,10 @@ def _is_there(tensor: Tensor) -> bool:
 
 def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep":
     from conas.cnn.cuda.one_shot import OneShotStep
+    from conas.cnn.cuda.plan import UnsupportedError
 
+    if getattr(schedule, "nesterov", False):
+        raise UnsupportedError("Nesterov's momentum")
     decay, clip = schedule.weight_decay, largest_norm(schedule)
     return OneShotStep(model, momentum=schedule.momentum, weight_decay=decay, clip=clip, precision=precision)
 
