@@ -210,21 +210,23 @@ class Bound:
         with self._named():
             self.kernel[self.grid](**self.arguments)
 
-    def compile(self) -> None:
-        """Compile it without running it."""
+    def compile(self, wait: bool = True) -> None:
+        """Compile it without running it; what Triton compiles beside others is waited for, or not."""
         with self._named():
-            self.kernel.warmup(**self.arguments, grid=self.grid)
+            kernel = self.kernel.warmup(**self.arguments, grid=self.grid)
+            if wait and hasattr(kernel, "result"):
+                kernel.result()
 
     @contextmanager
     def _named(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
+            if is_full(error):
+                raise
             raise KernelError(f"{self.kernel.__name__}: {means.reason(error)}") from error
 
 
-            if is_full(error):
-                raise
 def compile_all(launches: Sequence[Bound], workers: int) -> None:
     """Compile what the launches need, several kernels at once where this Triton can.
 
@@ -235,9 +237,9 @@ def compile_all(launches: Sequence[Bound], workers: int) -> None:
     try:
         with ThreadPoolExecutor(workers) as pool, together(pool) if together else nullcontext():
             for launch in launches:
-                launch.compile()
+                launch.compile(wait=False)
     except Exception:
-        for launch in launches:  # one by one: of several at once it is not told which failed
+        for launch in launches:  # again, to the same errors: of several at once it is not told which failed
             launch.compile()
         raise
 
@@ -313,10 +315,10 @@ class Room:
         """
         if module.affine:
             raise UnsupportedError("a batch norm with weights")
-        assert module.running_mean is not None
-        assert module.running_var is not None
         if (module.eps, module.momentum) != (EPSILON, MOMENTUM):
             raise UnsupportedError(f"a batch norm with eps={module.eps} and momentum={module.momentum}")
+        assert module.running_mean is not None
+        assert module.running_var is not None
         assert module.num_batches_tracked is not None
         place = self.state.place
         row = {"mask_at": mask, "norm_at": norm.at, "channels": norm.channels, "pad_of": norm.pad}

@@ -1,6 +1,9 @@
 """What does not work on a CUDA device is replaced by torch's calls: to the same bits, said once, and recorded."""
 
+import sys
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +72,16 @@ def test_several_kernels_compiled_at_once_name_the_one_that_fails() -> None:
 
 
 @without_cuda
+def test_a_kernel_that_fails_beside_others_is_named() -> None:
+    mode = pytest.importorskip("triton.runtime._async_compile").active_mode
+    later = Broken(kernels.sgd)
+    kept = cache(lambda: mode.get().submit("sgd", later.warmup, lambda kernel: None))  # as Triton keeps it
+    named = SimpleNamespace(__name__="sgd", warmup=lambda **_: kept())
+    fine, broken = plan.Bound(kernels.squares, (1,), {}), plan.Bound(named, (1,), {})
+    with pytest.raises(plan.KernelError, match=r'^sgd: ValueError: this device has no "dot"$'):
+        plan.compile_all([fine, broken, fine], 2)
+
+
 def test_kernels_for_recurrent_cells_where_they_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONAS_KERNELS", "1")
     with pytest.warns(RuntimeWarning, match="kernels for recurrent cells cannot be used here") as said:
