@@ -87,7 +87,8 @@ class FlatState:
         names = [(norm, name) for norm in self._norms for name in ("running_mean", "running_var")]
         self.running = self._move(getattr(norm, name) for norm, name in names)
         for at, (norm, name) in zip(self._last, names, strict=True):
-            setattr(norm, name, self.running[at : at + norm.num_features])
+            # .data: as a view it would share autograd's count of changes with the statistics of all other norms
+            setattr(norm, name, self.running[at : at + norm.num_features].data)
             self._places[id(getattr(norm, name))] = at
         self.counts = torch.stack([_counter(norm) for norm in self._norms])
         for i, norm in enumerate(self._norms):
