@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from conas.cnn.cuda import plan
 from conas.cnn.cuda.plan import Block, Chain, Map, Norm, Pointwise, Pooled, Projection, Room, Term, UnsupportedError
 from conas.cnn.one_shot_plain import OneShotCell
-from conas.cnn.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice
+from conas.cnn.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice, Zero
 from conas.space import Edge
 
 _Connection = tuple[Edge, nn.Module, int, int]
@@ -30,9 +30,12 @@ class CellPlan:
 
     def __init__(self, room: Room, cell: OneShotCell, inputs: Sequence[Map], bits: Sequence[int]) -> None:
         self._room, self._cell = room, cell
-        masks = [room.masks.computed([bit]) for bit in bits]
+        self._edges: list[_Connection] = [
+            (edge, module, bit, room.masks.computed([bit]))
+            for edge, module, bit in zip(cell.edges, cell.operations, bits, strict=True)
+            if not isinstance(module, Zero)  # which adds nothing and passes no gradient
+        ]
         self._always = room.masks.computed()
-        self._edges: list[_Connection] = list(zip(cell.edges, cell.operations, bits, masks, strict=True))
         self._inner = range(2, 2 + cell.nodes)
         self._chains: list[tuple[Edge, Chain]] = []
         self._reductions: list[tuple[Edge, Projection]] = []

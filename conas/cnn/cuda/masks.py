@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conas.cnn.one_shot_plain import OneShotCell
+from conas.cnn.operations import Zero
 from conas.space import Alpha
 
 STEM, HEAD = -1, -2
@@ -60,7 +61,9 @@ class Masks:
 
 
 def _out_of(cell: OneShotCell, bits: Sequence[int], source: int) -> frozenset[int]:
-    return frozenset(bit for bit, edge in zip(bits, cell.edges, strict=True) if edge.source == source)
+    """The bits that make the output of a cell depend on one of its inputs: zeros pass no gradient."""
+    edges = zip(bits, cell.edges, cell.operations, strict=True)
+    return frozenset(bit for bit, edge, module in edges if edge.source == source and not isinstance(module, Zero))
 
 
 def _holds(row: _Row, on: set[int], live: set[int]) -> bool:
