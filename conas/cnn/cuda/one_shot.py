@@ -1,8 +1,8 @@
 """The one-shot CNN on CUDA: training steps and measurements, one captured graph for every sub-network."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from math import gcd
 from typing import Any, cast
@@ -16,7 +16,7 @@ from conas import means
 from conas.cnn.cuda import kernels, plan
 from conas.cnn.cuda.cells import CellPlan
 from conas.cnn.cuda.masks import HEAD, STEM, Masks
-from conas.cnn.cuda.plan import Bound, Launch, Map, Room, Term
+from conas.cnn.cuda.plan import Bound, Launch, Map, Room, Term, UnsupportedError
 from conas.cnn.cuda.state import GROUP, FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.cnn.operations import batch_statistics
@@ -40,6 +40,9 @@ class Network:
     Args:
         mode: ``train``, or for evaluation what norms normalise by: the ``running`` statistics, as they are now, or
             those of the ``batch``.
+
+    Raises:
+        UnsupportedError: there is no kernel for an operation, or a norm or a parameter is none of a one-shot CNN's.
     """
 
     def __init__(
@@ -54,8 +57,8 @@ class Network:
         self.masks = Masks(model.layers, self._bits)
         self._room = Room(state, self.masks, mode, dot, gcd(16, self._width // 3))
         self._plan(shape)
-        self.owners = state.owners(self._owners())
-        self.buffers = self._allocate(dtype)
+        owners = {"owner": state.owners(self._owners())} if mode == "train" else {}
+        self.buffers = self._allocate(dtype) | owners
         self._tap_by_tap = state.tap_by_tap()
         self.read_weights()
         if mode == "running":
@@ -95,6 +98,9 @@ class Network:
         rows |= {id(p): masks.trained(HEAD) for p in self.model.classifier.parameters()}
         for layer, cell in enumerate(self.cells):
             rows |= {id(p): masks.trained(layer, bits) for p, bits in cell.parameters()}
+        for name, parameter in self.model.named_parameters():
+            if id(parameter) not in rows:
+                raise UnsupportedError(f"parameter {name}")
         return rows
 
     def _allocate(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -179,14 +185,15 @@ class _ShapedStep:
 
     def __init__(self, network: Network, shape: Sequence[int], healthy: Tensor, constants: dict[str, float]) -> None:
         device = network.state.device
-        self._network, self._healthy, self._constants = network, healthy, constants
+        self._network, self._healthy = network, healthy
         self._images = torch.zeros(tuple(shape), device=device)
         self._labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
         self._lr, self._loss = torch.zeros((), device=device), torch.zeros((), device=device)
         self._forward, self._backward = network.bound(network.forward), network.bound(network.backward)
-        self._update = self._bind_update()
-        self._run = Replay(self._compute, [*self._forward, *self._backward, *self._update], self._changed())
-        self._run.prepare()
+        launches, buffers = update(network, healthy, self._lr, constants)
+        self._update = [launch.bind(buffers, 1) for launch in launches]
+        self._replay = Replay([*self._forward, *self._backward, *self._update], self._changed())
+        self._replay.prepare(self._compute)
 
     def __call__(self, images: Tensor, labels: Tensor, alpha: Alpha, lr: float) -> Tensor:
         mask = torch.from_numpy(self._network.masks.values(alpha))
@@ -194,7 +201,7 @@ class _ShapedStep:
         self._labels.copy_(labels, non_blocking=True)
         self._network.buffers["mask"].copy_(mask, non_blocking=True)
         self._lr.fill_(lr)
-        self._run()
+        self._replay(self._compute)
         return self._loss.clone()
 
     def _changed(self) -> list[Tensor]:
@@ -226,17 +233,27 @@ class _ShapedStep:
         for parameter, gradient in zip(parameters, gradients, strict=True):
             state.view(state.gradients, parameter).copy_(gradient)
 
-    def _bind_update(self) -> list[Bound]:
-        """Clipping and SGD, in two kernels."""
-        network, state = self._network, self._network.state
-        size = state.parameters.numel()
-        blocks = -(-size // _BLOCK)
-        buffers = network.buffers | {"mom": state.momenta, "healthy": self._healthy, "lr_at": self._lr}
-        buffers |= {"owner": network.owners, "sums": torch.zeros(blocks, device=state.device)}
-        sizes = {"SIZE": size, "B": _BLOCK, "GROUP": GROUP}
-        squares = Launch(kernels.squares, (blocks, 1, 1), {}, sizes, warps=4)
-        sgd = Launch(kernels.sgd, (blocks, 1, 1), {}, sizes | {"BLOCKS": blocks, "BB": 1024} | self._constants, warps=4)
-        return [launch.bind(buffers, 1) for launch in (squares, sgd)]
+
+def update(
+    network: Network, healthy: Tensor, lr: Tensor, constants: dict[str, float]
+) -> tuple[list[Launch], dict[str, Tensor]]:
+    """Clipping and SGD, in two kernels, and the buffers that they work on.
+
+    Args:
+        network: in training.
+        healthy: int32, shape (); nothing changes where it is 0.
+        lr: the learning rate, shape ().
+        constants: ``momentum``, ``weight_decay`` and ``clip``, the largest norm of all gradients.
+    """
+    state = network.state
+    size = state.parameters.numel()
+    blocks = -(-size // _BLOCK)
+    buffers = network.buffers | {"mom": state.momenta, "healthy": healthy, "lr_at": lr}
+    buffers |= {"sums": torch.zeros(blocks, device=state.device)}
+    sizes = {"SIZE": size, "B": _BLOCK, "GROUP": GROUP}
+    squares = Launch(kernels.squares, (blocks, 1, 1), {}, sizes, warps=4)
+    sgd = Launch(kernels.sgd, (blocks, 1, 1), {}, sizes | {"BLOCKS": blocks, "BB": 1024} | constants, warps=4)
+    return [squares, sgd], buffers
 
 
 class Evaluation:
@@ -250,8 +267,8 @@ class Evaluation:
         self._labels = torch.zeros(shape[0], dtype=torch.int64, device=device)
         self._batch = mode == "batch"
         self._forward = self._network.bound(self._network.forward)
-        self._run = Replay(self._compute, self._forward, [])
-        self._run.prepare()
+        self._replay = Replay(self._forward, [])
+        self._replay.prepare(self._compute)
 
     @torch.no_grad()
     def losses(self, images: Tensor, labels: Tensor, alphas: Alpha) -> Tensor:
@@ -267,7 +284,7 @@ class Evaluation:
         sums = torch.zeros(len(alphas), dtype=torch.float64, device=self._labels.device)
         for mask, total in zip(masks, sums, strict=True):
             self._network.buffers["mask"].copy_(mask)
-            self._run()
+            self._replay(self._compute)
             total.copy_(self._loss)
         return sums
 
@@ -286,48 +303,65 @@ def _run(launches: Iterable[Bound]) -> None:
 
 
 class Replay:
-    """``body()``, on CUDA as one graph.
+    """A body, on CUDA as one graph. It is handed in with every call: kept, a method would keep its object alive, and
+    with it gigabytes on the device, until Python looks for cycles.
 
     Args:
         launches: its kernels, to be compiled together.
         changed: what the body changes beside what it computes anew; put back after the warm-up.
     """
 
-    def __init__(self, body: Callable[[], None], launches: Sequence[Bound], changed: Sequence[Tensor]) -> None:
-        self._body, self._launches, self._changed = body, launches, changed
+    def __init__(self, launches: Sequence[Bound], changed: Sequence[Tensor]) -> None:
+        self._launches, self._changed = launches, changed
+        self._mask: Tensor = launches[0].arguments["mask"]
         self._graph: Any = None
 
-    def __call__(self) -> None:
+    def __call__(self, body: Callable[[], None]) -> None:
         """Compute it."""
         if self._graph is None:
-            self._body()
+            body()
         else:
             self._graph.replay()
 
-    def prepare(self) -> None:
+    def prepare(self, body: Callable[[], None]) -> None:
         """Compile it and, on CUDA, capture it; if that cannot be, its kernels are started one by one.
 
         Raises:
             KernelError: one of them cannot be compiled or started.
+            torch.AcceleratorError: one of them made the device fail.
         """
         plan.compile_all(self._launches, os.cpu_count() or 1)
         if self._on_cuda:
-            self._warm_up()
-            self._graph = captured(self._body)[0] if means.graphs() else None
+            self._warm_up(body)
+            self._graph = captured(body)[0] if means.graphs() else None
 
     @property
     def _on_cuda(self) -> bool:
-        return bool(self._launches[0].arguments["mask"].is_cuda)
+        return self._mask.is_cuda
 
-    def _warm_up(self) -> None:
-        """Compute it once; what it changes is put back, also if it fails: training then goes on by other means."""
+    def _warm_up(self, body: Callable[[], None]) -> None:
+        """Compute all its rows once: what a kernel does wrong is to show here, not in a step.
+
+        What it changes is put back, also if it fails: training then goes on by other means.
+        """
         before = [tensor.clone() for tensor in self._changed]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
+        self._mask.fill_(1)
         try:
-            with torch.cuda.stream(stream):
-                self._body()
+            with _aside():
+                body()
         finally:
-            torch.cuda.current_stream().wait_stream(stream)
             for tensor, old in zip(self._changed, before, strict=True):
                 tensor.copy_(old)
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Inside, work is on a stream of its own, as is fit before a capture; it is waited for, so that its errors show."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    try:
+        with torch.cuda.stream(stream):
+            yield
+        stream.synchronize()
+    finally:
+        torch.cuda.current_stream().wait_stream(stream)
