@@ -11,20 +11,24 @@ from typing import Any
 
 import torch
 import triton
+from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from conas.cnn.cuda.one_shot import PRECISIONS, Network
+from conas.cnn.cuda.one_shot import PRECISIONS, Network, update
 from conas.cnn.cuda.plan import Launch
 from conas.cnn.cuda.state import FlatState
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.rnn.cuda import kernels as rnn_kernels
 from conas.space import space
 
+Call = tuple[Launch, dict[str, Any]]
+"""A launch, and all arguments that its kernel gets."""
 Variant = tuple[dict[str, str], dict[str, Any], dict[Any, Any]]
 """Signature, compile-time constants, alignments."""
 _SPILLED, _SHARED = 256, 163 * 1024
 """Bytes that are too many: of spills for each thread, and of shared memory on an A100."""
+_SGD = {"momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0}
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.int32: "*i32", torch.int64: "*i64"}
 
 
@@ -39,36 +43,30 @@ class Resources:
     shared: int
 
 
-def compiled(launches: Iterable[Launch], capability: int, dtype: torch.dtype) -> Iterator[Resources]:
-    """What each variant that ``launches`` need takes on a GPU of ``capability``, with activations in ``dtype``."""
-    variants = {str(_variant(launch, dtype)): (launch, _variant(launch, dtype)) for launch in launches}
-    for launch, variant in variants.values():
-        yield _compile(launch, variant, capability)
+def compiled(calls: Iterable[Call], capability: int) -> Iterator[Resources]:
+    """What each variant that ``calls`` need takes on a GPU of ``capability``."""
+    variants = {(call[0].kernel.__name__, str(_variant(*call))): call for call in calls}
+    for launch, arguments in variants.values():
+        yield _compile(launch, _variant(launch, arguments), capability)
 
 
-def _variant(launch: Launch, dtype: torch.dtype) -> Variant:
-    """What a launch on the device would derive from its arguments."""
+def _variant(launch: Launch, arguments: dict[str, Any]) -> Variant:
+    """What a call on the device would derive from its arguments."""
     signature: dict[str, str] = {}
     constants: dict[str, Any] = {}
     aligned: dict[Any, Any] = {}
     for i, parameter in enumerate(launch.kernel.params):
-        name = parameter.name
-        value = launch.constants.get(name)
-        if parameter.is_constexpr or value == 1:
+        name, value = parameter.name, arguments[parameter.name]
+        specialised = isinstance(value, int) and not parameter.do_not_specialize
+        if parameter.is_constexpr or (specialised and value == 1):
             signature[name], constants[name] = "constexpr", value
-        elif value is None:
-            signature[name], aligned[(i,)] = _pointer(name, launch, dtype), [["tt.divisibility", 16]]
+        elif isinstance(value, Tensor):
+            signature[name], aligned[(i,)] = _POINTERS[value.dtype], [["tt.divisibility", 16]]
         else:
             signature[name] = "fp32" if isinstance(value, float) else "i32"
-            if isinstance(value, int) and value % 16 == 0:
+            if specialised and value % 16 == 0:
                 aligned[(i,)] = [["tt.divisibility", 16]]
     return signature, constants, aligned
-
-
-def _pointer(name: str, launch: Launch, dtype: torch.dtype) -> str:
-    if name in launch.columns or name == "counts":
-        return "*i64"
-    return {"act": _POINTERS[dtype], "mask": "*i32", "table": "*i32"}.get(name, "*fp32")
 
 
 def _compile(launch: Launch, variant: Variant, capability: int) -> Resources:
@@ -95,20 +93,32 @@ def _assembled(ptx: str, capability: int) -> tuple[int, int]:
     return int(registers[1]), spills
 
 
-def one_shot(channels: int, precision: str, mode: str) -> list[Launch]:
-    """The launches of the one-shot CNN of the paper's space in a ``mode`` of `Network`, with few images."""
+def one_shot(channels: int, precision: str, mode: str) -> list[Call]:
+    """The calls of the one-shot CNN of the paper's space in a ``mode`` of `Network`, with few images."""
     model = PlainOneShotCNN(space("cnn"), channels, 3, 10, seed=0)
     network = Network(model, FlatState(model), (2, 3, 32, 32), precision, mode)
-    return [*network.forward, *network.backward]
+    launches = [*network.forward, *network.backward]
+    calls = [(launch, bound.arguments) for launch, bound in zip(launches, network.bound(launches), strict=True)]
+    return calls + (_update(network) if mode == "train" else [])
 
 
-def recurrent() -> list[Launch]:
-    """The launches of a node of a recurrent cell, at the paper's sizes."""
+def _update(network: Network) -> list[Call]:
+    launches, buffers = update(network, torch.ones((), dtype=torch.int32), torch.zeros(()), _SGD)
+    return [(launch, launch.bind(buffers, 1).arguments) for launch in launches]
+
+
+def recurrent() -> list[Call]:
+    """The calls of a node of a recurrent cell, at the paper's sizes."""
     sizes = {"first": 2, "last": 4, "target": 2, "count": 256 * 300, "size": 300, "columns": 21_600, "slot": 256 * 300}
     forward = {**sizes, "KEEP": True, "BLOCK": 256}
     backward = {**forward, "d_slot": 256 * 300, "READ": True}
-    pairs = ((rnn_kernels.node, forward), (rnn_kernels.node_backward, backward))
-    return [Launch(kernel, (1, 1, 1), {}, constants, warps=4, stages=3) for kernel, constants in pairs]
+    return [_node(rnn_kernels.node, forward), _node(rnn_kernels.node_backward, backward)]
+
+
+def _node(kernel: Any, constants: dict[str, Any]) -> Call:
+    buffers = {name: torch.zeros(1) for name in kernel.arg_names if name not in constants}
+    buffers["table"] = torch.zeros(1, dtype=torch.int32)
+    return Launch(kernel, (1, 1, 1), {}, constants, warps=4, stages=3), buffers | constants
 
 
 def main() -> None:
@@ -119,13 +129,13 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=16, help="of the first cell; others have 2 and 4 times as many")
     parser.add_argument("--kernels", nargs="*", help="only these")
     chosen = parser.parse_args()
-    launches = [x for mode in ("train", "running") for x in one_shot(chosen.channels, chosen.precision, mode)]
-    launches += recurrent()
-    named = [x for x in launches if not chosen.kernels or x.kernel.__name__ in chosen.kernels]
-    dtype, too_much = PRECISIONS[chosen.precision][0], 0
+    modes = ("train", "running", "batch")
+    calls = [call for mode in modes for call in one_shot(chosen.channels, chosen.precision, mode)] + recurrent()
+    named = [call for call in calls if not chosen.kernels or call[0].kernel.__name__ in chosen.kernels]
+    too_much = 0
     print(f"{'sm':>3} {'kernel':20} {'registers':>9} {'spilled':>8} {'shared':>8}")
     for capability in chosen.capability:
-        for built in compiled(named, capability, dtype):
+        for built in compiled(named, capability):
             sizes = {name: built.constants[name] for name in ("C", "IN", "OUT", "STRIDE") if name in built.constants}
             row = f"{capability:3} {built.kernel:20} {built.registers:9} {built.spilled:8} {built.shared:8}  {sizes}"
             print(row, flush=True)
