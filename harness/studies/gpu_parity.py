@@ -1,12 +1,12 @@
 """Whether training steps on a CUDA device are right: against float64, and whether graphs have the bits of calls."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.training.bptt import BpttTraining
 from harness.training.sgd import Batch, Batches, SgdTraining
@@ -14,29 +14,63 @@ from harness.training.sgd import Batch, Batches, SgdTraining
 _STEPS = 6
 
 Trainee = BpttTraining | SgdTraining
+State = dict[str, Tensor]
 
 
 def parity(make: Callable[[], Trainee]) -> dict[str, Any]:
     """A few captured steps, against the same steps without graphs and against plain ones in float64.
 
     ``bits`` says whether graphs and calls end at the same losses and weights; ``first`` and ``float64`` are the
-    relative differences of the first loss, and the largest of any.
+    relative differences of the first loss, and the largest of any; ``updates`` is how far a parameter's first change
+    is from what it should be, relative to that, in the median of all parameters.
     """
-    graphs, weights = _run(make())
-    calls, same = _run(_uncaptured(make()))
+    graphs, moved, weights = _run(make())
+    calls, _, same = _run(_uncaptured(make()))
     with patch.dict(os.environ, CONAS_GRAPHS="0", CONAS_KERNELS="0"):
-        precise, _ = _run(_in_float64(make()))
+        exact = _in_float64(make())
+        start = {name: value.detach().clone() for name, value in _network(exact).named_parameters()}
+        precise, right, _ = _run(exact)
     return {
         "bits": graphs == calls and all(torch.equal(weights[name], same[name]) for name in weights),
         "first": abs(graphs[0] - precise[0]) / abs(precise[0]),
-        "float64": max(abs(a - b) / abs(b) for a, b in zip(graphs, precise, strict=True)),
+        "float64": largest(abs(a - b) / abs(b) for a, b in zip(graphs, precise, strict=True)),
+        "updates": median(moved_wrongly(moved, right, start).values()),
         "losses": graphs,
     }
 
 
-def _run(trainee: Trainee) -> tuple[list[float], dict[str, Tensor]]:
-    losses = [float(trainee.step(0, step)) for step in range(_STEPS)]
-    return losses, {name: value.clone() for name, value in trainee.state_dict()["model"].items()}
+def moved_wrongly(got: State, right: State, start: State) -> dict[str, float]:
+    """By name, the norm of what is wrong with the change of a tensor, by that of the change; of those that change."""
+    moved = {name: (right[name] - start[name]).double().norm() for name in start}
+    return {
+        name: float((got[name].double() - right[name].double()).norm() / norm) for name, norm in moved.items() if norm
+    }
+
+
+def median(values: Iterable[float]) -> float:
+    """Of at least one value; not a number if one of them is not."""
+    return float(torch.tensor(list(values)).median())
+
+
+def largest(values: Iterable[float]) -> float:
+    """Of at least one value; not a number if one of them is not."""
+    return float(torch.tensor(list(values)).max())
+
+
+def _run(trainee: Trainee) -> tuple[list[float], State, State]:
+    """The losses of some steps, and the weights behind the first and behind the last one."""
+    losses = [float(trainee.step(0, 0))]
+    first = _weights(trainee)
+    losses += [float(trainee.step(0, step)) for step in range(1, _STEPS)]
+    return losses, first, _weights(trainee)
+
+
+def _weights(trainee: Trainee) -> State:
+    return {name: value.clone() for name, value in trainee.state_dict()["model"].items()}
+
+
+def _network(trainee: Trainee) -> nn.Module:
+    return trainee.model if isinstance(trainee, BpttTraining) else trainee.network
 
 
 def _uncaptured(trainee: Trainee) -> Trainee:
@@ -46,11 +80,10 @@ def _uncaptured(trainee: Trainee) -> Trainee:
 
 
 def _in_float64(trainee: Trainee) -> Trainee:
+    _network(trainee).double()
     if isinstance(trainee, BpttTraining):
-        trainee.model.double()
         trainee._hidden = trainee._hidden.double()
     else:
-        trainee.network.double()
         trainee._batches = _Float64(trainee._batches)
     return trainee
 

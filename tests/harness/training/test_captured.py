@@ -14,13 +14,16 @@ from conas.cells import cell as fixed
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from harness.config.load import load
+from harness.studies.gpu_limits import CONVOLUTIONAL, beyond
+from harness.studies.gpu_parity import parity
+from harness.training import captured_step
 from harness.training.captured_step import CapturedStep
 from harness.training.sgd import LossOnTensors
 from harness.training.task import final_training, load_task
 from harness.training.text import one_shot
 from harness.training.text.final import FinalTraining
 from harness.training.text.one_shot import OneShotTraining
-from harness.training.updates import update
+from harness.training.updates import clipped, update
 
 IMAGES = {"dataset": "digits", "profile": "smoke"}
 TEXT = {"dataset": "descriptions", "profile": "smoke"}
@@ -65,6 +68,18 @@ def assert_same(
 def test_images(settings: dict[str, Any]) -> None:
     updates = IMAGES | {"final": {"epochs": 4, "drop_path": 0.3, **settings}}
     assert_same(lambda: final(updates, "conas"), [(0, 0), (0, 1), (2, 0), (2, 1), (3, 2)])
+
+
+def test_what_gpu_check_says_of_a_right_and_of_a_wrong_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> Any:
+        return capturable(final(IMAGES | {"final": {"epochs": 4}}, "conas"))
+
+    def too_short(gradients: list[torch.Tensor], largest: float) -> list[torch.Tensor]:
+        return [0.3 * g if g.dtype == torch.float32 else g for g in clipped(gradients, largest)]
+
+    assert beyond(parity(make), CONVOLUTIONAL) == []
+    monkeypatch.setattr(captured_step, "clipped", too_short)
+    assert "updates" in beyond(parity(make), CONVOLUTIONAL)[-1]
 
 
 def test_each_piece_of_a_minibatch_draws_for_itself() -> None:

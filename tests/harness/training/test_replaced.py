@@ -20,6 +20,7 @@ from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.studies import gpu
 from harness.studies.gpu import Check
+from harness.studies.gpu_limits import beyond
 from harness.training.image import fused_one_shot
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -71,7 +72,6 @@ def test_several_kernels_compiled_at_once_name_the_one_that_fails() -> None:
         plan.compile_all([fine, broken, fine], 2)
 
 
-@without_cuda
 def test_a_kernel_that_fails_beside_others_is_named() -> None:
     mode = pytest.importorskip("triton.runtime._async_compile").active_mode
     later = Broken(kernels.sgd)
@@ -82,6 +82,7 @@ def test_a_kernel_that_fails_beside_others_is_named() -> None:
         plan.compile_all([fine, broken, fine], 2)
 
 
+@without_cuda
 def test_kernels_for_recurrent_cells_where_they_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONAS_KERNELS", "1")
     with pytest.warns(RuntimeWarning, match="kernels for recurrent cells cannot be used here") as said:
@@ -117,13 +118,38 @@ def test_gpu_check_goes_on_and_says_what_was_replaced(tmp_path: Path, monkeypatc
     done.part("a step, fused", timed)
     done.part("another", dict)
     done.part("a third", lambda: 1 // 0)
+    done.part("right", lambda: {"bits": True, "loss": 2.0}, lambda found: beyond(found, {"bits": True, "loss": 1.0}))
+    done.part("right, too", lambda: {"loss": 0.5}, lambda found: beyond(found, {"loss": 1.0}))
+    done.seconds = 0
+    done.part("how long", dict)
+    done.part("how right", dict, lambda found: [])
+    assert done.left_out == ["how long: no time left"]
     assert done.failures == [
         "a step, fused: kernels for training steps replaced by torch's calls: KernelError: sgd: ValueError: this "
         'device has no "dot"',
         "a third: ZeroDivisionError: integer division or modulo by zero",
+        "right: loss 2, allowed 1",
+        "how right: no time left",
     ]
     assert done.results["a step, fused"] == {"ms": 1.0}
     assert done.results["another"] == {}
+
+
+@pytest.mark.parametrize(("error", "status"), [(0.5, 0), (2.0, 1), (float("nan"), 1)])
+def test_gpu_check_fails_if_a_figure_does(
+    error: float, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(tasks: gpu.Tasks, done: Check) -> None:
+        done.part("right", lambda: {"error": error}, partial(beyond, limits={"error": 1.0}))
+
+    for name in ("is_available", "get_device_name"):
+        monkeypatch.setattr(torch.cuda, name, lambda: "a device")
+    monkeypatch.setattr(gpu, "make_deterministic", lambda threads: None)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path / "check.json")])
+    monkeypatch.setattr(gpu, "check", check)
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    assert ended.value.code == status
 
 
 def test_hours_are_those_of_the_default_precision() -> None:

@@ -1,0 +1,70 @@
+"""What `make gpu-check` asks of its figures: bits that repeat, and errors no larger than their precision allows.
+
+Errors are relative, against float64. A limit is several times what was measured on an NVIDIA H200, or on a CPU with
+plain modules whose numbers were rounded as TF32 and bfloat16 are; an error of 1 is a gradient that says nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Limits = Mapping[str, float | bool]
+"""By figure, the largest that it may be; True: it must hold."""
+
+RECURRENT: Limits = {"bits": True, "first": 1e-5, "float64": 1e-4, "updates": 1e-3}
+CONVOLUTIONAL: Limits = {"bits": True, "first": 1e-3, "float64": 2e-2, "updates": 0.4}
+"""With the TF32 that torch takes for convolutions."""
+REPEATED: Limits = {"same bits": True}
+_FLOAT32: dict[str, Limits] = {
+    "parity": {
+        "loss": 1e-5,
+        "gradient median": 5e-3,
+        "gradient worst": 0.1,
+        "update median": 5e-3,
+        "update worst": 0.1,
+        "left alone": True,
+        "running statistics": 1e-4,
+    },
+    "measuring": {"error": 1e-4},
+    "bits": {"repeat": True},
+}
+_TF32: dict[str, Limits] = {
+    "parity": {
+        "loss": 3e-3,
+        "gradient median": 0.3,
+        "update median": 0.3,
+        "left alone": True,
+        "running statistics": 1e-2,
+    },
+    "measuring": {"error": 1e-2},
+    "bits": {"repeat": True},
+}
+_BF16: dict[str, Limits] = {
+    "parity": {
+        "loss": 2e-2,
+        "gradient median": 0.8,
+        "update median": 0.8,
+        "left alone": True,
+        "running statistics": 0.1,
+    },
+    "measuring": {"error": 5e-2},
+    "bits": {"repeat": True},
+}
+FUSED = {"ieee": _FLOAT32, "float32": _FLOAT32, "tf32": _TF32, "bf16": _BF16}
+"""By precision, of the checks of `harness.studies.gpu_cnn`."""
+
+
+def beyond(figures: Mapping[str, Any], limits: Limits) -> list[str]:
+    """In a few words each, the figures that are not within their limits.
+
+    Raises:
+        KeyError: a figure is missing.
+    """
+    return [_said(name, figures[name], limit) for name, limit in limits.items() if not _holds(figures[name], limit)]
+
+
+def _holds(figure: Any, limit: float | bool) -> bool:
+    return bool(figure) if limit is True else figure <= limit  # which is not so if it is not a number
+
+
+def _said(name: str, figure: Any, limit: float | bool) -> str:
+    return f"{name}: no" if limit is True else f"{name} {figure:.3g}, allowed {limit:g}"
