@@ -140,7 +140,7 @@ def test_measurements_equal_those_of_the_plain_measurer(mode):
 
 
 def test_measurements_of_the_model_that_computes_inactive_operations():
-    few = one_node("avg_pool_3x3", "sep_conv_3x3")
+    few = one_node("none", "avg_pool_3x3", "sep_conv_3x3")
     model = WholeOneShotCNN(few, 4, 3, 5, 2, seed=0)
     model(data(8, 4)[0], np.ones(few.n, dtype=np.int8))
     alphas, batches = few.sample(generator(0, "alpha"), 2), [data(3, 4, seed=1), data(2, 4, seed=2)]
