@@ -50,7 +50,7 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """``sheet`` as a LaTeX table; needs the package booktabs."""
+    """``sheet`` as a LaTeX table that may go over pages; needs the packages longtable and booktabs."""
     return _environment().get_template("table.tex").render(sheet=sheet)
 
 
@@ -97,6 +97,11 @@ def _gaps(sheet: Sheet) -> list[str]:
     return lines
 
 
+def _latex_header(header: str) -> str:
+    """What it is over stands in a second line, or the columns are too wide for a page."""
+    return _latex_cell(Cell(tuple(header.split(", ")), None, "word"))
+
+
 def _latex_cell(cell: Cell) -> str:
     lines = [escape_latex(line) for line in cell.lines]
     if len(lines) == 1:
@@ -120,5 +125,5 @@ def _environment() -> Environment:
         autoescape=False,  # noqa: S701 - LaTeX, with an escape of its own
         keep_trailing_newline=True,
     )
-    environment.filters |= {"tex": escape_latex, "cell": _latex_cell}
+    environment.filters |= {"tex": escape_latex, "cell": _latex_cell, "header": _latex_header}
     return environment

@@ -128,6 +128,7 @@ def test_the_latex_compiles(results: tuple[Runs, Results], tmp_path: Path) -> No
     done = subprocess.run(command, cwd=tmp_path / "tex", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "tex/tables.pdf").stat().st_size > 10_000
+    assert "Overfull \\hbox" not in done.stdout, "a table is wider than a page"
 
 
 def test_the_figure_of_the_searches_has_one_point_for_each_finished_run(results: tuple[Runs, Results]) -> None:
