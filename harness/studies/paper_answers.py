@@ -50,21 +50,24 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def answers(oracle: Oracle, space: Space, seed: int, settings: Any, known: Measurements) -> Iterator[tuple[str, Alpha]]:
-    """The encoders that CoNAS's variants find in the measurements, and the best measured one."""
+def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Reporter) -> Iterator[tuple[str, Alpha]]:
+    """The encoders that CoNAS's variants find in the measurements; one that finds none says why."""
     for name, changed in VARIANTS.items():
-        found = search_on(oracle, space, seed, dataclasses.replace(settings, **changed))
-        yield name, space.parse(found.details["alpha"])
-    yield "best of m", known.best
+        try:
+            found = search_on(oracle, space, seed, dataclasses.replace(settings, **changed))
+        except ValueError as error:
+            reporter.say(f"{name}: no answer: {error}")
+        else:
+            yield name, space.parse(found.details["alpha"])
 
 
-def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any) -> pd.DataFrame:
+def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any, reporter: Reporter) -> pd.DataFrame:
     """One line per answer; ``better`` is the share of the search's own measurements below its loss, in percent."""
     space, oracle = problem.space, problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm
     known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
     lines = []
-    for name, alpha in answers(oracle, space, seed, settings, known):
+    for name, alpha in (*answers(oracle, space, seed, settings, reporter), ("best of m", known.best)):
         loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
         lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts)))
     return pd.DataFrame(lines, columns=["answer", "active", "loss", "better", "params_M", "mult_adds_M"])
@@ -89,7 +92,7 @@ def run(pieces: Path, updates: Mapping[str, Any], packed: Path | None, reporter:
             raise Refused(f"{pieces} holds no finished search of seed {config.seed} on these data with these settings")
         make_deterministic(config.threads, config.precision)
         task: Any = load_task(config) if packed is None else packed_task(config, packed)
-        return judge(TrainedProblem(search, task, store, reporter), task, config.seed, search.settings)
+        return judge(TrainedProblem(search, task, store, reporter), task, config.seed, search.settings, reporter)
 
 
 def main() -> None:

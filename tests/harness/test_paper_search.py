@@ -21,13 +21,17 @@ from harness.data.images import load_images
 from harness.data.packed import pack, unpack
 from harness.problems.trained import TrainedProblem
 from harness.records import pieces
+from harness.records.files import read_json
 from harness.records.pieces import PiecesError, join, split
 from harness.records.store import Store
+from harness.studies import paper_answers
+from harness.studies.paper_answers import VARIANTS
 from harness.studies.paper_model import paper_model
 from harness.studies.paper_search import packed_task, run
 from harness.training.image.one_shot import searched
 from harness.training.image.task import ImageTask
 from harness.training.task import load_task
+from tests.runs import contents
 
 
 def config(folder: Path, seed: int = 0) -> Any:
@@ -74,6 +78,33 @@ def test_the_model_in_pieces_is_asked_as_the_search_asks_it(tmp_path: Path, monk
     with pytest.raises(Refused, match="another seed"):
         paper_model(kept, config(tmp_path / "store", seed=1), Reporter())
     assert (early != oracle.measure(alphas)).all()
+
+
+def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
+    updates = {"dataset": "digits", "profile": "smoke", "seed": 0, "device": "cpu"}
+    updates |= {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 60}}
+    run(load({**updates, "runs_dir": str(tmp_path / "store")}), pieces=tmp_path / "pieces")
+    before, reporter = contents(tmp_path / "pieces"), Telling()
+    table = paper_answers.run(tmp_path / "pieces", updates, None, reporter).set_index("answer")
+    (stage,) = (tmp_path / "store").glob("stages/search-*/stage.json")
+    alpha = read_json(stage)["record"]["details"]["alpha"]
+    assert table.loc["as published", "active"] == alpha.count("1")
+    assert table.loc["best of m", "better"] == 0 <= table["better"].min()
+    assert table.loc["best of m", "loss"] < table.loc["as published", "loss"]
+    assert all(line.startswith("without losses above 1.5") for line in reporter.lines)
+    assert set(table.index) | {line.partition(":")[0] for line in reporter.lines} == {*VARIANTS, "best of m"}
+    assert contents(tmp_path / "pieces") == before
+    with pytest.raises(Refused, match="holds no finished search of seed 1"):
+        paper_answers.run(tmp_path / "pieces", {**updates, "seed": 1}, None, reporter)
+
+
+class Telling(Reporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
 
 
 def test_a_moment_passes() -> None:
