@@ -10,8 +10,8 @@ from typing import Any
 Limits = Mapping[str, float | bool]
 """By figure, the largest that it may be; True: it must hold."""
 
-RECURRENT: Limits = {"bits": True, "first": 1e-5, "float64": 1e-4, "updates": 1e-3}
-CONVOLUTIONAL: Limits = {"bits": True, "first": 1e-3, "float64": 2e-2, "updates": 0.4}
+RECURRENT: Limits = {"captured": True, "bits": True, "first": 1e-5, "float64": 1e-4, "updates": 1e-3}
+CONVOLUTIONAL: Limits = {"captured": True, "bits": True, "first": 1e-3, "float64": 2e-2, "updates": 0.4}
 """With the TF32 that torch takes for convolutions."""
 REPEATED: Limits = {"same bits": True}
 _FLOAT32: dict[str, Limits] = {

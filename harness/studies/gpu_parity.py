@@ -20,17 +20,20 @@ State = dict[str, Tensor]
 def parity(make: Callable[[], Trainee]) -> dict[str, Any]:
     """A few captured steps, against the same steps without graphs and against plain ones in float64.
 
-    ``bits`` says whether graphs and calls end at the same losses and weights; ``first`` and ``float64`` are the
-    relative differences of the first loss, and the largest of any; ``updates`` is how far a parameter's first change
-    is from what it should be, relative to that, in the median of all parameters.
+    ``captured`` says whether a graph was replayed at all, which takes three steps of one shape; ``bits``, whether
+    graphs and calls end at the same losses and weights; ``first`` and ``float64`` are the relative differences
+    of the first loss, and the largest of any; ``updates`` is how far a parameter's first change is from what it should
+    be, relative to that, in the median of all parameters.
     """
-    graphs, moved, weights = _run(make())
+    taken = make()
+    graphs, moved, weights = _run(taken)
     calls, _, same = _run(_uncaptured(make()))
     with patch.dict(os.environ, CONAS_GRAPHS="0", CONAS_KERNELS="0"):
         exact = _in_float64(make())
         start = {name: value.detach().clone() for name, value in _network(exact).named_parameters()}
         precise, right, _ = _run(exact)
     return {
+        "captured": taken.captured is not None and taken.captured.graphs.captured > 0,
         "bits": graphs == calls and all(torch.equal(weights[name], same[name]) for name in weights),
         "first": abs(graphs[0] - precise[0]) / abs(precise[0]),
         "float64": largest(abs(a - b) / abs(b) for a, b in zip(graphs, precise, strict=True)),
