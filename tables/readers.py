@@ -10,7 +10,13 @@ from tables.tiers import without_search
 
 MILLION = 1e6
 REFERENCE_ROW = names.PENALTIES[1.0]
-_TITLES = {"cifar10": "CIFAR-10", "ptb": "Penn Treebank"}
+_TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "svhn": "SVHN",
+    "fashion_mnist": "Fashion-MNIST",
+    "ptb": "Penn Treebank",
+}
 
 
 def title(dataset: str) -> str:

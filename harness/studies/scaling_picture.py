@@ -44,7 +44,9 @@ def draw(rows: pd.DataFrame) -> Figure:
     figure, axes = panels(3, 3, width=3.4, height=2.7)
     for axis, (name, label) in zip(axes, PANELS.items(), strict=True):
         style = {"style": "family", "markers": True, "dashes": False, "palette": "colorblind", "errorbar": None}
-        if shown[name].notna().any():
+        if shown[name].isna().all():
+            axis.set_axis_off()
+        else:
             sns.lineplot(shown, x="steps", y=name, hue="family", ax=axis, **style)
             sns.scatterplot(shown, x="steps", y=name, color="0.4", s=8, ax=axis)
         axis.set(xscale="log", xlabel="steps of the one-shot model", ylabel=label)
