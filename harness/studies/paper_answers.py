@@ -49,28 +49,39 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "the same, of logarithms": {"target": "log", "completion": "agreeing"},
 }
 
+_COLUMNS = ["answer", "active", "loss", "better", "params_M", "mult_adds_M", "r2", "held_out_r2"]
 
-def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Reporter) -> Iterator[tuple[str, Alpha]]:
-    """The encoders that CoNAS's variants find in the measurements; one that finds none says why."""
+Answer = tuple[str, Alpha, float | None, float | None]
+"""Its name, its encoder, and R² within the measurements and on those held out."""
+
+
+def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Reporter) -> Iterator[Answer]:
+    """What CoNAS's variants find in the measurements; one that finds nothing says why."""
     for name, changed in VARIANTS.items():
         try:
             found = search_on(oracle, space, seed, dataclasses.replace(settings, **changed))
         except ValueError as error:
             reporter.say(f"{name}: no answer: {error}")
         else:
-            yield name, space.parse(found.details["alpha"])
+            stage = found.details["stages"][-1]
+            yield name, space.parse(found.details["alpha"]), stage["fit_r2"], stage["held_out_r2"]
 
 
 def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any, reporter: Reporter) -> pd.DataFrame:
-    """One line per answer; ``better`` is the share of the search's own measurements below its loss, in percent."""
+    """One line per answer; ``better`` is the share of the search's own measurements below its loss, in percent.
+
+    ``r2`` is of the kept monomials, ``held_out_r2`` of the same recovery from four fifths of the measurements on the
+    rest; both are of what was fitted, so of logarithms where these were.
+    """
     space, oracle = problem.space, problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm
     known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
     lines = []
-    for name, alpha in (*answers(oracle, space, seed, settings, reporter), ("best of m", known.best)):
+    best: Answer = ("best of m", known.best, None, None)
+    for name, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best):
         loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
-        lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts)))
-    return pd.DataFrame(lines, columns=["answer", "active", "loss", "better", "params_M", "mult_adds_M"])
+        lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts), *r2))
+    return pd.DataFrame(lines, columns=_COLUMNS)
 
 
 def _millions(counts: Mapping[str, Any]) -> tuple[float, float]:
