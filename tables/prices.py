@@ -110,9 +110,8 @@ def rows() -> Iterator[tuple[str, str, tuple[Config, ...]]]:
     for sweep in sweeps.names():
         if sweep.startswith("table"):
             planned = sweeps.rows(sweep, "paper")
-            for row, configs in planned.items():
-                if row.removesuffix(ONE_CELL) == row or row.removesuffix(ONE_CELL) not in planned:
-                    yield sweep, row, (*configs, *planned.get(row + ONE_CELL, ()))
+            for row in dict.fromkeys(name.removesuffix(ONE_CELL) for name in planned):
+                yield sweep, row, (*planned.get(row, ()), *planned.get(row + ONE_CELL, ()))
 
 
 def markdown() -> Iterator[str]:

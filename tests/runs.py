@@ -49,6 +49,18 @@ class Interrupting(Reporter):
             raise KeyboardInterrupt
 
 
+class Telling(Reporter):
+    """Keeps what is said in ``lines``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        """Keep the line."""
+        self.lines.append(line)
+
+
 class Dying(Reporter):
     """Is killed when the row of an epoch arrives, of which there is no checkpoint yet."""
 

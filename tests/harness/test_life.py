@@ -31,7 +31,7 @@ from harness.records.store import AlreadyRunning, RunFolder, Store, at
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
-from tests.runs import Interrupting, result
+from tests.runs import Interrupting, Telling, result
 
 Configure = Callable[..., Config]
 
@@ -239,15 +239,6 @@ def test_a_signal_that_a_library_takes_for_its_own_still_interrupts(
     assert record is not None
     assert (record.status, record.attempts[-1].status) == ("interrupted", "interrupted")
     assert execute(config, Reporter()).status == "done"
-
-
-class Telling(Reporter):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.mark.parametrize("when", [("supernet", 1), ("final", 2)])

@@ -31,7 +31,7 @@ from harness.studies.paper_search import packed_task, run
 from harness.training.image.one_shot import searched
 from harness.training.image.task import ImageTask
 from harness.training.task import load_task
-from tests.runs import contents
+from tests.runs import Telling, contents
 
 
 def config(folder: Path, seed: int = 0) -> Any:
@@ -96,15 +96,6 @@ def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
     assert contents(tmp_path / "pieces") == before
     with pytest.raises(Refused, match="holds no finished search of seed 1"):
         paper_answers.run(tmp_path / "pieces", {**updates, "seed": 1}, None, reporter)
-
-
-class Telling(Reporter):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def test_a_moment_passes() -> None:
