@@ -26,12 +26,12 @@ def spoken(stage: str) -> str:
 
 class Bar:
     """The progress of one piece of work of ``total`` steps, and beside it that of the whole, of which ``ends`` is the
-    expected end by the monotonic clock, if it is known."""
+    expected end by the monotonic clock, if it is known; ``unit`` follows ``total``."""
 
     def __init__(
-        self, title: str, total: int, done: int, say: Callable[[str], None], ends: float | None = None
+        self, title: str, total: int, done: int, say: Callable[[str], None], ends: float | None = None, unit: str = ""
     ) -> None:
-        self.title, self.total, self.done = title, total, done
+        self.title, self.total, self.done, self.unit = title, total, done, unit
         self._say, self._ends = say, ends
         self._start, self._before = time.monotonic(), done
         self._spoken = self._start
@@ -46,7 +46,7 @@ class Bar:
             self._bar.update(steps)
         elif time.monotonic() - self._spoken > _SECONDS_BETWEEN_LINES:
             self._spoken = time.monotonic()
-            stage = f"{self.title}: {self.done}/{self.total}, {duration(self.seconds_left)} left"
+            stage = f"{self.title}: {self.done}/{self.total}{self.unit}, {duration(self.seconds_left)} left"
             self._say(", ".join(filter(None, [stage, note, self._whole()])))
 
     def _whole(self) -> str:
@@ -59,7 +59,7 @@ class Bar:
     def seconds_left(self) -> float:
         """Seconds until the end at the pace so far."""
         pace = (time.monotonic() - self._start) / max(1, self.done - self._before)
-        return pace * (self.total - self.done)
+        return pace * max(0, self.total - self.done)
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -95,9 +95,9 @@ class Reporter:
         """Let bars say how far the whole is, which is expected to take so many ``seconds`` from now."""
         self._ends = time.monotonic() + seconds
 
-    def bar(self, title: str, total: int, done: int = 0) -> Bar:
-        """A bar for ``total`` steps of which ``done`` are done."""
-        self.current = Bar(spoken(title), total, done, self.say, self._ends)
+    def bar(self, title: str, total: int, done: int = 0, unit: str = "") -> Bar:
+        """A bar for ``total`` steps of which ``done`` are done; ``unit`` if they are no steps."""
+        self.current = Bar(spoken(title), total, done, self.say, self._ends, unit)
         return self.current
 
     def metric(self, row: Row) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from harness.console.progress import Reporter, spoken
+from harness.console.progress import Bar, Reporter, spoken
 from harness.deadline import TimeIsUp, passed
 from harness.records.checkpoint import Checkpoints
 from harness.records.metrics import Metrics
@@ -98,14 +98,13 @@ def fit(
     metrics.keep(stage, progress.history)
     steps = _Steps(trainee, stage, progress)
     clock = _Clock(progress, checkpoints, trainee, steps)
-    total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
-    done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
-    if 0 < done < total:
-        reporter.say(f"{spoken(stage)}: goes on in epoch {progress.epoch + 1}, at step {progress.step + 1}")
-    with reporter.bar(stage, total, done) as bar:
+    with _bar(reporter, stage, trainee, progress, seconds if to_the_limit else None) as bar:
         while (to_the_limit or progress.epoch < trainee.epochs) and (seconds is None or clock.spent() < seconds):
             steps.make()
-            bar.step(note=f"epoch {progress.epoch + 1}/{trainee.epochs}{steps.told()}")
+            if to_the_limit:
+                bar.step(int(clock.spent()) - bar.done, f"epoch {progress.epoch + 1}{steps.told()}")
+            else:
+                bar.step(1, f"epoch {progress.epoch + 1}/{trainee.epochs}{steps.told()}")
             if steps.ended():
                 row = _finish_epoch(trainee, stage, progress)
                 metrics.append(row)
@@ -137,6 +136,18 @@ def _resume(trainee: Trainee, checkpoints: Checkpoints) -> Progress:
         return Progress()
     trainee.load_state_dict(state["trainee"])
     return Progress(**state["progress"])
+
+
+def _bar(reporter: Reporter, stage: str, trainee: Trainee, progress: Progress, seconds: float | None) -> Bar:
+    """A bar that counts steps, or the ``seconds`` where they alone end the training."""
+    total = sum(trainee.steps(epoch) for epoch in range(trainee.epochs))
+    done = sum(trainee.steps(epoch) for epoch in range(progress.epoch)) + progress.step
+    begun, ended = done > 0, done >= total if seconds is None else progress.seconds >= seconds
+    if begun and not ended:
+        reporter.say(f"{spoken(stage)}: goes on in epoch {progress.epoch + 1}, at step {progress.step + 1}")
+    if seconds is None:
+        return reporter.bar(stage, total, done)
+    return reporter.bar(stage, round(seconds), int(progress.seconds), unit=" s")
 
 
 class _Steps:

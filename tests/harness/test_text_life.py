@@ -331,8 +331,8 @@ class Noting(Reporter):
         super().__init__()
         self.notes: list[str] = []
 
-    def bar(self, title: str, total: int, done: int = 0) -> Bar:
-        bar = super().bar(title, total, done)
+    def bar(self, title: str, total: int, done: int = 0, unit: str = "") -> Bar:
+        bar = super().bar(title, total, done, unit)
         step = bar.step
         bar.step = lambda steps=1, note="": (self.notes.append(note), step(steps, note))[1]  # type: ignore[method-assign]
         return bar
@@ -356,3 +356,12 @@ def test_a_loss_that_is_not_finite_in_the_second_pass_goes_back_to_its_best_aver
     assert bits(trainee.model.state_dict()) == best
     assert isinstance(trainee._optimizer, torch.optim.ASGD)
     assert not trainee._optimizer.state
+
+
+def test_a_training_that_only_time_ends_counts_seconds_and_no_epochs_ahead(tiny: Configure, tmp_path: Path) -> None:
+    trainee, reporter = FinalTraining(load_task(tiny({"final": {"epochs": 1}})), CELL), Noting()
+    rows, checkpoints = Metrics(tmp_path / "m.jsonl"), Checkpoints(tmp_path, "test", print)
+    fit(trainee, "final", checkpoints, rows, reporter, seconds=1.0, to_the_limit=True)
+    bar = reporter.current
+    assert bar is not None and (bar.total, bar.unit) == (1, " s") and bar.done <= 1
+    assert reporter.notes[-1].startswith("epoch ") and "/" not in reporter.notes[-1]
