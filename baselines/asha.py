@@ -11,7 +11,7 @@ import numpy as np
 
 from baselines import checks
 from baselines.checks import ASSUMPTION, LI, at_least
-from baselines.ranking import best, ranked
+from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from baselines.wiring import Wired
 from conas.problem import Cost, Outcome, Problem
@@ -113,6 +113,7 @@ def _outcome(problem: Problem, seed: int, settings: ASHASettings, rungs: list[Ru
             "cell": cells[winner],
             "epochs": settings.rungs[len(reached) - 1],
             "trained_to": {str(epochs): len(rung.losses) for epochs, rung in zip(settings.rungs, rungs, strict=True)},
+            "diverged": diverged(list(rungs[0].losses.values())),
         },
     )
 

@@ -52,7 +52,7 @@ def adam(settings: Any, name: str) -> None:
         ValueError: one line that names the setting and what is allowed.
     """
     value = getattr(settings, name)
-    if not all(0 <= beta < 1 for beta in value):
+    if len(value) != 2 or not all(0 <= beta < 1 for beta in value):
         raise ValueError(f"{name} is {list(value)} (allowed: two rates of 0 and more, below 1)")
 
 

@@ -45,7 +45,9 @@ class COMEXSettings:
     scale: float = setting(3.0, f"{ASSUMPTION}: first trials on planted polynomials and the tabular benchmarks")
     sweeps: int = setting(3, REMEMBERED)
     cooling: float = setting(3.0, REMEMBERED)
-    spare: int = setting(4, f"{ASSUMPTION}: a string is not measured twice, which the authors do not say")
+    spare: int = setting(
+        4, f"{ASSUMPTION}: a known string is measured only if no new one is at hand; the authors say nothing"
+    )
     p: float = setting(0.5, "as CoNAS, section 3")
     connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
@@ -101,7 +103,8 @@ def search(problem: Problem, seed: int, settings: COMEXSettings) -> Outcome:
         rng = generator(seed, "comex", step)
         surface = Quadratic.of(space.n, experts.coefficients)
         starts = space.sample(rng, 1 + settings.spare, settings.p)
-        history.ask(np.vstack([history.new(anneal(surface, space, starts, temperatures, rng)), starts])[:1])
+        ends = anneal(surface, space, starts, temperatures, rng)
+        history.ask(np.vstack([history.new(np.vstack([ends, starts])), starts])[:1])
         losses = history.finite
         experts.learn(monomials(history.alphas[-1:])[0], (losses[-1] - losses.mean()) / (losses.std() or 1.0))
     return history.outcome({"largest": float(np.abs(experts.coefficients).max())})

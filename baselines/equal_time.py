@@ -12,7 +12,8 @@ def device_seconds(value: Any, name: str = "device_seconds") -> None:
     Raises:
         ValueError: one line that says what is allowed.
     """
-    if not (value is None or value == CONAS or value > 0):
+    is_other = value == CONAS and name == "device_seconds"
+    if not (value is None or is_other or (isinstance(value, int | float) and value > 0)):
         raise ValueError(f"{name} is {value} (allowed: more than 0, or nothing for no limit)")
 
 

@@ -85,6 +85,9 @@ def search(problem: Problem, seed: int, settings: FourierSearchSettings) -> Outc
     history.ask(space.sample(rng, min(settings.start, settings.m), settings.p))
     model = _Model(settings)
     while len(history) < settings.m:
+        if not np.isfinite(history.losses).any():
+            history.ask(space.sample(rng, 1, settings.p))
+            continue
         order = np.argsort(history.finite, kind="stable")
         candidates = _candidates(history, space, history.alphas[order[: settings.parents]], rng, settings)
         history.ask(candidates[model.choose(history, order[: settings.known], candidates)])

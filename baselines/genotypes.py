@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ def _compact(genotype: Genotype) -> str:
 
 def _content(said: str) -> str:
     """What stands in the file called ``said``; ``said`` itself if it writes a genotype."""
-    text = said.strip()
+    text = re.sub(r"^\w+\s*=\s*(?=Genotype)", "", said.strip())  # as it stands in the code of DARTS
     if text.startswith(("{", "Genotype")):
         return text
     path = Path(text).expanduser()
-    if not path.suffix and not path.is_file():
+    if not path.suffix and not _is_file(path):
         raise ValueError(
             f"{unknown('genotype', said, names())}, JSON, Genotype(normal=[...], ...) or the path of a file"
         )
@@ -50,6 +51,13 @@ def _content(said: str) -> str:
         return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise GenotypeError(f"genotype file {said}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long for one
+        return False
 
 
 def _parsed(text: str) -> Genotype:
@@ -124,7 +132,7 @@ def _concat(cell: str, said: ast.expr) -> list[int]:
 def _literal(cell: str, said: ast.expr) -> Any:
     try:
         return ast.literal_eval(said)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise GenotypeError(
             f"genotype, {cell}, column {said.col_offset + 1}: {ast.unparse(said)} is neither a list nor a number"
         ) from error

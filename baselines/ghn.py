@@ -64,7 +64,7 @@ def search(problem: Problem, seed: int, settings: GhnSettings) -> Outcome:
     """The cell with the least loss on the whole validation set, among the best on a few batches.
 
     Raises:
-        NothingFinite: every measurement diverged.
+        NothingFinite: every measurement diverged, or those of all the best on the whole validation set.
     """
     space, wiring = problem.space, Wired(settings.inputs)
     oracle = problem.ask(Hypernet(wiring, settings.units, settings.rounds, settings.lr))

@@ -15,6 +15,7 @@ from baselines.as_conas import CONNECT
 from baselines.checks import ASSUMPTION, at_least, share
 from baselines.ranking import best
 from baselines.registry import Method, register
+from conas.algorithm import TooFewLosses
 from conas.measurements import Measurements, measure
 from conas.oracle import Oracle
 from conas.problem import Cost, Outcome, Problem
@@ -65,7 +66,8 @@ def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:
     """The best network of all that were measured.
 
     Raises:
-        ValueError: a degree above the number of bits, or a stage with fewer than two finite losses.
+        ValueError: a degree above the number of bits.
+        TooFewLosses: a stage has fewer than two finite losses.
     """
     space = problem.space
     oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
@@ -75,6 +77,8 @@ def search(problem: Problem, seed: int, settings: HarmonicaSettings) -> Outcome:
     for stage in range(settings.stages):
         seen.append(_sample(oracle, space, seed, stage, settings.samples, fixed))
         losses = seen[-1].losses
+        if len(losses) < 2:
+            raise TooFewLosses(f"stage {stage + 1}: {len(losses)} of {settings.samples} losses are finite (needed: 2)")
         g = lasso(seen[-1].alphas, losses - losses.mean(), settings.d, settings.lambda_).polynomial
         g = g.top(settings.s, constant_counts=False)
         fixed |= minimise(g, space.groups).assignment

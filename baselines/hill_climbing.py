@@ -50,7 +50,8 @@ def search(problem: Problem, seed: int, settings: HillClimbingSettings) -> Outco
         if top is None:
             history.ask(space.sample(rng, 1, settings.p))
             top, climbs = len(history) - 1, climbs + 1
-        top = _better(history, top, rng.permutation(space.neighbours(history.alphas[top])), settings.m)
+        neighbours = rng.permutation(space.neighbours(history.alphas[top]))
+        top = _better(history, top, history.new(neighbours), settings.m)  # a known one leads where the search was
     return history.outcome({"climbs": climbs})
 
 

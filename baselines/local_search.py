@@ -51,7 +51,7 @@ def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcom
     start = algorithm.search_on(oracle, space, seed, settings)
     alpha = space.encode(start.genotype)
     loss = first = _loss(oracle, alpha)
-    asked, kept, tried = 1, 0, set[int]()
+    asked, kept, tried, known = 1, 0, set[int](), {alpha.tobytes()}
     for bit in _bits(space, seed):
         if asked == settings.flips or len(tried) == space.n:
             break
@@ -59,8 +59,9 @@ def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcom
             continue
         tried.add(bit)
         flipped = _flip(space, alpha, bit)
-        if flipped is None:
+        if flipped is None or flipped.tobytes() in known:  # a known one has no lower loss
             continue
+        known.add(flipped.tobytes())
         asked += 1
         lower = _loss(oracle, flipped)
         if lower < loss:

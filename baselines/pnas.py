@@ -6,7 +6,8 @@ The answer is the best whole cell. What is otherwise here: the one-shot model an
 nodes of all cells are filled in turn, since a normal and a reduction cell are searched, not one cell for both. A node
 reads ``inputs`` distinct nodes, through one operation each; where every edge has exactly one operation, edges are
 decided one after the other. A network that is not whole yet is measured as it would be built: with the repair operation
-in what is left. The surrogates are perceptrons on what is counted, instead of on learned embeddings that are averaged.
+in what is left; one that is known already, as where an edge was given what repair would give it, is not measured again.
+The surrogates are perceptrons on what is counted, instead of on learned embeddings that are averaged.
 A level gets an equal share of the measurements that are left, where Liu et al. take 256.
 """
 
@@ -95,6 +96,7 @@ def search(problem: Problem, seed: int, settings: PnasSettings) -> Outcome:
     oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     every = levels(space, settings.inputs)
     known, losses = np.empty((0, space.n), dtype=np.int8), np.empty(0)
+    loss_of = dict[bytes, float]()
     cells: list[Bits] = [()]
     found: list[dict[str, Any]] = []
     for number, level in enumerate(every):
@@ -104,14 +106,27 @@ def search(problem: Problem, seed: int, settings: PnasSettings) -> Outcome:
         predicted = _predicted(space, known, losses, alphas, seed, settings) if number else None
         order = generator(seed, "first level").permutation(len(alphas)) if predicted is None else predicted
         picked = np.argsort(order, kind="stable")[:size]
-        measured = oracle.measure(alphas[picked])
-        known, losses = np.concatenate([known, alphas[picked]]), np.concatenate([losses, measured])
+        new = _new(alphas[picked], loss_of)
+        if len(new):
+            known, losses = np.concatenate([known, new]), np.concatenate([losses, oracle.measure(new)])
+        loss_of.update(zip(map(_key, known), losses.tolist(), strict=True))
+        measured = np.array([loss_of[_key(alpha)] for alpha in alphas[picked]])
         cells = [grown[picked[place]] for place in ranked(measured)[: settings.grown]]
         skill = None if predicted is None else tau(predicted[picked], measured)
-        found.append({"grown": len(grown), "measured": len(measured), "tau": skill})
-    winner = len(losses) - len(measured) + best(measured)
-    details = {"alpha": space.format(known[winner]), "loss": float(losses[winner]), "levels": found}
-    return Outcome(space.build(known[winner]), details | {"diverged": diverged(losses)})
+        found.append({"grown": len(grown), "measured": len(new), "tau": skill})
+    winner = best(measured)
+    alpha = alphas[picked[winner]]
+    details = {"alpha": space.format(alpha), "loss": float(measured[winner]), "levels": found}
+    return Outcome(space.build(alpha), details | {"diverged": diverged(losses)})
+
+
+def _new(alphas: Alpha, loss_of: dict[bytes, float]) -> Alpha:
+    """Those of ``alphas``, shape (k, n), of which no loss is known."""
+    return alphas[[_key(alpha) not in loss_of for alpha in alphas]]
+
+
+def _key(alpha: Alpha) -> bytes:
+    return alpha.tobytes()
 
 
 def levels(space: Space, inputs: int) -> list[Level]:

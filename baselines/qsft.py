@@ -34,7 +34,8 @@ class QSFTSettings:
     Attributes:
         m: measurements in all.
         d: largest degree of a monomial.
-        last: share of the measurements that goes to where the recovered function is low.
+        last: share of the measurements, at least, that goes to where the recovered function is low; what the design of
+            equal groups leaves over comes on top.
         chance: that a monomial is taken that is none, at most, for each that is taken.
         p: probability of an edge to be on while the one-shot model is trained.
         connect: give empty nodes a random edge while it is trained, not while measuring.

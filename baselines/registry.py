@@ -22,10 +22,12 @@ class Method:
         settings: a frozen dataclass whose defaults are the published settings; ``metadata={"source": ...}`` on a field
             says where its value comes from. It checks its values in ``__post_init__`` and raises ValueError.
         needs: the kinds of question it asks, or how they follow from its settings.
-        budget: the measurements and stand-alone epochs that a search asks for at most, from its settings. What a
-            one-shot model or a relaxation takes to train is the problem's affair.
-        sizes: settings that differ for a task or a profile: keys ``text`` (published settings of the language model),
-            ``smoke``, ``laptop`` and ``laptop/text``; sizes only, never the algorithm.
+        budget: the measurements and stand-alone epochs that a search asks for at most, from its settings; one that is
+            given time instead asks for what fits. What a one-shot model or a relaxation takes to train is the problem's
+            affair.
+        sizes: settings that differ for a task or a profile: the keys are ``text`` (published settings of the language
+            model), a profile, or a profile and a task, as ``laptop/text``; sizes only, never the algorithm, but for the
+            profile ``release``.
         sources: of settings whose value has another source for a task than in general, by task.
         longest: the most epochs that a network is trained alone, from the settings.
         check: refuses, with a ValueError of one line, settings that a space has no room for, before any work.

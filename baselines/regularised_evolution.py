@@ -54,7 +54,7 @@ def search(problem: Problem, seed: int, settings: EvolutionSettings) -> Outcome:
     history.ask(space.sample(generator(seed, "first population"), first, settings.p))
     while len(history) < settings.m:
         rng = generator(seed, "evolution", len(history))
-        ages = rng.integers(min(settings.population, len(history)), size=settings.sample)  # the youngest ones live
+        ages = rng.integers(settings.population, size=settings.sample)  # the youngest ones live
         parent = history.alphas[[_fittest(history.losses, len(history) - 1 - ages)]]
         history.ask(space.changed(parent, rng.integers(space.changes, size=1)))
     return history.outcome({})

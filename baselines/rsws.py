@@ -83,7 +83,7 @@ def search(problem: Problem, seed: int, settings: RSWSSettings) -> Outcome:
     """The cell with the least loss on the whole validation set, over all rounds.
 
     Raises:
-        NothingFinite: every cell of a round diverged.
+        NothingFinite: the cells of every round diverged.
         ValueError: ``device_seconds`` is not a number.
     """
     if settings.device_seconds is not None:
@@ -131,6 +131,8 @@ def _refined(oracle: Oracle, alphas: Alpha, cheap: NDArray[np.float64], settings
         return Round(alphas[0], math.inf, diverged(cheap))
     finalists = alphas[ranked(cheap)[: settings.refined]]
     losses = oracle.measure(finalists, whole=True)
+    if not np.isfinite(losses).any():
+        return Round(finalists[0], math.inf, diverged(cheap))
     winner = best(losses)
     return Round(finalists[winner], float(losses[winner]), diverged(cheap))
 
@@ -140,6 +142,7 @@ def _outcome(problem: Problem, rounds: list[Round]) -> Outcome:
     return Outcome(
         problem.space.build(rounds[winner].alpha),
         {
+            "alpha": problem.space.format(rounds[winner].alpha),
             "loss": rounds[winner].loss,
             "round": winner,
             "round_losses": [round_.loss for round_ in rounds],

@@ -18,6 +18,7 @@ import yaml
 from baselines.registry import method
 from conas.questions import OneShot
 from harness.config import sweeps
+from harness.config.equal_time import rival
 from harness.config.load import Config
 from harness.data.registry import dataset
 from harness.estimates.shared import model
@@ -56,7 +57,8 @@ def devices() -> list[Device]:
 
 def price(config: Config, device: Device) -> Price:
     """What the run of ``config`` takes on ``device``."""
-    return Price(_search(config.for_search(), device), _final(config, device))
+    searching = config.for_search()
+    return Price(_search(rival(searching) or searching, device), _final(config, device))
 
 
 def _search(config: Any, device: Device) -> float | None:

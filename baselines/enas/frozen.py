@@ -9,7 +9,7 @@ weight sharing are.
 from dataclasses import dataclass
 from typing import Literal
 
-from baselines import checks
+from baselines import as_conas, checks
 from baselines.checks import ASSUMPTION, at_least, one_of, share
 from baselines.enas.controller import LM, USUAL, Controlled, ControllerSettings
 from baselines.history import History
@@ -91,9 +91,9 @@ METHOD = register(
         frozenset({OneShot}),
         lambda s: Cost(measurements=s.m),
         {
-            "text": {"inputs": 1, "near": 6.0, "reward": "inverse", "connect": True, "m": 2000},
-            "smoke": {"m": 30, "samples": 5},
-            "laptop/text": {"m": 600},
+            **as_conas.SIZES,
+            "text": {**as_conas.SIZES["text"], "inputs": 1, "near": 6.0, "reward": "inverse"},
+            "smoke": {**as_conas.SIZES["smoke"], "samples": 5},
         },
         {"text": {"inputs": LM, "near": LM, "reward": LM, "connect": "section 4.3", "m": "as both stages of CoNAS"}},
         check=checks.inputs,

@@ -89,6 +89,9 @@ class ASAPSettings(RelaxationSettings):
         super().__post_init__()
         checks.positive(self, "hottest", "length", "grace")
         checks.share(self, "decay", "threshold")
+        coldest = self.hottest * self.decay**self.length
+        if coldest >= self.grace:
+            raise ValueError(f"grace is {self.grace} (allowed: above {coldest:g}, the temperature at the end)")
 
 
 METHOD = relaxation(

@@ -6,6 +6,7 @@ wider one, of a quarter of the channels and four operations per edge; here both 
 since a rule widens no network.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,15 +23,15 @@ from conas.cnn.operations import default_initialisation
 from conas.settings import setting
 
 CODE = "Chen et al. (2021), released code"
-_STAGES = 2
 
 
 @dataclass(frozen=True)
 class DirichletMixture(PruningRule):
     """A draw from the Dirichlet distribution whose concentrations are 1 + elu of the parameters, in each pass anew.
 
-    Half of the training is a stage of its own: after the first, the ``kept`` largest parameters of each edge are left.
-    In each stage the architecture learns after the share ``warm_up``. Operations compute one of ``parts`` of the
+    Half of the training is a stage of its own, of an odd number of epochs the first is longer by one: after it the
+    ``kept`` largest parameters of each edge are left. In each stage the architecture learns after the share
+    ``warm_up``. Operations compute one of ``parts`` of the
     channels.
     """
 
@@ -50,8 +51,14 @@ class DirichletMixture(PruningRule):
 
     def learns(self, at: Moment, step: int) -> bool:
         """After the warm-up of each stage."""
-        stage = at.epochs / _STAGES
-        return (at.epoch + at.passed) % stage / stage >= self.warm_up
+        first = self._first(at)
+        begin, length = (0, first) if at.epoch < first else (first, at.epochs - first)
+        return (at.epoch - begin + at.passed) / length >= self.warm_up
+
+    @staticmethod
+    def _first(at: Moment) -> int:
+        """The epochs of the first stage."""
+        return math.ceil(at.epochs / 2)
 
     def mixture(self, cell: CellArchitecture, at: Moment, generator: torch.Generator) -> Mixture:
         """A draw, of which what is left is scaled to 1."""
@@ -60,7 +67,7 @@ class DirichletMixture(PruningRule):
 
     def prune(self, cell: CellArchitecture, at: Moment) -> tuple[Tensor, Tensor]:
         """After the first stage, the largest parameters; the others are set to 0 and count for nothing."""
-        if not _STAGES * at.epoch < at.epochs <= _STAGES * (at.epoch + 1):
+        if at.epoch + 1 != self._first(at):
             return cell.parameters, cell.left
         largest = cell.parameters.topk(min(self.kept, cell.parameters.shape[-1]), dim=-1).indices
         left = torch.zeros_like(cell.left).scatter(-1, largest, True)

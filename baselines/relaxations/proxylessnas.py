@@ -1,7 +1,8 @@
 """ProxylessNAS by gradients (Cai et al., 2019): one operation per edge trains the weights, two train the architecture.
 
-Its space is not that of the cells here, and its authors released no search on CIFAR-10: the rule is that of their
-released search on ImageNet, without its penalty for latency.
+Its space is not that of the cells here, and its authors released no search on CIFAR-10: the rule is that of the paper,
+which their released search on ImageNet has as an option (``two``), without its penalty for latency; there the
+architecture learns after the weights of a minibatch, here before.
 """
 
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ CODE = "Cai et al. (2019), released search on ImageNet"
 class TwoGates(MixtureRule):
     """Weights learn under one operation per edge, drawn by the softmax of the parameters.
 
-    After the share ``warm_up`` of training, before every ``every``-th step of the weights, the architecture learns
-    from two operations per edge, drawn without replacement: one of them is active, drawn by their two probabilities,
-    and the gradients of both their gates go through these. Operations that are not drawn keep their probability.
+    After the share ``warm_up`` of training, before every ``every``-th step of the weights in an epoch (before the last
+    one if there are fewer), the architecture learns from two operations per edge, drawn without replacement: one of
+    them is active, drawn by their two probabilities, and the gradients of both their gates go through these. Operations
+    that are not drawn keep their probability.
     """
 
     every: int
@@ -44,7 +46,8 @@ class TwoGates(MixtureRule):
 
     def learns(self, at: Moment, step: int) -> bool:
         """Now and then, after the warm-up."""
-        return at.share >= self.warm_up and step % self.every == self.every - 1
+        every = min(self.every, at.steps)
+        return at.share >= self.warm_up and step % every == every - 1
 
     def mixture(self, cell: CellArchitecture, at: Moment, generator: torch.Generator) -> Mixture:
         """One active operation on each edge; for a step of the architecture, beside one that is not."""

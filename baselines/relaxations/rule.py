@@ -25,12 +25,14 @@ SPREAD = 1e-3
 @dataclass(frozen=True)
 class Moment:
     """When in a training: ``passed`` is the share of the steps of the epoch number ``epoch``, counted from 0, that are
-    over. ``learning`` says whether the architecture learns from this pass through the model."""
+    over. ``learning`` says whether the architecture learns from this pass through the model; ``steps`` are those of an
+    epoch."""
 
     epoch: int
     epochs: int
     passed: float = 0.0
     learning: bool = False
+    steps: int = 1
 
     @property
     def share(self) -> float:

@@ -27,6 +27,9 @@ PANELS = {
 }
 """The quantities and what they are called."""
 
+BOUNDS = {"on helps": (0, 100), "ranks": (-1, 1), "better": (0, 100), "tau": (-1, 1)}
+"""What a quantity can be; a line that is drawn on leaves it."""
+
 LEAST = 4
 """Points that a trend is drawn through."""
 
@@ -66,13 +69,18 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _trends(group: pd.DataFrame) -> dict[str, Any]:
     known = {name: group[group[name].notna()] for name in PANELS}
-    return {name: trend(part["steps"], part[name]) for name, part in known.items() if part["steps"].nunique() >= LEAST}
+    return {
+        name: trend(part["steps"], part[name], *BOUNDS.get(name, ()))
+        for name, part in known.items()
+        if part["steps"].nunique() >= LEAST
+    }
 
 
-def trend(steps: pd.Series, values: pd.Series) -> dict[str, Any]:
+def trend(steps: pd.Series, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> dict[str, Any]:
     """The least-squares line through ``values`` against the logarithm of ``steps``, with 95 % intervals.
 
-    ``at the paper's steps`` is an interval of prediction for one more model, if the line went on so far.
+    ``at the paper's steps`` is an interval of prediction for one more model, if the line went on so far; within ``low``
+    and ``high``.
     """
     x, y = np.log10(steps.to_numpy(float)), values.to_numpy(float)
     line, spread = linregress(x, y), t.ppf(0.975, len(x) - 2)
@@ -82,5 +90,5 @@ def trend(steps: pd.Series, values: pd.Series) -> dict[str, Any]:
     at = line.intercept + line.slope * there
     return {
         "per tenfold": [line.slope, line.slope - spread * line.stderr, line.slope + spread * line.stderr],
-        "at the paper's steps": [at, at - spread * beyond, at + spread * beyond],
+        "at the paper's steps": np.clip([at, at - spread * beyond, at + spread * beyond], low, high).tolist(),
     }

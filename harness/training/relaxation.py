@@ -114,7 +114,8 @@ class ArchitectureSteps:
         return {"operations_per_edge": float(torch.cat(left).sum(-1).double().mean())}
 
     def _moment(self, epoch: int, step: int, learning: bool) -> Moment:
-        return Moment(epoch, self._epochs, step / self._steps(epoch), learning)
+        steps = self._steps(epoch)
+        return Moment(epoch, self._epochs, step / steps, learning, steps)
 
     def _drawing(self, whose: str, epoch: int, step: int) -> torch.Generator:
         return torch_generator(self._seed, "mixture", whose, epoch, step)

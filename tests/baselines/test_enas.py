@@ -229,6 +229,14 @@ def test_what_diverged_teaches_nothing(name: str) -> None:
     assert all(map(np.isfinite, row.values()))
 
 
+@pytest.mark.parametrize("profile", ["paper", "release", "laptop", "smoke"])
+@pytest.mark.parametrize("task", ["image", "text"])
+def test_frozen_it_has_as_many_measurements_as_conas(profile: str, task: str) -> None:
+    frozen, conas = METHODS["enas_frozen"], METHODS["conas"]
+    sizes = [method.settings(**method.defaults(profile, task)) for method in (frozen, conas)]
+    assert frozen.budget(sizes[0]) == conas.budget(sizes[1])
+
+
 @pytest.mark.parametrize(("trained", "sampler"), [("bernoulli", Bernoulli(0.5, True)), ("wired", Wired(2))])
 def test_the_frozen_model_is_that_of_conas_or_of_random_search(trained: Any, sampler: Any) -> None:
     problem = DryProblem(space("cnn"), frozenset({OneShot}))

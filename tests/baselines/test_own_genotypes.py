@@ -27,7 +27,13 @@ def test_every_form_of_a_genotype_is_the_same(text: str, name: str, tmp_path: Pa
     stored = {"genotype.json": json.dumps(expected.to_json(), indent=2), "genotype.txt": f"\ufeff{text}\n"}
     for file, content in stored.items():
         (tmp_path / file).write_text(content, encoding="utf-8")
-    said = [text, str(expected), expected.to_json(), *(str(tmp_path / file) for file in stored)]
+    said = [
+        text,
+        f"{name.upper()} = {text}",
+        str(expected),
+        expected.to_json(),
+        *(str(tmp_path / file) for file in stored),
+    ]
     kept = {str(FixedSettings(form).genotype) for form in said}
     assert len(kept) == 1
     assert FixedSettings(kept.pop()).cells == expected
@@ -37,6 +43,8 @@ def test_every_form_of_a_genotype_is_the_same(text: str, name: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("of no form " * 30, "unknown genotype"),
+        ("Genotype(recurrent=[{[]: 1}], concat=[1])", "[{[]: 1}] is neither a list nor a number"),
         (DARTS_V2[:-1], "genotype, line 1, column 9: '(' was never closed"),
         (DARTS_V2.replace("('skip_connect', 0), (", "(", 1), "genotype, normal: 7 edges (expected: 2 for each node)"),
         (DARTS_V2.replace("'sep_conv_3x3', 0", "'sep_conv_3x3'", 1), "genotype, normal, edge 0: "),

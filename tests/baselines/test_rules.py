@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.stats import beta
 from torch import Tensor
 
-from baselines.relaxations.asap import Annealed
+from baselines.relaxations.asap import Annealed, ASAPSettings
 from baselines.relaxations.darts import Softmax
 from baselines.relaxations.drnas import DirichletMixture
 from baselines.relaxations.gdas import HardGumbel
@@ -231,8 +231,9 @@ def test_proxylessnas_draws_operations_as_probable_as_they_are() -> None:
 
 
 def test_proxylessnas_learns_now_and_then_after_the_warm_up() -> None:
-    assert [step for step in range(10) if PROXYLESS.learns(Moment(1, 4), step)] == [4, 9]
-    assert not any(PROXYLESS.learns(Moment(0, 4, step / 10), step) for step in range(10))
+    assert [step for step in range(10) if PROXYLESS.learns(Moment(1, 4, steps=10), step)] == [4, 9]
+    assert not any(PROXYLESS.learns(Moment(0, 4, step / 10, steps=10), step) for step in range(10))
+    assert [step for step in range(3) if PROXYLESS.learns(Moment(1, 4, steps=3), step)] == [2]
 
 
 def test_pc_darts_learns_from_epoch_15_of_50_on() -> None:
@@ -269,6 +270,11 @@ def test_asap_learns_and_prunes_below_the_grace_temperature_only() -> None:
             np.testing.assert_array_equal(kept.numpy(), weights >= 0.4 / 4)
         sharp = replace(cell, parameters=1000 * cell.parameters)
         assert (ASAP.prune(sharp, Moment(49, 50))[1].sum(-1) == 1).all()
+
+
+def test_asap_refuses_to_stay_above_the_grace_temperature() -> None:
+    with pytest.raises(ValueError, match=r"grace is 1.0 \(allowed: above 1.00"):
+        ASAPSettings(length=9)
 
 
 def test_what_is_pruned_is_not_computed_and_weighs_nothing_in_the_end() -> None:
@@ -316,6 +322,8 @@ def test_drnas_keeps_the_largest_of_each_edge_after_its_first_half() -> None:
         most = cell.parameters.masked_fill(kept, -torch.inf).amax(-1)
         assert (values.masked_fill(~kept, torch.inf).amin(-1) >= most).all()
     assert [epoch for epoch in range(50) if DRNAS.learns(Moment(epoch, 50), 0)] == [*range(10, 25), *range(35, 50)]
+    odd = [10 * e + step for e in range(3) for step in range(10) if DRNAS.learns(Moment(e, 3, step / 10), step)]
+    assert odd == [*range(8, 20), *range(24, 30)]
 
 
 @pytest.mark.parametrize(

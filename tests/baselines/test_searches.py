@@ -12,11 +12,13 @@ from baselines import conas as conas_method
 from baselines.ranking import NothingFinite, ranked
 from baselines.registry import METHODS, Method, register
 from baselines.wiring import Wired, draw
+from conas.algorithm import TooFewLosses
 from conas.questions import OneShot
 from conas.recovery.minimiser import minimise
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
+from conas.targets import TARGETS
 
 FIGURE2 = space("cnn-figure2")
 DIVERGING = [
@@ -95,6 +97,31 @@ def test_if_all_diverge_it_is_said(name: str) -> None:
         method(watched, 0, method.settings(**method.defaults("smoke", "image")))
 
 
+def test_harmonica_says_that_a_stage_diverged() -> None:
+    values = harmonica.HarmonicaSettings(samples=10)
+    with pytest.raises(TooFewLosses, match="stage 1: 0 of 10 losses are finite"):
+        harmonica.search(Watched(problem(), lambda alpha, _: float("nan")), 0, values)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_fourier_search_learns_once_something_is_finite(target: str) -> None:
+    asked = itertools.count()
+    watched = Watched(problem(), lambda alpha, _: float("nan") if next(asked) < 12 else 2.0 + float(alpha[0]))
+    values = METHODS["fourier_search"].settings(m=30, target=target)
+    assert METHODS["fourier_search"](watched, 0, values).details["loss"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["hill_climbing", "local_search", "pnas", "comex"])
+@pytest.mark.parametrize("of", ["cnn-tiny", "nasbench201"])
+def test_what_is_known_is_not_measured_again(name: str, of: str) -> None:
+    watched = Watched(problem(of, s=20))
+    values = {"m": 60} | ({"flips": 100} if name == "local_search" else {})
+    METHODS[name](watched, 0, METHODS[name].settings(**values))
+    asked = np.concatenate([alphas for alphas, _ in watched.measured])
+    own = asked[60:] if name == "local_search" else asked  # CoNAS's own draws may repeat
+    assert len(np.unique(own, axis=0)) == len(own)
+
+
 @given(st.sampled_from(["cnn", "cnn-figure2", "rnn"]), st.integers(1, 2), st.integers(0, 2**31))
 @settings(max_examples=30)
 def test_a_wired_cell_has_its_inputs_from_distinct_nodes_with_one_operation_each(name, inputs, seed) -> None:
@@ -149,6 +176,18 @@ def test_rsws_takes_the_best_of_all_rounds_by_the_whole_validation_set() -> None
     assert not all(first_rounds)
 
 
+def test_rsws_passes_over_a_round_whose_finalists_diverge() -> None:
+    rounds = []
+
+    def loss(alpha: np.ndarray, whole: bool) -> float:
+        rounds.append(whole)
+        return float("nan") if whole and sum(rounds) <= 2 else float((alpha > 0).sum())
+
+    details = rsws.search(Watched(problem(), loss), 0, rsws.RSWSSettings(rounds=3, samples=5, refined=2)).details
+    assert np.isfinite(details["round_losses"]).tolist() == [False, True, True]
+    assert details["round"] in (1, 2)
+
+
 def test_rsws_trains_on_its_own_cells_for_the_time_it_is_given() -> None:
     watched = Watched(problem())
     rsws.search(watched, 0, rsws.RSWSSettings(rounds=1, samples=3, refined=1, seconds=60.0))
@@ -182,6 +221,8 @@ def test_rsws_in_equal_time_trains_and_measures_until_the_time_is_over() -> None
     ("values", "message"),
     [
         ({"device_seconds": 0.0}, "device_seconds is 0.0"),
+        ({"device_seconds": "soon"}, "device_seconds is soon"),
+        ({"seconds": "conas"}, "seconds is conas"),
         ({"seconds": 1.0, "device_seconds": 1.0}, "both given"),
         ({"training_share": 1.0}, "training_share is 1.0"),
     ],

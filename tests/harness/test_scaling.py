@@ -42,6 +42,7 @@ def test_a_trend_is_the_line_through_its_points() -> None:
     found = trend(steps, 3 + 2 * np.log10(steps))
     assert found["per tenfold"] == pytest.approx([2, 2, 2])
     assert found["at the paper's steps"] == pytest.approx([3 + 2 * np.log10(STEPS)] * 3)
+    assert trend(steps, 3 + 2 * np.log10(steps), low=0, high=10)["at the paper's steps"] == [10, 10, 10]
 
 
 def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
