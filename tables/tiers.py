@@ -15,10 +15,10 @@ _SHARED = ("space", "numerics", "precision", "data", "oneshot", "measure")
 class Tier(Enum):
     """From what can be compared most closely to what can be compared least: a word, and what it means."""
 
-    MODEL = (
-        "same model",
-        "space, one-shot training and measure as the table's first row of CoNAS, with sub-networks as the search needs "
-        "them, and no more measurements",
+    SETTINGS = (
+        "same settings",
+        "space, one-shot training and measure set as those of the table's first row of CoNAS, and no more measurements; "
+        "the model is CoNAS's own where a search trains on the same sub-networks, on the same processor",
     )
     SECONDS = ("same time", "as many device seconds as CoNAS took under the same seed")
     OWN = ("own cost", "a search with a space, measure or budget of its own")
@@ -42,7 +42,7 @@ def tier(config: Config, conas: Config) -> Tier:
         return found
     if rival(config) is not None:
         return Tier.SECONDS
-    return Tier.MODEL if _asks_no_more(config, conas) else Tier.OWN
+    return Tier.SETTINGS if _asks_no_more(config, conas) else Tier.OWN
 
 
 def without_search(config: Config) -> Tier | None:

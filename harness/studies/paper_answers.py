@@ -39,6 +39,7 @@ from harness.training.task import load_task
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "as published": {},
+    "by the other tie rule": {"ties": "first_bit_fastest"},
     "without losses above 1.5, as released": {"threshold": 1.5},
     "of the losses' logarithms": {"target": "log"},
     "of the losses' normal scores": {"target": "normal_score"},

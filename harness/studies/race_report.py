@@ -15,8 +15,8 @@ from harness.studies.race_statistics import areas, duels, summary
 
 INTRODUCTION = """# The race on tabular benchmarks
 
-Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the Fourier search was designed with
-seeds 0 to 99), with 95 % intervals (percentile bootstrap). Lower is better; a column's lowest mean
+Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the settings of the Fourier search and
+of hill climbing were chosen on these boards with other seeds), with 95 % intervals (percentile bootstrap). Lower is better; a column's lowest mean
 is bold. A board is a benchmark, with or without its noise. A budget counts evaluations: every
 measurement, repeated ones too, and every training once. {fewer}
 
@@ -24,7 +24,8 @@ Encoding of the benchmarks: one bit for each operation of each edge, exactly one
 break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
 one-shot model has 12 free bits.
 
-CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage. The local search from its answer
+CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage; an edge that its polynomial leaves
+open takes the operation of its best measurement, where each has exactly one (this project's rule). The local search from its answer
 and the Fourier search are this project's own. Not in the race: DARTS needs weights, published cells belong to other
 spaces, and ASHA needs the losses of unfinished trainings, of which these tables have none.
 
@@ -156,7 +157,8 @@ def sentence(fights: pd.DataFrame, subject: str) -> str:
     return (
         f"Against {CONTROL}, {subject} wins at {wins} and loses at {loses} of the {counts.sum()} pairs of board and "
         "budget"
-        f"{f'; at {there} both have found the least that is seen' if there else ''}."
+        f"{f'; at {there} both have found the least that is seen' if there else ''} "
+        f"(p adjusted for {len(fights)} duels)."
     )
 
 

@@ -134,7 +134,7 @@ def in_short(some: Sequence[Verdict]) -> str:
 
 def markdown(verdicts: Sequence[Verdict], profile: str) -> str:
     """The scorecard as a Markdown document."""
-    tally = ", ".join(f"{number} {status}" for status, number in counts(verdicts).items())
+    tally = ", ".join(f"{number} {status}{_sizes(status, verdicts)}" for status, number in counts(verdicts).items())
     claims = sum(counts(verdicts).values())
     lines = [
         "# Scorecard",
@@ -153,6 +153,12 @@ def markdown(verdicts: Sequence[Verdict], profile: str) -> str:
             *(([in_short(some), ""]) if in_short(some) else _table(kind, some)),
         ]
     return "\n".join(lines)
+
+
+def _sizes(status: Status, verdicts: Sequence[Verdict]) -> str:
+    """How many of the claims that are reproduced need no experiment."""
+    sizes = sum(verdict.kind is Kind.SIZE and verdict.status is status for verdict in verdicts)
+    return f" ({sizes} of them sizes of published cells)" if sizes and status is Status.REPRODUCED else ""
 
 
 def _table(kind: Kind, some: Sequence[Verdict]) -> list[str]:

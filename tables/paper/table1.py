@@ -40,6 +40,7 @@ TABLE = Table(
         ),
         *(Order(metric, names.CONAS, names.DARTS_FIVE, "Table 1") for metric in (PARAMS, MULT_ADDS)),
         *(Order(PARAMS, names.CONAS, other, "section 1") for other in names.both(names.RANDOM_SEARCH)),
+        *(Order(metric, names.CONAS, names.ENAS, "section 1") for metric in (ERROR, PARAMS)),
         *(
             Order(SEARCH, names.CONAS, other, "section 4.1: faster", own_scale=True)
             for other in (*_RSWS, names.DARTS_FIVE)
