@@ -17,7 +17,7 @@ class Tier(Enum):
 
     SETTINGS = (
         "same settings",
-        "space, one-shot training and measure set as those of the table's first row of CoNAS, and no more measurements; "
+        "space, one-shot training and measure set as in the table's first row of CoNAS, and no more measurements; "
         "the model is CoNAS's own where a search trains on the same sub-networks, on the same processor",
     )
     SECONDS = ("same time", "as many device seconds as CoNAS took under the same seed")

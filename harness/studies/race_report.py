@@ -16,24 +16,25 @@ from harness.studies.race_statistics import areas, duels, summary
 INTRODUCTION = """# The race on tabular benchmarks
 
 Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the settings of the Fourier search and
-of hill climbing were chosen on these boards with other seeds), with 95 % intervals (percentile bootstrap). Lower is better; a column's lowest mean
-is bold. A board is a benchmark, with or without its noise. A budget counts evaluations: every
-measurement, repeated ones too, and every training once. {fewer}
+of hill climbing were chosen on these boards with other seeds), with 95 % intervals (percentile bootstrap). Lower is
+better; a column's lowest mean is bold. A board is a benchmark, with or without its noise. A budget counts evaluations:
+every measurement, repeated ones too, and every training once. {fewer}
 
 Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
 break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
 one-shot model has 12 free bits.
 
 CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage; an edge that its polynomial leaves
-open takes the operation of its best measurement, where each has exactly one (this project's rule). The local search from its answer
-and the Fourier search are this project's own. Not in the race: DARTS needs weights, published cells belong to other
-spaces, and ASHA needs the losses of unfinished trainings, of which these tables have none.
+open takes the operation of its best measurement, where each has exactly one (this project's rule). The local search
+from its answer and the Fourier search are this project's own. Not in the race: DARTS needs weights, published cells
+belong to other spaces, and ASHA needs the losses of unfinished trainings, of which these tables have none.
 
 {verdicts}
 
 ![mean regret against budget](race.png)
 
-The picture leaves out random wiring, which measures nothing and is off its scale.
+Regrets are percentage points, of the one-shot model nats. A line that falls out of its panel has reached a mean regret
+of 0. The picture leaves out random wiring, which measures nothing and is off its scale.
 
 ## Who wins
 
