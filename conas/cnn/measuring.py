@@ -15,9 +15,17 @@ from conas.names import unknown
 from conas.space import Alpha
 
 MODES = ("running", "batch")
+
+
+def _wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many answers are wrong; NaN where a logit is not finite, as a network that diverges has no answer."""
+    wrong = (logits.argmax(1) != labels).float()
+    return wrong.where(logits.isfinite().all(1), torch.nan).sum()
+
+
 QUANTITIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "loss": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
-    "error": lambda logits, labels: (logits.argmax(1) != labels).sum(),
+    "error": _wrong,
 }
 """What is measured, summed over the images of a batch: the cross-entropy in nats, or 1 for a wrong answer."""
 _CHUNK = 64

@@ -40,6 +40,7 @@ def check(config: "Config") -> None:
         is_open = known.own or (config.allow_subset and limit is None)
         count = limit if is_open else min(limit or whole, whole)
         images(of_images, count, known.side)
+        _schedule(of_images)
         _refuse_past_cosine(of_images)
         _refuse_narrow(of_images)
 
@@ -50,23 +51,45 @@ def images(config: "ImageConfig", count: int | None, side: int | None) -> None:
     Raises:
         ConfigError: one line that says what is wrong and what is allowed.
     """
-    final = config.final
-    if config.has_final and side is not None and final.cutout >= side:
-        raise ConfigError(f"final.cutout={final.cutout} covers an image of {side} pixels (allowed: 0 to {side - 1})")
+    searched = _searched(config)
+    for section in ["final"] * config.has_final + ["alone"] * ("alone" in searched):
+        _cutout(section, getattr(config, section).cutout, side)
     if count is None:
         return
     if config.has_final:
-        _batch_norm("final", count, final.batch_size)
-    if config.search_dataset is None:
-        for section in (_SECTIONS.get(kind.name) for kind in method(config.method).asks(config.settings)):
-            if section is not None:
-                _batch_norm(section, count // 2, getattr(config, section).batch_size)
+        _batch_norm("final", count, config.final.batch_size)
+    for section in searched:
+        limit = config.data.validation_limit if section == "relaxed" else None  # the architecture learns from those
+        _batch_norm(section, min(count // 2, limit or count), getattr(config, section).batch_size)
+
+
+def _searched(config: "ImageConfig") -> list[str]:
+    """The groups of settings with which the search trains on the run's own data."""
+    if config.search_dataset is not None:
+        return []
+    return [_SECTIONS[kind.name] for kind in method(config.method).asks(config.settings) if kind.name in _SECTIONS]
+
+
+def _cutout(section: str, cutout: int, side: int | None) -> None:
+    if side is not None and cutout >= side:
+        raise ConfigError(f"{section}.cutout={cutout} covers an image of {side} pixels (allowed: 0 to {side - 1})")
 
 
 def _batch_norm(section: str, count: int, batch_size: int) -> None:
     """Refuse training without a step of two images, of which batch norm can tell a deviation."""
     if min(count, batch_size) < 2:
         raise ConfigError(f"{section}.batch_size={batch_size}: batch norm needs 2 images in a step, there are {count}")
+
+
+def _schedule(config: "ImageConfig") -> None:
+    """Refuse what no optimiser takes, and milestones that a schedule would misread."""
+    for section in ("relaxed", "final"):
+        group = getattr(config, section)
+        if group.nesterov and not group.momentum:
+            raise ConfigError(f"{section}.momentum={group.momentum}: nesterov needs a momentum above 0")
+    milestones = list(config.final.milestones)
+    if milestones != sorted(milestones):
+        raise ConfigError(f"final.milestones={milestones} (allowed: in increasing order)")
 
 
 def _refuse_past_cosine(config: "ImageConfig") -> None:

@@ -134,15 +134,10 @@ def _join(parts: list[Arrays]) -> Images:
     return Images(images, torch.from_numpy(labels.astype(np.int64)), torch.arange(len(labels)))
 
 
-def search_split(train: Images, seed: int | None = None) -> tuple[Images, Images]:
-    """The halves of a training set on which a search trains its weights and measures (section 4.1).
-
-    The first and the second half in the set's own order, as the released code has it, or of a random order under
-    ``seed``.
-    """
+def search_split(train: Images) -> tuple[Images, Images]:
+    """The halves of a training set on which a search trains its weights and measures (section 4.1): the first and the
+    second in the set's own order, as the released code has it."""
     half = len(train) // 2
-    if seed is not None:
-        train = train.select(generator(seed, "search split").permutation(len(train)))
     return train.select(slice(half)), train.select(slice(half, None))
 
 

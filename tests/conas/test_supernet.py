@@ -138,6 +138,8 @@ def test_an_error_is_the_share_of_wrong_answers():
     model(images, alpha)  # gather running statistics
     (error,) = Measurer(model, [(images, labels)], quantity="error").losses(alpha[None])
     assert error == pytest.approx((model.eval()(images, alpha).argmax(1) != labels).double().mean().item())
+    images[69] = torch.nan
+    assert np.isnan(Measurer(model, [(images, labels)], quantity="error").losses(alpha[None])).all()
 
 
 def test_bad_measuring_is_refused():
