@@ -9,8 +9,10 @@ an edge is decided as soon as the polynomial depends on one of its bits, and edg
 the operations of the best network measured in the last stage.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -112,16 +114,19 @@ class Settings:
     heredity: bool = setting(False, "Algorithm 1, line 12: the s largest of all coefficients", absent=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.s, list):  # as JSON has it
+            object.__setattr__(self, "s", tuple(self.s))
         for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
-            if value < least:
-                raise ValueError(f"{name} = {value} (allowed: at least {least})")
+            _check_whole(name, value, value, least)
         for kind, allowed in CHOICES.items():
             if getattr(self, kind) not in allowed:
                 raise ValueError(unknown(kind, getattr(self, kind), allowed))
-        if not self.lambda_ > 0:
+        if not 0 < self.lambda_ < math.inf:
             raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
         if not 0 < self.p < 1:
             raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ValueError(f"threshold = {self.threshold} (allowed: any finite number, or None)")
         if self.completion == "verified" and not self.verified:
             raise ValueError(f"m = {self.m} for completion = 'verified' (allowed: at least {completion.ONE_IN})")
         self._check_sparsities()
@@ -129,8 +134,8 @@ class Settings:
     def _check_sparsities(self) -> None:
         if len(self.sparsities) != self.t:
             raise ValueError(f"s = {self.s} for t = {self.t} stages (allowed: one number, or one for each stage)")
-        if min(self.sparsities) < 1:
-            raise ValueError(f"s = {self.s} (allowed: at least 1)")
+        for s in self.sparsities:
+            _check_whole("s", self.s, s, 1)
         most = max(self.sparsities)
         least = self.terms(most)
         if self.m - self.verified < least:
@@ -138,18 +143,25 @@ class Settings:
             raise ValueError(f"m = {self.m} measurements{apart} for s = {most} monomials (allowed: {least} and more)")
 
     def terms(self, s: int) -> int:
-        """The measurements that a stage of ``s`` monomials needs: least squares want one for each term."""
-        return s + int(self.debias and not self.constant_counts)
+        """The measurements that a stage of ``s`` monomials needs: least squares want one for each term, and
+        cross-validation wants two beside the one that it leaves out."""
+        validates = self.solver == "lasso" and self.penalty == "cross_validated"
+        return max(3 if validates else 2, s + int(self.debias and not self.constant_counts))
 
     @property
     def verified(self) -> int:
-        """How many of the last stage's m measurements are completions of its answer."""
+        """How many of the t-th stage's m measurements are completions of its answer."""
         return self.m // completion.ONE_IN if self.completion == "verified" else 0
 
     @property
     def sparsities(self) -> tuple[int, ...]:
         """s of every stage."""
         return self.s if isinstance(self.s, tuple) else (self.s,) * self.t
+
+
+def _check_whole(name: str, said: object, value: float, least: int) -> None:
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} = {said} (allowed: whole numbers, at least {least})")
 
 
 def search(problem: Problem, seed: int, settings: Settings) -> Outcome:
@@ -198,6 +210,8 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
         stages.append(stage_facts | {"held_out_r2": _held_out_r2(fitted, settings, s)})
         if not z.assignment or len(fixed) == space.n:
             break
+    if settings.completion == "verified" and len(stages) < settings.t:  # no measurements were kept back for it
+        settings = replace(settings, completion="agreeing")
     alpha = _complete(oracle, space, seed, settings, fixed, measured)
     details = {"alpha": space.format(alpha), "tie_rule": TIE_RULES[settings.ties], "stages": stages}
     return alpha, details | {"notes": notes(stages)}
@@ -216,7 +230,7 @@ def _check_degree(space: Encoding, settings: Settings) -> None:
 
 
 def _check_enough(measured: Measurements, stage: int, s: int, settings: Settings) -> None:
-    used, needed, threshold = len(measured.losses), max(2, settings.terms(s)), settings.threshold
+    used, needed, threshold = len(measured.losses), settings.terms(s), settings.threshold
     if used < needed:
         total = used + measured.dropped + measured.outliers
         usable = "finite" if threshold is None else f"at most {threshold}"

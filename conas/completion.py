@@ -10,7 +10,8 @@ from conas.space import Alpha
 COMPLETIONS = {
     "off": "off; in an exclusive space as in the best measured encoder",
     "agreeing": "as in the best of the measured encoders that agree most with the decided bits",
-    "verified": "drawn at random and measured, with a fifth of the last m; the best of the last stage is the answer",
+    "verified": "drawn at random and measured, with a fifth of the last m; the best of the last stage is the answer; "
+    "as agreeing where the search ends before its last stage",
 }
 """How undecided bits are set, by name."""
 

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from conas.refusal import Refused
+
 Losses = NDArray[np.float64]
+
+
+class NoLogarithm(Refused, ValueError):
+    """A loss that is not positive."""
 
 
 def normal_scores(losses: Losses) -> Losses:
@@ -25,10 +31,10 @@ def logarithms(losses: Losses) -> Losses:
     """Natural logarithms of ``losses``, shape (m,).
 
     Raises:
-        ValueError: a loss that is not positive.
+        NoLogarithm: a loss that is not positive.
     """
     if not (losses > 0).all():
-        raise ValueError(f"a loss is {losses.min():g}: no logarithm (allowed with target = 'log': positive losses)")
+        raise NoLogarithm(f"a loss is {losses.min():g}: no logarithm (allowed with target = 'log': positive losses)")
     return np.log(losses)
 
 

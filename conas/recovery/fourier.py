@@ -106,6 +106,9 @@ class SparsePolynomial:
 
         Equal coefficients are taken in the order of ``terms``. With ``constant_counts`` the constant takes a
         place like any other monomial; without, it is kept beside the ``s`` others.
+
+        Raises:
+            ValueError: ``s`` is less than 1.
         """
         terms, beside = self._competing(constant_counts)
         certain, equal = _split_at(s, terms)
@@ -156,6 +159,8 @@ def _canonical(terms: Iterable[tuple[Monomial, float]]) -> dict[Monomial, float]
 
 def _split_at(s: int, terms: Mapping[Monomial, float]) -> tuple[list[Monomial], list[Monomial]]:
     """The monomials larger than the ``s``-th largest, and those equal to it, in the order of ``terms``."""
+    if s < 1:
+        raise ValueError(f"s = {s} (allowed: at least 1)")
     if s >= len(terms):
         return list(terms), []
     last = sorted(map(abs, terms.values()), reverse=True)[s - 1]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conas.recovery.fourier import Monomial, SparsePolynomial
+from conas.refusal import Refused
 
 Integers = NDArray[Any]
 """Of 64 bits, or Python's own where the codes of all strings need more."""
@@ -37,6 +38,10 @@ MAX_TABLE = 2**18
 
 MAX_BRANCHES = 1_000
 """Branches after which the search refuses to go on: at most a few minutes."""
+
+
+class OutOfReach(Refused, ValueError):
+    """Monomials so entangled that the minimiser cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def minimise(
     several minimisers is taken is up to the rule ``ties``, one of `TIE_RULES`.
 
     Raises:
-        ValueError: the monomials are so entangled that the minimiser is out of reach.
+        OutOfReach: the monomials are so entangled that the minimiser is out of reach.
     """
     sites = _sites(polynomial.variables, groups, ties)
     terms = _terms(polynomial, sites)
@@ -286,7 +291,7 @@ class _Solver:
     def _branch(self, tables: Sequence[_Table], site: int, upper: float) -> _Table | None:
         self._branches += 1
         if self._branches > MAX_BRANCHES:
-            raise ValueError(
+            raise OutOfReach(
                 f"the minimiser of this polynomial over {len(self._domains)} entangled variables is out of reach "
                 f"(gave up after {MAX_BRANCHES:,} branches); use fewer monomials"
             )

@@ -21,7 +21,7 @@ def cross_validated(alphas: Alpha, losses: NDArray[np.float64], d: int) -> float
     """The penalty whose polynomials predict left-out measurements best: five folds, every fifth in turn left out.
 
     Args:
-        alphas: encoders, shape (m, n).
+        alphas: encoders, shape (m, n); m is at least 3, so that two are left when one is left out.
         losses: shape (m,), in the random order in which they were drawn.
         d: the largest degree of a monomial.
     """

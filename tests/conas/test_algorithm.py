@@ -214,18 +214,22 @@ def test_the_one_shot_model_is_trained_as_the_settings_say() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"m": 1}, r"m = 1 \(allowed: at least 2\)"),
+        ({"m": 1}, r"m = 1 \(allowed: whole numbers, at least 2\)"),
+        ({"m": 20.5}, r"m = 20.5 \(allowed: whole numbers, at least 2\)"),
         ({"m": 9}, r"m = 9 measurements for s = 10 monomials \(allowed: 10 and more\)"),
-        ({"s": 0}, r"s = 0 \(allowed: at least 1\)"),
-        ({"s": (10, 5)}, r"s = \(10, 5\) for t = 1 stages \(allowed: one number, or one for each stage\)"),
-        ({"d": 0}, r"d = 0 \(allowed: at least 1\)"),
-        ({"t": 0}, r"t = 0 \(allowed: at least 1\)"),
+        ({"s": 0}, r"s = 0 \(allowed: whole numbers, at least 1\)"),
+        ({"s": (10, 2.5), "t": 2}, r"s = \(10, 2.5\) \(allowed: whole numbers, at least 1\)"),
+        ({"s": [10, 5]}, r"s = \(10, 5\) for t = 1 stages \(allowed: one number, or one for each stage\)"),
+        ({"d": 0}, r"d = 0 \(allowed: whole numbers, at least 1\)"),
+        ({"t": 0}, r"t = 0 \(allowed: whole numbers, at least 1\)"),
         ({"lambda_": 0.0}, r"lambda = 0.0 \(allowed: any positive number\)"),
         ({"lambda_": math.nan}, r"lambda = nan \(allowed: any positive number\)"),
+        ({"lambda_": math.inf}, r"lambda = inf \(allowed: any positive number\)"),
+        ({"threshold": math.nan}, r"threshold = nan \(allowed: any finite number, or None\)"),
         ({"p": 1.0}, r"p = 1.0 \(allowed: between 0 and 1, both excluded\)"),
         ({"solver": "laso"}, r"unknown solver 'laso'; did you mean 'lasso'\?"),
         ({"oracle": "oneshot"}, r"unknown oracle 'oneshot'; did you mean 'one_shot'\?"),
-        ({"epochs": 0}, r"epochs = 0 \(allowed: at least 1\)"),
+        ({"epochs": 0}, r"epochs = 0 \(allowed: whole numbers, at least 1\)"),
     ],
 )
 def test_impossible_settings_are_refused_in_one_line(values: dict[str, object], message: str) -> None:

@@ -73,6 +73,8 @@ def test_top_keeps_the_largest_and_says_whether_the_constant_counts() -> None:
     assert list(g.top(3).terms) == [(), (0,), (3,)]  # of two equal ones the first in the order of `terms`
     assert list(g.top(3, constant_counts=False).terms) == [(), (0,), (3,), (1, 2)]
     assert g.top(2, constant_counts=False).constant == 9.0
+    with pytest.raises(ValueError, match=r"s = 0 \(allowed: at least 1\)"):
+        g.top(0)
 
 
 def test_a_formula_names_the_bits_and_starts_with_the_largest() -> None:

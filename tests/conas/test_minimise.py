@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from conas.recovery import minimiser as module
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import TIE_RULES, Minimum, minimise
+from conas.refusal import Refused
 
 BITS = 8
 eighths = st.integers(-12, 12).map(lambda k: k / 8)
@@ -92,5 +93,5 @@ def test_a_polynomial_out_of_reach_is_refused_in_one_line(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "MAX_BRANCHES", 20)
     rng = np.random.default_rng(0)
     dense = SparsePolynomial({pair: rng.normal() for pair in itertools.combinations(range(40), 2)})
-    with pytest.raises(ValueError, match=r"over 40 entangled variables is out of reach .* use fewer monomials$"):
+    with pytest.raises(Refused, match=r"over 40 entangled variables is out of reach .* use fewer monomials$"):
         minimise(dense)

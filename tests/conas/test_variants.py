@@ -10,6 +10,7 @@ from conas.oracle import Function
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.penalties import cross_validated, from_noise
 from conas.recovery.solve import lasso
+from conas.refusal import Refused
 from conas.seeds import generator
 from conas.settings import deciding
 from conas.space import Alpha, Bits, space
@@ -56,6 +57,20 @@ def test_a_verified_answer_is_the_best_of_what_the_last_stage_measured_and_costs
     assert truth(alpha[None])[0] == pytest.approx(min(last))
 
 
+@pytest.mark.parametrize("truth", [lambda alphas: np.full(len(alphas), 2.0), lambda alphas: alphas.sum(axis=1) + 20.0])
+def test_a_verified_search_that_ends_early_measures_nothing_more(truth) -> None:
+    asked: list[float] = []
+
+    def losses(alphas: Alpha, whole: bool) -> np.ndarray:
+        asked.extend(truth(alphas).tolist())
+        return truth(alphas)
+
+    alpha, details = decide(Function(losses), BITS, 0, Settings(m=60, t=4, s=13, completion="verified"))
+    assert len(details["stages"]) == 1
+    assert len(asked) == 60
+    assert truth(alpha[None])[0] <= min(asked)
+
+
 def test_an_answer_completed_from_measurements_is_near_one_of_them() -> None:
     alphas = np.array([[1, 1, -1], [1, -1, -1], [-1, -1, 1]], dtype=np.int8)
     measured = Measurements(alphas, np.array([3.0, 2.0, 1.0]))
@@ -74,7 +89,7 @@ def test_targets_keep_the_order_and_shorten_the_tail() -> None:
     assert scores[1] < scores[0] < scores[2] < scores[4] == scores[5]
     assert normal_scores(losses[:4]) == pytest.approx(normal_scores(losses[:4] * 7 + 1))
     assert normal_scores(np.array([1.0, 2.0, 3.0])) == pytest.approx([-0.9674, 0, 0.9674], abs=1e-4)
-    with pytest.raises(ValueError, match="allowed with target = 'log': positive losses"):
+    with pytest.raises(Refused, match="allowed with target = 'log': positive losses"):
         logarithms(np.array([1.0, 0.0]))
 
 
@@ -142,6 +157,7 @@ def orphans(settings: Settings) -> set[frozenset[str]]:
         ({"completion": "of"}, "'off'"),
         ({"target": "rank"}, "target"),
         ({"penalty": "cv"}, "penalty"),
+        ({"m": 2, "s": 1, "penalty": "cross_validated"}, "m = 2 measurements for s = 1 monomials .allowed: 3 and more"),
         ({"m": 4, "completion": "verified"}, "m = 4 for completion = 'verified' .allowed: at least 5"),
         ({"m": 11, "completion": "verified"}, "m = 11 measurements less 2 completions for s = 10 monomials"),
     ],
