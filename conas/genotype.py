@@ -49,13 +49,15 @@ class Genotype:
 
     Raises:
         GenotypeError: a node reads itself, a later node or a node that does not exist, or the output
-            names a node that does not exist.
+            names a node that does not exist or one twice, or there is no input node.
     """
 
     inputs: int
     cells: Mapping[str, Cell]
 
     def __post_init__(self) -> None:
+        if self.inputs < 1:
+            raise GenotypeError(f"genotype of {self.inputs} input nodes (allowed: at least 1)")
         for name, cell in self.cells.items():
             for target, node in enumerate(cell.nodes, start=self.inputs):
                 for choice in node:
@@ -64,8 +66,8 @@ class Genotype:
                             f"{name} cell: node {target} reads node {choice.source} (allowed: 0 to {target - 1})"
                         )
             last = self.inputs + len(cell.nodes) - 1
-            if not cell.concat or not all(0 <= node <= last for node in cell.concat):
-                raise GenotypeError(f"{name} cell: concat {list(cell.concat)} (allowed: some of 0 to {last})")
+            if not cell.concat or len(set(cell.concat) & set(range(last + 1))) < len(cell.concat):
+                raise GenotypeError(f"{name} cell: concat {list(cell.concat)} (allowed: some of 0 to {last}, once)")
 
     @property
     def operations(self) -> list[str]:
@@ -93,14 +95,14 @@ class Genotype:
             GenotypeError: ``data`` is not of that form.
         """
         try:
-            inputs = int(data["inputs"])
+            inputs = _whole("genotype: inputs", data["inputs"])
             cells = {
                 name: Cell(
                     nodes=tuple(
                         tuple(_parse(f"{name} cell, node {target}", text) for text in node)
                         for target, node in enumerate(cell["nodes"], start=inputs)
                     ),
-                    concat=tuple(int(node) for node in cell["concat"]),
+                    concat=tuple(_whole(f"{name} cell: concat", node) for node in cell["concat"]),
                 )
                 for name, cell in data["cells"].items()
             }
@@ -111,8 +113,14 @@ class Genotype:
             raise GenotypeError(f"not a genotype: {error}") from error
 
 
+def _whole(where: str, number: Any) -> int:
+    if type(number) is not int:
+        raise GenotypeError(f"{where} {number!r} is not a whole number")
+    return number
+
+
 def _parse(where: str, text: str) -> Choice:
     operation, at, source = text.partition("@")
-    if not operation or not at or not source.isdigit():
+    if not operation or not at or not (source.isascii() and source.isdigit()):
         raise GenotypeError(f"{where}: {text!r} is not an edge (expected OPERATION@NODE, such as sep_conv_3x3@0)")
     return Choice(operation, int(source))

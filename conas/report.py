@@ -75,14 +75,15 @@ def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _measurements(measured: Measurements) -> dict[str, Any]:
-    losses = measured.losses
+    losses, size = measured.losses, _size(measured.losses)
+    scaled = losses / size
     return {
         "used": len(losses),
         "reused": measured.reused,
         "dropped": measured.dropped,
         "outliers": measured.outliers,
-        "mean": float(losses.mean()),
-        "sd": _size(losses) * float((losses / _size(losses)).std(ddof=1)),
+        "mean": size * float(scaled.mean()),
+        "sd": size * float(scaled.std(ddof=1)),
         "least": float(losses.min()),
     }
 
@@ -129,10 +130,11 @@ def r2(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float | No
     if truth.min() == truth.max():
         return None
     size = _size(truth)
-    total = float((((truth - truth.mean()) / size) ** 2).sum())
-    return 1 - float((((truth - predicted) / size) ** 2).sum()) / total
+    scaled = truth / size
+    total = float(((scaled - scaled.mean()) ** 2).sum())
+    return 1 - float(((scaled - predicted / size) ** 2).sum()) / total
 
 
 def _size(losses: NDArray[np.float64]) -> float:
-    """The power of two next to the largest loss: divided by it, losses have squares that double precision holds."""
-    return float(np.ldexp(1.0, np.frexp(np.abs(losses).max())[1]))
+    """The power of two just below the largest loss: divided by it, losses have squares that double precision holds."""
+    return float(np.ldexp(1.0, np.frexp(np.abs(losses).max())[1] - 1))

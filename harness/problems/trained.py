@@ -90,8 +90,9 @@ class TrainedProblem:
         key = digest({**question.identity(), **sections, **self._identity})
         folder = self._store.stage(how.stage, key)
         trained = self._train_alone(folder, key, question, how)
-        unpaid = question.epochs - self._paid.get(key, 0)
-        self._paid[key] = max(question.epochs, self._paid.get(key, 0))
+        reached, paid = min(question.epochs, trained["epochs"]), self._paid.get(key, 0)
+        unpaid = reached - paid
+        self._paid[key] = max(reached, paid)
         if unpaid > 0:
             self.cost.add(Cost(stand_alone_epochs=unpaid, seconds=unpaid * trained["seconds"] / trained["epochs"]))
         column, scale = _JUDGED_BY.get(self._section("measure").get("quantity", ""), ("valid_loss", 1.0))
@@ -101,7 +102,7 @@ class TrainedProblem:
         return float(row[column]) / scale
 
     def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
-        """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged before."""
+        """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged in its last."""
         path = folder / "stage.json"
         with claim(folder, wait=-1):
             known = facts(path, epochs=int, seconds=float, diverged=str)
@@ -120,7 +121,8 @@ class TrainedProblem:
                 progress = fit(training, how.stage, checkpoints, metrics, self.reporter)
         except DivergedError as error:
             self.reporter.say(f"{error}; this network's loss counts as infinite")
-            return {"epochs": question.epochs, "seconds": time.monotonic() - start, "diverged": str(error)}
+            reached = max(_epochs(folder), default=0) + 1
+            return {"epochs": reached, "seconds": time.monotonic() - start, "diverged": str(error)}
         return {"epochs": progress.epoch, "seconds": progress.seconds, "diverged": ""}
 
     def _train(self, folder: Path, how: Answering, training: Training, question: Question[Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_every_form_of_a_genotype_is_the_same(text: str, name: str, tmp_path: Pa
         (DARTS_V2.replace("('skip_connect', 0), (", "(", 1), "genotype, normal: 7 edges (expected: 2 for each node)"),
         (DARTS_V2.replace("'sep_conv_3x3', 0", "'sep_conv_3x3'", 1), "genotype, normal, edge 0: "),
         (DARTS_V2.replace("'sep_conv_3x3', 0", "'sep_conv_3x3', 9", 1), "normal cell: node 2 reads node 9"),
-        (DARTS_V2.replace("[2, 3, 4, 5]", "[2, 9]"), "normal cell: concat [2, 9] (allowed: some of 0 to 5)"),
+        (DARTS_V2.replace("[2, 3, 4, 5]", "[2, 9]"), "normal cell: concat [2, 9] (allowed: some of 0 to 5, once)"),
         (DARTS_V2.replace("[2, 3, 4, 5]", "exit()"), "genotype, normal, column "),
         (DARTS_V2.replace("range(2, 6)", "range(9**9)"), "genotype, reduce, column "),
         (DARTS_V2.replace("reduce_concat", "concat"), "genotype has the fields normal, normal_concat, reduce, concat"),
@@ -60,6 +60,12 @@ def test_every_form_of_a_genotype_is_the_same(text: str, name: str, tmp_path: Pa
         ('{"inputs": 2, "cells"', "genotype, line 1, column 22"),
         ('{"inputs": 2, "cells": {"normal": {"concat": [2]}}}', "not a genotype: 'nodes' is missing"),
         ('{"inputs": 2, "cells": {"normal": {"nodes": [["x"]], "concat": [2]}}}', "normal cell, node 2: 'x' is not an"),
+        ('{"inputs": 2, "cells": {"normal": {"nodes": [["a@²"]], "concat": [2]}}}', "node 2: 'a@²' is not an edge"),
+        ('{"inputs": "two", "cells": {}}', "genotype: inputs 'two' is not a whole number"),
+        ('{"inputs": 2.9, "cells": {}}', "genotype: inputs 2.9 is not a whole number"),
+        ('{"inputs": -1, "cells": {}}', "genotype of -1 input nodes (allowed: at least 1)"),
+        ('{"inputs": 1, "cells": {"normal": {"nodes": [], "concat": ["x"]}}}', "normal cell: concat 'x' is not a"),
+        ('{"inputs": 1, "cells": {"normal": {"nodes": [], "concat": [0, 0]}}}', "normal cell: concat [0, 0] (allowed"),
     ],
 )
 def test_a_wrong_genotype_is_refused_with_the_place(text: str, said: str) -> None:

@@ -16,6 +16,7 @@ from conas.questions import OneShot, StandAlone
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import minimise
 from conas.recovery.solve import lasso
+from conas.report import r2
 from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.space import Alpha, Bits, Space, space
@@ -249,7 +250,7 @@ def test_a_problem_without_the_oracle_is_refused() -> None:
         search(asked, 0, settings())
 
 
-@pytest.mark.parametrize("size", [2.0**-532, 2.0**532])
+@pytest.mark.parametrize("size", [2.0**-532, 2.0**532, 2.0**1020])
 def test_losses_of_any_size_have_a_report_that_json_holds(size: float) -> None:
     truth = problem(noise=0.1)
     outcome = search_on(Asked(lambda alphas: size * truth.measure(alphas)), CNN, 0, settings(lambda_=size))
@@ -259,6 +260,8 @@ def test_losses_of_any_size_have_a_report_that_json_holds(size: float) -> None:
     assert outcome.details["alpha"] == plain.details["alpha"]
     assert stage["measurements"]["sd"] == size * same["measurements"]["sd"]
     assert (stage["fit_r2"], stage["held_out_r2"]) == (same["fit_r2"], same["held_out_r2"])
+    largest = 2.0**1023 * np.array([1.0, 1.5])
+    assert r2(largest, largest[::-1]) == r2(largest / 2.0**1023, largest[::-1] / 2.0**1023) == -3
 
 
 def test_losses_above_the_threshold_are_left_out_and_counted() -> None:

@@ -195,7 +195,20 @@ def test_a_network_that_diverges_alone_is_a_bad_network_and_ends_no_search(tiny:
     written = facts.stat().st_mtime_ns
     assert problem.ask(alone) == math.inf
     assert facts.stat().st_mtime_ns == written, "it is not trained again"
-    assert problem.cost.stand_alone_epochs == 2
+    assert problem.cost.stand_alone_epochs == 1, "it diverged in its first epoch"
+
+
+def test_a_network_that_diverges_late_is_charged_what_it_was_trained(tiny: Configure) -> None:
+    config = tiny({"method": "random_search"})
+    problem = TrainedProblem(config, load_task(config), Store(config.runs_dir), Reporter())
+    alone = StandAlone(problem.space.build(problem.space.sample(generator(0, "alpha"), 1)[0]), 1)
+    assert problem.ask(alone) < math.inf
+    (facts,) = Store(config.runs_dir).root.glob("stages/alone-*/stage.json")
+    facts.write_text('{"epochs": 3, "seconds": 30.0, "diverged": "in epoch 3"}')
+    before = problem.cost.seconds
+    assert [problem.ask(StandAlone(alone.architecture, epochs)) for epochs in (9, 5)] == [math.inf] * 2
+    assert problem.cost.stand_alone_epochs == 3
+    assert problem.cost.seconds - before == pytest.approx(20.0)
 
 
 def pressed_while_matplotlib_reads() -> None:
