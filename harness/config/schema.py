@@ -59,6 +59,7 @@ class ImageAlone(ImageOneShot):
     auxiliary: NonNegative = later(0.0)
     drop_path: Fraction = later(0.0)
     cutout: Annotated[int, Field(ge=0)] = later(0)
+    pool_bn: bool = later(False)
 
 
 class ImageMeasure(Section):

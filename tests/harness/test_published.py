@@ -72,6 +72,16 @@ def test_a_published_search_is_judged_by_the_error_in_its_own_space(
     assert wrong == pytest.approx(round(wrong)), "a share of the images"
 
 
+def test_networks_trained_alone_have_batch_norms_behind_pools_where_that_is_set() -> None:
+    def norms(**alone: Any) -> int:
+        task = ImageTask(tiny(profile="smoke", alone={**TINY["alone"], **alone}))
+        pools = task.space.build(np.where(["pool" in edge.operation for edge in task.space.edges], 1, -1))
+        network = task.network(pools, task.config.alone, "alone")
+        return sum(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
+
+    assert norms() == norms(pool_bn=False) < norms(pool_bn=True)
+
+
 def test_rsws_of_equal_time_takes_the_seconds_of_the_search_of_conas(tmp_path: Path) -> None:
     sizes = {"dataset": "descriptions", "profile": "smoke", "runs_dir": str(tmp_path)}
     ours = load({**sizes, "method": "rsws", "search": {"device_seconds": "conas"}}).for_search()

@@ -146,7 +146,6 @@ class ImageTask:
 
     def cells(self, genotype: Genotype, settings: ImageAlone | ImageFinal, part: str) -> FinalNetwork:
         """An untrained network of cells; its weights are drawn by the name of their ``part``."""
-        pool_bn = isinstance(settings, ImageFinal) and settings.pool_bn
         network = FinalNetwork(
             genotype,
             settings.channels,
@@ -154,7 +153,7 @@ class ImageTask:
             self.data.classes,
             self.data.channels,
             auxiliary=settings.auxiliary > 0,
-            pool_bn=pool_bn,
+            pool_bn=settings.pool_bn,
             seed=derive(self.config.seed, "weights", part),
         )
         return self.placed(network)
