@@ -97,21 +97,22 @@ def lasso(
         design, bits = _design(signs, d)
         y, exponent = _scaled(y)
         weight = float(np.clip(np.ldexp(penalty.release, -exponent), *PENALTIES))
-        found = working_set.solve(design, y, weight, tolerance)
-        choose = least_norm.settle if solution == "least_norm" else least_norm.judge
-        answer = choose(design, y, weight, found.indexes, found.coefficients)
-        objective, gap = working_set.certify(design, y, weight, answer.indexes, answer.coefficients)
-    return Recovery(
-        _polynomial(design, bits, answer.indexes, answer.coefficients, exponent),
-        found.stopped,
-        found.iterations,
-        time.perf_counter() - started,
-        penalty,
-        _unscaled_square(2 * objective, exponent),
-        _unscaled_square(2 * gap, exponent),
-        answer.unique,
-        _in_words(answer),
-    )
+        found, answer = _least(design, y, weight, solution, tolerance)
+        certified = working_set.certify(design, y, weight, answer.indexes, answer.coefficients)
+    polynomial = _polynomial(design, bits, answer.indexes, answer.coefficients, exponent)
+    seconds = time.perf_counter() - started
+    objective, gap = (_unscaled_square(2 * value, exponent) for value in certified)
+    about = (answer.unique, _in_words(answer))
+    return Recovery(polynomial, found.stopped, found.iterations, seconds, penalty, objective, gap, *about)
+
+
+def _least(
+    design: Parities, y: Floats, weight: float, solution: str, tolerance: float
+) -> tuple[working_set.LassoSolution, least_norm.Answer]:
+    """Where the solver ends, and the answer that is chosen among the solutions, for losses y in [-1, 1]."""
+    found = working_set.solve(design, y, weight, tolerance)
+    choose = least_norm.settle if solution == "least_norm" else least_norm.judge
+    return found, choose(design, y, weight, found.indexes, found.coefficients)
 
 
 def _in_words(answer: least_norm.Answer) -> str:
