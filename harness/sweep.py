@@ -38,7 +38,7 @@ from harness.records.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 if all is done or handed over, 1 if a run failed or diverged, 130 if interrupted."""
+    """The command line; 0 if all is done or handed over, 1 if a run is not, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
     options.command = typed("harness/sweep.py", sys.argv[1:] if arguments is None else arguments)
@@ -127,7 +127,7 @@ def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
     before = Counter(state for sweep in prepared for state in sweep.states.elements() if state in FINAL)
     states = before + source.states
     print(f"# {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}")
-    return 1 if states["failed"] + states["diverged"] + states["dead"] else 0
+    return int(states.total() != states["done"])
 
 
 def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:

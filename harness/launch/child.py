@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 
 from harness.deadline import ended_by_signals
 from harness.launch.console import INTERRUPTED
-from harness.launch.post_mortem import refuse
+from harness.launch.post_mortem import LOG, refuse
 from harness.records.files import opener
 from harness.records.store import AlreadyRunning, RunFolder
 
@@ -28,7 +28,6 @@ BUSY = os.EX_TEMPFAIL
 Ending = Literal["done", "failed", "busy", "killed"]
 """How a child ended: with a result; with a record that says why not; another process makes the run; without a word."""
 
-_LOG = "launch.log"
 _PRELOADED = ["harness.execution.execute", "harness.execution.summary", "harness.execution.experiment"]
 _PRELOADED += ["harness.data.auto_augment", "sklearn.datasets", "sklearn.linear_model"]
 """All that a run imports when it starts, or when it needs it."""
@@ -95,7 +94,7 @@ def work(config: dict[str, Any], folder: Path, environment: Mapping[str, str]) -
     os.environ.update(environment)
     threading.Thread(target=_end_with_the_launcher, name="launcher", daemon=True).start()
     try:
-        _print_into(folder / _LOG)
+        _print_into(folder / LOG)
         code = _make(config, folder)
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -9,8 +9,8 @@ from harness.console.progress import duration
 from harness.launch.child import Ending
 from harness.launch.plan import Plan
 from harness.launch.pool import Job
-from harness.launch.post_mortem import give_up
-from harness.launch.state import FINAL, standing
+from harness.launch.post_mortem import end, give_up
+from harness.launch.state import FINAL, Standing, standing
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -47,10 +47,10 @@ class JobList:
         ready = [job for job in self._waiting if time.monotonic() >= self._elsewhere.get(job.id, 0)]
         for job in sorted(ready, key=lambda job: job.model in self._training):
             self._waiting.remove(job)
-            state = standing(job.folder).state
-            if state in FINAL:
-                self._settle(job, state)
-            elif state == "running":
+            found = standing(job.folder)
+            if found.state in FINAL:
+                self._settle(job, found)
+            elif found.state == "running":
                 self._wait_for_another(job)
             else:
                 return self._started(job)
@@ -73,11 +73,11 @@ class JobList:
         elif ending == "killed":
             self._try_again(job)
         else:
-            self._settle(job, standing(job.folder).state)
+            self._settle(job, end(job.folder, job.config))
 
     def _wait_for_another(self, job: Job) -> None:
         if time.monotonic() - self._start > self._patience:
-            self._settle(job, "made elsewhere")
+            self._settle(job, standing(job.folder), "made elsewhere")
             return
         if job.id not in self._elsewhere:
             self._say(f"wait  {job.title} ({job.id}): {standing(job.folder).worker or 'another process'} makes it")
@@ -91,12 +91,11 @@ class JobList:
             self._say(f"again {job.title} ({job.id}): its process was killed ({kills} of {self._retries} retries)")
             self._waiting.append(job)
         else:
-            give_up(job.folder, job.config, f"its process was killed {kills} times")
-            self._settle(job, "failed")
+            self._settle(job, give_up(job.folder, job.config, f"its process was killed {kills} times"))
 
-    def _settle(self, job: Job, state: str) -> None:
+    def _settle(self, job: Job, ended: Standing, state: str = "") -> None:
+        state = state or ended.state
         self.states[state] += 1
-        ended = standing(job.folder)
         about = ended.reason if state in ("failed", "diverged") else ended.result
         about = ", ".join(filter(None, [about, duration(ended.spent)]))
         self._say(f"{state:5} {job.title}: {about} [{self.states.total()}/{self._total}] ({job.id})")

@@ -3,20 +3,35 @@
 import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from platform import node
 from typing import Any
 
-from harness.launch.state import FINAL
+from harness.launch.state import FINAL, Standing, standing
 from harness.records.schema import Attempt, DamagedRecord, Record
 from harness.records.store import AlreadyRunning, RunFolder, now
 
+LOG = "launch.log"
+"""The file in a run's folder that has the last words of its processes."""
 
-def give_up(folder: RunFolder, config: Mapping[str, Any], reason: str) -> None:
-    """Record that the run of ``config``, whose processes are killed again and again, has failed; checkpoints stay."""
-    with suppress(AlreadyRunning, DamagedRecord), folder.claim():
+
+def end(folder: RunFolder, config: Mapping[str, Any]) -> Standing:
+    """How the run of ``config``, whose process ended by itself, stands: failed, if that could not record why."""
+    found = standing(folder)
+    if found.state in FINAL:
+        return found
+    return give_up(folder, config, f"its process ended with an error: see {folder.path / LOG}")
+
+
+def give_up(folder: RunFolder, config: Mapping[str, Any], reason: str) -> Standing:
+    """Record that the run of ``config`` has failed, as its processes cannot; checkpoints stay. How it stands then:
+    failed also where nothing can be written."""
+    with suppress(AlreadyRunning, DamagedRecord, OSError), folder.claim():
         record = folder.record() or _unstarted(folder, config)
         if record.status != "done":
             _fail(folder, record, reason)
+    found = standing(folder)
+    return found if found.state in FINAL else replace(found, state="failed", reason=reason)
 
 
 def queue_again(folder: RunFolder, states: Collection[str]) -> bool:

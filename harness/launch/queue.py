@@ -19,8 +19,8 @@ from pymongo.errors import PyMongoError
 
 from harness.launch.child import Ending
 from harness.launch.pool import Job
-from harness.launch.post_mortem import give_up
-from harness.launch.state import FINAL, standing
+from harness.launch.post_mortem import end, give_up
+from harness.launch.state import Standing, standing
 from harness.mongo.database import Database, reason
 
 Entry = dict[str, Any]
@@ -160,8 +160,8 @@ class Taken:
         while entry := self._answer(lambda: self._queue.take(self._worker, self._lapse), None):
             job = self._job(entry)
             self._tries[job.id] = entry["tries"], entry["retries"]
-            if standing(job.folder).state == "done":
-                self._settle(job)
+            if (found := standing(job.folder)).state == "done":
+                self._settle(job, found)
             elif entry["tries"] > entry["retries"] + 1:
                 self._give_up(job)
             else:
@@ -188,7 +188,7 @@ class Taken:
         elif ending == "killed":
             self._give_up(job)
         else:
-            self._settle(job)
+            self._settle(job, end(job.folder, job.config))
 
     def stopped(self, job: Job) -> None:
         """Give the entry back, unless it is another's or cancelled by now."""
@@ -196,14 +196,12 @@ class Taken:
         self._release(job, 0, counts=False)
 
     def _give_up(self, job: Job) -> None:
-        give_up(job.folder, job.config, f"its worker or its process died {self._tries[job.id][1] + 1} times")
-        self._settle(job)
+        why = f"its worker or its process died {self._tries[job.id][1] + 1} times"
+        self._settle(job, give_up(job.folder, job.config, why))
 
-    def _settle(self, job: Job) -> None:
-        end = standing(job.folder)
-        self._say(f"{end.state:5} {job.id}{f': {end.reason}' if end.reason else ''}")
-        status = end.state if end.state in FINAL else "failed"  # a record that could not be written, say
-        facts = {"status": status, "reason": end.reason, "spent": end.spent}
+    def _settle(self, job: Job, ended: Standing) -> None:
+        self._say(f"{ended.state:5} {job.id}{f': {ended.reason}' if ended.reason else ''}")
+        facts = {"status": ended.state, "reason": ended.reason, "spent": ended.spent}
         self._tell(lambda: self._queue.settle(self._worker, job.id, **facts))
 
     def _release(self, job: Job, wait: float, counts: bool) -> None:

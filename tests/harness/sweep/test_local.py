@@ -151,6 +151,14 @@ def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path:
     assert len(record.attempts) == 2
 
 
+def test_processes_that_can_write_no_record_have_failed(
+    tiny: Tiny, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (store / "runs").write_text("a file where the folders of the runs belong")
+    assert sweep.main(tiny.command(store)) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == f"# {len(tiny)} failed"
+
+
 def test_failures_are_recorded_and_stop_nothing(
     tiny: Tiny, tmp_path: Path, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
