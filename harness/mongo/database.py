@@ -317,9 +317,10 @@ def _duplicates(error: BulkWriteError) -> list[Document]:
     """The problems of a bulk write.
 
     Raises:
-        BulkWriteError: one of them is something else than a document that is there already.
+        BulkWriteError: one of them is something else than a document that is there already, or what was written is not
+            safe yet on as many servers as was asked for.
     """
     problems: list[Document] = error.details["writeErrors"]
-    if any(problem["code"] != _DUPLICATE_KEY for problem in problems):
+    if error.details.get("writeConcernErrors") or any(problem["code"] != _DUPLICATE_KEY for problem in problems):
         raise error
     return problems

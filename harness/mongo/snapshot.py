@@ -62,11 +62,11 @@ def read_image(folder: RunFolder) -> Image:
         DamagedRecord: there is no record, or it cannot be read.
         OSError: a file cannot be read.
     """
-    record = folder.record()
-    if record is None:
-        raise DamagedRecord(f"{folder.record_path}: no such file")
     paths = [path for path in sorted(folder.path.iterdir()) if _is_uploaded(path)]
     files = {path.name: File(folder.read(path.name), _changed(path)) for path in paths}
+    if "record.json" not in files:
+        raise DamagedRecord(f"{folder.record_path}: no such file")
+    record = folder.parse(files["record.json"].content)  # of the same moment, as the run may end meanwhile
     output = folder.path / "output.log"
     alive = max(_changes([*paths, output, folder.path / HEARTBEAT]))
     return Image(folder.path.name, record, files, _end_of(output), alive)

@@ -44,6 +44,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metrics = Metrics(path / "metrics.jsonl")
+        self._claimed = ""
 
     @property
     def record_path(self) -> Path:
@@ -57,13 +58,24 @@ class RunFolder:
             DamagedRecord: the file is not a record of this schema.
         """
         try:
-            return believe(self.path.name, orjson.loads(self.read("record.json")))
+            return self.parse(self.read("record.json"))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DamagedRecord(f"{self.record_path}: {error.strerror or error}") from error
+
+    def parse(self, content: bytes) -> Record:
+        """The record that the file's ``content`` is.
+
+        Raises:
+            DamagedRecord: it is not a record of this schema.
+        """
+        try:
+            return believe(self.path.name, orjson.loads(content))
         except orjson.JSONDecodeError as error:
             raise DamagedRecord(f"{self.record_path}: not valid JSON ({error})") from error
-        except (DamagedRecord, OSError) as error:
-            raise DamagedRecord(f"{self.record_path}: {getattr(error, 'strerror', None) or error}") from error
+        except DamagedRecord as error:
+            raise DamagedRecord(f"{self.record_path}: {error}") from error
 
     def read(self, name: str) -> bytes:
         """The content of a file of the run.
@@ -83,12 +95,12 @@ class RunFolder:
         return (self.path / "checkpoint.pt").exists() or not any((self.path / name).exists() for name in _WEIGHTS)
 
     def check_held(self) -> None:
-        """Look whether the folder is still the one that this process claimed.
+        """Look whether the folder is still the one that this object claimed.
 
         Raises:
             FileNotFoundError: it was removed, and what was written since is in a new one.
         """
-        if not _holder(self.path).startswith(_myself()):
+        if _holder(self.path) != self._claimed:
             raise FileNotFoundError(errno.ENOENT, "the run's folder was removed while it ran", str(self.path))
 
     @contextmanager
@@ -98,7 +110,7 @@ class RunFolder:
         Raises:
             AlreadyRunning: another process holds it; the message says which.
         """
-        with claim(self.path):
+        with claim(self.path) as self._claimed:
             yield
 
 
@@ -163,10 +175,10 @@ def _plain(name: str) -> str:
 
 
 @contextmanager
-def claim(folder: Path, wait: float = 0) -> Iterator[None]:
+def claim(folder: Path, wait: float = 0) -> Iterator[str]:
     """Hold ``folder`` for this process, waiting up to ``wait`` seconds (-1: for ever) for another one to leave it.
 
-    What killed writes left there is removed.
+    What killed writes left there is removed. Gives what it says there of this process and when it came.
 
     Raises:
         AlreadyRunning: it is held by another process.
@@ -181,8 +193,9 @@ def claim(folder: Path, wait: float = 0) -> Iterator[None]:
         raise AlreadyRunning(f"{folder.name} is being worked on by {_holder(folder)}") from None
     try:
         sweep_up(folder)
-        write_atomic(folder / _OWNER, f"{_myself()} since {now()}".encode())
-        yield
+        mine = f"process {os.getpid()} on {socket.gethostname()} since {now()}"
+        write_atomic(folder / _OWNER, mine.encode())
+        yield mine
     finally:
         lock.release()
 
@@ -190,10 +203,6 @@ def claim(folder: Path, wait: float = 0) -> Iterator[None]:
 def _refuse_link(folder: Path) -> None:
     if folder.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(folder))
-
-
-def _myself() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _holder(folder: Path) -> str:

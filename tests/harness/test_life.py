@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
@@ -271,6 +272,18 @@ def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
     assert ("final: goes on in epoch 2, at step 1" in told.lines) == (when == ("final", 2))
     assert [attempt.status for attempt in resumed.attempts] == ["interrupted", "done"]
     assert result(folder) == made(tiny({"runs_dir": str(tmp_path / "undisturbed")}))
+
+
+def test_a_run_stays_claimed_when_the_name_of_its_host_changes(
+    tiny: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Store(tiny().runs_dir).run(tiny().id)
+    with folder.claim():
+        monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+        folder.check_held()
+        shutil.rmtree(folder.path)
+        with pytest.raises(FileNotFoundError, match="removed while it ran"):
+            folder.check_held()
 
 
 def test_two_processes_do_not_make_the_same_run(tiny: Configure) -> None:

@@ -124,6 +124,20 @@ def test_series_hold_every_figure_of_the_rows(rows):
     assert points == expected
 
 
+def test_a_run_that_ends_while_it_is_read_is_of_one_moment(tmp_path, write_run, monkeypatch):
+    folder, read = write_run(Store(tmp_path), status="running"), RunFolder.read
+
+    def ending(self, name):
+        content = read(self, name)
+        if name == "record.json":
+            write_run(Store(tmp_path), status="done")
+        return content
+
+    monkeypatch.setattr(RunFolder, "read", ending)
+    image = read_image(folder)
+    assert image.record.status == json.loads(image.files["record.json"].content)["status"]
+
+
 def test_a_record_that_grows_has_another_digest(tmp_path, write_run):
     folder: RunFolder = write_run(Store(tmp_path))
     before = read_image(folder).digest
