@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
+from typing import NoReturn
 
 _MOMENT: ContextVar[float] = ContextVar("moment", default=math.inf)
 
@@ -39,6 +40,11 @@ def stop_if_passed() -> None:
     """
     if passed():
         raise TimeIsUp("the time that was given is up")
+
+
+def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    """Handle a signal as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -14,15 +13,12 @@ import harness  # noqa: F401 - before torch and Sacred, which it quiets
 from conas.refusal import Refused
 from harness.config.command_line import parse
 from harness.config.load import load
-
-
-def _terminate(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+from harness.deadline import interrupt
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0, or 1 if the run is refused, diverges or is interrupted."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, interrupt)
     debug = False
     try:
         command = parse(sys.argv[1:] if arguments is None else arguments)

@@ -5,6 +5,7 @@ store, it makes nothing twice.
 """
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -24,9 +25,10 @@ from harness.config.grammar import ConfigError
 from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
+from harness.deadline import interrupt
 from harness.estimates.shared import Costs
 from harness.launch import slurm
-from harness.launch.console import INTERRUPTED, at_least, interrupt, say, typed
+from harness.launch.console import INTERRUPTED, at_least, say, typed
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Job, Pool
 from harness.launch.prepare import Prepared, prepare
@@ -48,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.mongo_url:
             Database(options.mongo_url).close()  # refuses an address that no run could use
+            os.environ[URL_VARIABLE] = options.mongo_url  # where the runs' processes look for it
         return _sweep(options)
     except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,6 +67,7 @@ def _sweep(options: argparse.Namespace) -> int:
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
     if named := {name for name, _ in map(sweeps.setting, options.set)} & dict(places).keys():
         raise ConfigError(f"--set {min(named)}=... (--store and --data-dir say where runs and data are)")
+    _refuse_devices(options)
     extra = (*_device(options), *map(sweeps.setting, options.set), *places)
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
@@ -82,6 +86,14 @@ def _sweep(options: argparse.Namespace) -> int:
     for sweep in prepared:
         sweep.save()
     return LAUNCHERS["queue" if options.queue else options.launcher](prepared, jobs, options)
+
+
+def _refuse_devices(options: argparse.Namespace) -> None:
+    """A launcher here, or a worker, shows each of its runs one CUDA device, which is cuda:0 to the run."""
+    for name, value in map(sweeps.setting, options.set):
+        kind, _, number = value.partition(":")
+        if options.launcher == "local" and (name, kind) == ("device", "cuda") and number not in ("", "0"):
+            raise ConfigError(f"--set device={value} (CUDA_VISIBLE_DEVICES={number} chooses a device)")
 
 
 def _device(options: argparse.Namespace) -> sweeps.Extra:
@@ -120,9 +132,9 @@ def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
 def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
     number, why = _workers(jobs, options)
     print(f"# {why}", flush=True)
+    source = JobList(jobs, [sweep.plan.launch() for sweep in prepared], options.retries, say)
     for sweep in prepared:
         sweep.plan.launched("local", options.command)
-    source = JobList(jobs, [sweep.plan for sweep in prepared], options.retries, say)
     Pool(source, slots(number, cuda_devices())).run()
     before = Counter(state for sweep in prepared for state in sweep.states.elements() if state in FINAL)
     states = before + source.states
@@ -131,7 +143,7 @@ def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
 
 
 def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
-    others = {name.replace("_", "-"): str(value) for name, value in map(sweeps.setting, options.sbatch)}
+    others = {name.replace("-", "_"): value for name, value in map(sweeps.setting, options.sbatch)}
     resources = Resources(
         options.time, options.partition, options.gpus, options.mem, at_once=options.workers, others=others
     )
@@ -163,7 +175,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
     parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")
     parser.add_argument(
-        "--workers", type=at_least(1), metavar="N", help="runs at once (default: as many as the cores allow)"
+        "--workers",
+        type=at_least(1),
+        metavar="N",
+        help="runs at once (default: what the cores allow, on Slurm all)",
     )
     parser.add_argument(
         "--per-device", type=at_least(1), metavar="N", help="runs that share a CUDA device (default: as --workers)"
@@ -177,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--partition", metavar="NAME")
     asked.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
     asked.add_argument("--gpus", type=at_least(0), default=0, metavar="N")
-    asked.add_argument("--mem", type=float, metavar="GB")
+    asked.add_argument("--mem", type=gigabytes, metavar="GB")
     asked.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
     return parser
 
@@ -187,6 +202,13 @@ def _minutes(text: str) -> int:
         return minutes(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def gigabytes(text: str) -> float:
+    """How much memory ``text`` names."""
+    if not 0 < (value := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} (allowed: more than 0, a number)")
+    return value
 
 
 if __name__ == "__main__":

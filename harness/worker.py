@@ -23,7 +23,8 @@ from conas.refusal import Refused
 from harness.config.layers import cuda_devices
 from harness.config.load import ConfigError, recorded
 from harness.console.places import add_data_dir, add_store
-from harness.launch.console import INTERRUPTED, at_least, interrupt, say
+from harness.deadline import interrupt
+from harness.launch.console import INTERRUPTED, at_least, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
@@ -37,9 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.mongo_url:
         parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
+    os.environ[URL_VARIABLE] = options.mongo_url  # where the runs' processes look for it
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        _work(options)
+        return _work(options)
     except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -49,15 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; its runs are queued again", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: argparse.Namespace) -> int:
     queue, name = Queue(Database(options.mongo_url)), f"process {os.getpid()} on {node()}"
     queue.is_empty()  # a database that cannot be used is said at once
     places = {"runs_dir": options.store, "data_dir": options.data_dir}
     source = Taken(queue, name, job_in(places), say, options.lapse, options.forever)
     Pool(source, slots(options.workers, cuda_devices())).run()
+    return int(bool(source.strange))
 
 
 def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:

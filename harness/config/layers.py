@@ -75,6 +75,11 @@ def cuda_devices() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def cores() -> int:
+    """How many cores this process may use; all of them where the system cannot say, as macOS."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def has_driver() -> bool:
     """Whether a driver for CUDA is installed, usable or not."""
     try:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.console.places import add_store
 from harness.dashboard import guarded, services
+from harness.deadline import interrupt
 from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.store import Store, claim
 from harness.sync import Sync
@@ -32,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.dashboard", description=__doc__)
     add_store(parser)
     parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
-    parser.add_argument("--port", type=int, default=9000, help="Omniboard's port (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=9000, help="Omniboard's port (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         serve(Path(chosen.store), chosen.mongo_url, chosen.port)
     except KeyboardInterrupt:
@@ -69,10 +70,32 @@ def serve(root: Path, url: str | None, port: int) -> NoReturn:
         with services.omniboard(address, port, log) as omniboard:
             runs = outcome.uploaded + outcome.equal
             print(f"{runs} runs at http://{services.LOOPBACK}:{port} (Ctrl-C ends)", flush=True)
-            while omniboard.poll() is None:
-                time.sleep(_SECONDS_BETWEEN_SYNCS)
-                sync()
+            _keep_up(sync, lambda: omniboard.poll() is None)
             raise services.ServiceError(f"Omniboard ended by itself (see {log})")
+
+
+def _keep_up(sync: Callable[[], object], is_watched: Callable[[], bool]) -> None:
+    """Pass on what changes; a database that is away for a while has it all when it is back."""
+    is_away = False
+    while is_watched():
+        time.sleep(_SECONDS_BETWEEN_SYNCS)
+        try:
+            sync()
+        except (PyMongoError, OSError) as error:
+            if not is_away:
+                print(f"the database lags behind: {reason(error)}", file=sys.stderr, flush=True)
+            is_away = True
+        else:
+            if is_away:
+                print("the database is up to date again", file=sys.stderr, flush=True)
+            is_away = False
+
+
+def port(text: str) -> int:
+    """The number of a port."""
+    if not 1 <= (number := int(text)) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{number} (allowed: 1 to 65535)")
+    return number
 
 
 @contextmanager
@@ -83,10 +106,6 @@ def _database(root: Path, url: str | None) -> Iterator[str]:
         return
     with claim(root / "database"), guarded.server(root / "database") as address:
         yield address
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

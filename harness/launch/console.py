@@ -3,8 +3,6 @@
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import NoReturn
 
 from harness.mongo.database import URL_VARIABLE
 
@@ -30,11 +28,6 @@ def typed(program: str, arguments: Sequence[str]) -> str:
         else:
             words.append(word)
     return shlex.join(words).replace(f"'${URL_VARIABLE}'", f'"${URL_VARIABLE}"')
-
-
-def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    """Handle a signal as Ctrl-C."""
-    raise KeyboardInterrupt
 
 
 def at_least(least: int) -> Callable[[str], int]:

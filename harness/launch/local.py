@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
+from harness.config.layers import cores
 from harness.console.progress import duration
 from harness.launch.child import Ending
-from harness.launch.plan import Plan
+from harness.launch.plan import Launch
 from harness.launch.pool import Job
 from harness.launch.post_mortem import end, give_up
 from harness.launch.state import FINAL, Standing, standing
@@ -28,7 +29,7 @@ class JobList:
     def __init__(
         self,
         jobs: Iterable[Job],
-        plans: Collection[Plan],
+        launches: Collection[Launch],
         retries: int,
         say: Callable[[str], None],
         patience: float = float("inf"),
@@ -36,7 +37,7 @@ class JobList:
         self.states: Counter[str] = Counter()
         self._waiting = list(jobs)
         self._total, self._retries, self._say = len(self._waiting), retries, say
-        self._plans = {plan.name: plan for plan in plans}
+        self._launches = {launch.plan.name: launch for launch in launches}
         self._patience, self._start = patience, time.monotonic()
         self._kills: Counter[str] = Counter()
         self._training: Counter[str] = Counter()
@@ -102,7 +103,7 @@ class JobList:
 
     def beat(self, running: Collection[Job]) -> Collection[str]:
         """Stop the runs of sweeps that were cancelled, and forget those that wait."""
-        cancelled = {name for name, plan in self._plans.items() if plan.is_cancelled()}
+        cancelled = {name for name, launch in self._launches.items() if launch.is_cancelled()}
         if not cancelled:
             return ()
         gone = [job for job in self._waiting if job.sweep in cancelled]
@@ -126,12 +127,12 @@ def workers(asked: int | None, threads: int, sharing: int | None = None) -> tupl
 
     ``sharing``: how many its CUDA devices take together, if that is limited.
     """
-    cores = len(os.sched_getaffinity(0))
-    most = max(1, cores // threads)
+    there = cores()
+    most = max(1, there // threads)
     number = min(asked or most, most)
     if sharing is not None and sharing < number:
         return sharing, f"{sharing} at once: no more are to share the CUDA devices"
-    why = f"{number} at once: a run uses {threads} threads, this machine has {cores} cores"
+    why = f"{number} at once: a run uses {threads} threads, this machine has {there} cores"
     return number, why if asked is None or number == asked else f"{why}, so --workers {asked} is too many"
 
 

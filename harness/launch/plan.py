@@ -58,7 +58,7 @@ class Plan:
         write_json(self.folder / "plan.json", {"name": self.name, "profile": self.profile, "runs": planned})
 
     def runs(self) -> list[PlannedRun]:
-        """The runs of the sweep, in the order in which they start.
+        """The runs of the sweep, in the order of its rows.
 
         Raises:
             PlanError: the plan cannot be read.
@@ -90,6 +90,26 @@ class Plan:
         """Whether it was cancelled after the last launch."""
         events = list(self._events)
         return bool(events) and "cancelled" in events[-1]
+
+    def launch(self) -> "Launch":
+        """A launch that begins now."""
+        return Launch(self, self.cancellations())
+
+    def cancellations(self) -> int:
+        """How often it was cancelled."""
+        return sum("cancelled" in event for event in self._events)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch of ``plan``, which had been cancelled so many times before."""
+
+    plan: Plan
+    cancellations: int
+
+    def is_cancelled(self) -> bool:
+        """Whether the plan was cancelled since, launched again or not."""
+        return self.plan.cancellations() > self.cancellations
 
 
 def plans(store: Store) -> Iterator[Plan]:

@@ -21,7 +21,7 @@ class Job:
         id: its name.
         sweep: the sweep it belongs to.
         config: its configuration as plain data.
-        seconds: what it will take, None if unknown.
+        seconds: what it will still take, None if unknown.
         title: what people call it.
         model: the same for runs that may share a trained model: one of them trains it and the others wait.
     """

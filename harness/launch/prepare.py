@@ -34,7 +34,11 @@ class Prepared:
 
     def _job(self, config: Config) -> Job:
         values = config.model_dump(mode="json")
-        return Job(config.id, self.plan.name, values, self.seconds[config.id], model(config), self.titles[config.id])
+        return Job(config.id, self.plan.name, values, self._left(config), model(config), self.titles[config.id])
+
+    def _left(self, config: Config) -> float | None:
+        seconds = self.seconds[config.id]
+        return None if seconds is None else max(0.0, seconds - self.standings[config.id].spent)
 
     def save(self) -> None:
         """Keep the plan beside the runs."""

@@ -26,6 +26,7 @@ from harness.mongo.database import Database, reason
 Entry = dict[str, Any]
 
 _SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN = 10.0
+_SECONDS_UNTIL_ANOTHER_VERSION_TRIES = 60.0
 _BEATS_IN_A_LAPSE = 6
 _SECONDS_WITHOUT_DATABASE = 600.0
 
@@ -120,13 +121,14 @@ class Queue:
         silent = {entry["_id"] for entry in found if entry["status"] == "taken" and entry["expires"] < now}
         return {entry["_id"]: {**entry, "is_silent": entry["_id"] in silent} for entry in found}
 
-    def is_empty(self) -> bool:
-        """Whether nothing waits and nothing is worked on.
+    def is_empty(self, but: Collection[str] = ()) -> bool:
+        """Whether nothing waits and nothing is worked on, ``but`` these runs.
 
         Raises:
             PyMongoError: the database is away or refuses.
         """
-        return self._entries.find_one({"status": {"$in": ["queued", "taken"]}}, {"_id": 1}) is None
+        open_ones = {"status": {"$in": ["queued", "taken"]}, "_id": {"$nin": list(but)}}
+        return self._entries.find_one(open_ones, {"_id": 1}) is None
 
 
 class Taken:
@@ -135,6 +137,9 @@ class Taken:
     While the database is away the runs go on, and how they ended is told when it is back.
 
     Attributes:
+        strange: the runs of entries that another version has to make.
+
+    Args:
         lapse: seconds of silence after which other workers may take an entry.
         forever: whether to wait for new entries when the queue is empty.
     """
@@ -150,6 +155,7 @@ class Taken:
     ) -> None:
         self._queue, self._worker, self._make, self._say = queue, worker, make, say
         self._lapse, self._forever = lapse, forever
+        self.strange: set[str] = set()
         self._tries: dict[str, tuple[int, int]] = {}
         self._untold: list[Callable[[], None]] = []
         self._beaten = self._answered = time.monotonic()
@@ -158,7 +164,11 @@ class Taken:
     def take(self) -> Job | None:
         """The next entry, as a job; those that are done already or were tried too often are settled."""
         while entry := self._answer(lambda: self._queue.take(self._worker, self._lapse), None):
-            job = self._job(entry)
+            try:
+                job = self._make(entry)
+            except ValueError as error:
+                self._leave(entry["_id"], error)
+                continue
             self._tries[job.id] = entry["tries"], entry["retries"]
             if (found := standing(job.folder)).state == "done":
                 self._settle(job, found)
@@ -169,22 +179,22 @@ class Taken:
                 return job
         return None
 
-    def _job(self, entry: Entry) -> Job:
-        try:
-            return self._make(entry)
-        except ValueError:
-            self._queue.release(self._worker, entry["_id"], 0, counts=False)
-            raise
+    def _leave(self, run: str, why: ValueError) -> None:
+        """Give the entry of ``run`` back to workers of its own version."""
+        if run not in self.strange:
+            self._say(f"leave {run}: {why}")
+        self.strange.add(run)
+        self._release(run, _SECONDS_UNTIL_ANOTHER_VERSION_TRIES, counts=False)
 
     def ended(self, job: Job, ending: Ending) -> None:
         """Tell the queue."""
         tries, retries = self._tries[job.id]
         if ending == "busy":
             self._say(f"wait  {job.id}: {standing(job.folder).worker or 'another process'} makes it")
-            self._release(job, _SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN, counts=False)
+            self._release(job.id, _SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN, counts=False)
         elif ending == "killed" and tries <= retries:
             self._say(f"again {job.id}: its process was killed ({tries} of {retries} retries)")
-            self._release(job, 0, counts=True)
+            self._release(job.id, 0, counts=True)
         elif ending == "killed":
             self._give_up(job)
         else:
@@ -193,7 +203,7 @@ class Taken:
     def stopped(self, job: Job) -> None:
         """Give the entry back, unless it is another's or cancelled by now."""
         self._say(f"stop  {job.id}")
-        self._release(job, 0, counts=False)
+        self._release(job.id, 0, counts=False)
 
     def _give_up(self, job: Job) -> None:
         why = f"its worker or its process died {self._tries[job.id][1] + 1} times"
@@ -204,8 +214,8 @@ class Taken:
         facts = {"status": ended.state, "reason": ended.reason, "spent": ended.spent}
         self._tell(lambda: self._queue.settle(self._worker, job.id, **facts))
 
-    def _release(self, job: Job, wait: float, counts: bool) -> None:
-        self._tell(lambda: self._queue.release(self._worker, job.id, wait, counts))
+    def _release(self, run: str, wait: float, counts: bool) -> None:
+        self._tell(lambda: self._queue.release(self._worker, run, wait, counts))
 
     def _tell(self, what: Callable[[], None]) -> None:
         self._untold.append(what)
@@ -229,7 +239,7 @@ class Taken:
         Raises:
             PyMongoError: the database has been away for ten minutes.
         """
-        is_empty = not self._untold and self._answer(self._queue.is_empty, False)
+        is_empty = not self._untold and self._answer(lambda: self._queue.is_empty(but=self.strange), False)
         if self._trouble and time.monotonic() - self._answered > _SECONDS_WITHOUT_DATABASE:
             raise self._trouble
         return is_empty and not self._forever

@@ -7,7 +7,6 @@ it back when a node fails. Either way the run goes on from its checkpoint.
 import re
 import signal
 import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,14 @@ from submitit import SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError
 
 from conas.refusal import Refused
-from harness.launch.console import interrupt, say
+from harness.deadline import interrupt
+from harness.launch.console import say
 from harness.launch.local import JobList
-from harness.launch.plan import Plan
+from harness.launch.plan import Launch, Plan
 from harness.launch.pool import Job, Pool
 from harness.records.heartbeat import SILENCE_SECONDS
 
 _SECONDS_BEFORE_THE_LIMIT = 90
-_SECONDS_UNTIL_SLURM_SAYS_WHY = 60.0
 _LARGEST_ARRAY = 1000
 _TIME_LIMITS = 10_000
 """How often a run may reach the time limit of its job: every job brings it on."""
@@ -59,7 +58,7 @@ class Resources:
             "partition": self.partition,
             "gpus_per_node": self.gpus or None,
             "mem": None if self.memory_gb is None else f"{round(1024 * self.memory_gb)}M",
-            "array_parallelism": self.at_once,
+            "array_parallelism": self.at_once or _LARGEST_ARRAY,  # submitit has 256 at once if it is told nothing
         }
         return {name: value for name, value in asked.items() if value is not None} | {
             "job_name": "conas",
@@ -73,26 +72,28 @@ class Resources:
 class RunInJob:
     """What a Slurm job does: one run, in a process of its own, so that a killed one is tried again in the same job."""
 
-    def __init__(self, job: Job, plan: Plan, retries: int) -> None:
-        self.job, self.plan, self.retries = job, plan, retries
+    def __init__(self, job: Job, launch: Launch, retries: int) -> None:
+        self.job, self.launch, self.retries = job, launch, retries
 
     def __call__(self) -> dict[str, int]:
         """Make the run; how that ended."""
         signal.signal(signal.SIGTERM, interrupt)
-        source = JobList([self.job], [self.plan], self.retries, say, patience=SILENCE_SECONDS + 60)
+        source = JobList([self.job], [self.launch], self.retries, say, patience=SILENCE_SECONDS + 60)
         self.pool = Pool(source, [{}])
         try:
             self.pool.run()
         except KeyboardInterrupt:
-            # Slurm says the same before it cancels a job and before it preempts one. If it preempts this one, the
-            # signal for submitit comes now, which puts the job back into the queue.
-            time.sleep(_SECONDS_UNTIL_SLURM_SAYS_WHY)
+            # Slurm says the same before it cancels a job and before it preempts one, and queues only those again that
+            # it has to kill. So this one waits for that, or for the signal on which submitit queues it.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                signal.pause()
         return dict(source.states)
 
     def checkpoint(self) -> DelayedSubmission:
         """End the run in order; what to do when the job starts again. submitit calls this when the time is up."""
         self.pool.stop()
-        return DelayedSubmission(RunInJob(self.job, self.plan, self.retries))
+        return DelayedSubmission(RunInJob(self.job, self.launch, self.retries))
 
 
 class Submitter:
@@ -128,7 +129,8 @@ class Submitter:
         if before:
             arrays = sorted({name.partition("_")[0] for name in before}, key=int)
             parameters["dependency"] = ":".join(["afterany", *arrays])
-        names = self._sbatch(parameters, [RunInJob(job, self._plans[job.sweep], self._retries) for job in jobs])
+        tasks = [RunInJob(job, self._plans[job.sweep].launch(), self._retries) for job in jobs]
+        names = self._sbatch(parameters, tasks)
         for name, plan in self._plans.items():
             mine = {job.id: slurm for job, slurm in zip(jobs, names, strict=True) if job.sweep == name}
             if mine:

@@ -12,14 +12,14 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from conas.refusal import Refused
 from harness.config.load import Config, load
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import Reporter, duration
 from harness.data.packed import unpack
-from harness.deadline import TimeIsUp, within
+from harness.deadline import TimeIsUp, interrupt, within
 from harness.execution.execute import search
 from harness.records.pieces import join, split
 from harness.training.environment import make_deterministic
@@ -65,13 +65,9 @@ def packed_task(config: Any, path: Path) -> ImageTask:
     return task
 
 
-def _terminate(signum: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """The command line."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, interrupt)
     parser = argparse.ArgumentParser(prog="python -m harness.studies.paper_search", description=__doc__)
     add_data_dir(parser, "where CIFAR-10 lies")
     parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")

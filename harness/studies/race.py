@@ -27,6 +27,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.config.layers import cores
 from harness.console.progress import Reporter
 from harness.deadline import passed, within
 from harness.problems.tabular import TableError
@@ -148,7 +149,7 @@ def race(
     boards = read_boards(folder, one_shot)
     done = {tuple(row[name] for name in KEY) for row in kept}
     due = [job for job in jobs(boards, seeds, most, contenders) if not done.issuperset(job.rows)]
-    count = processes or len(os.sched_getaffinity(0))
+    count = processes or cores()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the workers: one core each
     with (
         ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (folder, one_shot)) as workers,

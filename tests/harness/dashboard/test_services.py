@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from harness.dashboard import __main__ as dashboard
 from harness.records.store import claim
@@ -39,6 +40,23 @@ def test_a_killed_dashboard_leaves_nothing_running(tmp_path: Path) -> None:
         os.kill(starter.pid, signal.SIGKILL)
         starter.wait()
     wait_until(lambda: not lives(pid))
+
+
+def test_a_database_that_is_away_is_said_once_until_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([AutoReconnect("127.0.0.1:1: connection closed"), ConnectionResetError("reset"), None, None])
+
+    def sync() -> None:
+        if (trouble := next(answers)) is not None:
+            raise trouble
+
+    monkeypatch.setattr(dashboard, "_SECONDS_BETWEEN_SYNCS", 0)
+    watched = iter([True] * 4 + [False])
+    dashboard._keep_up(sync, lambda: next(watched))
+    lags, back = capsys.readouterr().err.splitlines()
+    assert lags == "the database lags behind: 127.0.0.1:1: connection closed"
+    assert back == "the database is up to date again"
 
 
 def test_a_second_dashboard_says_who_holds_the_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,18 @@
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from tests.harness.sweep.runs import Tiny, make
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """A launcher leaves the address of its database to its processes; it is not to reach other tests."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import status, sweep
+from harness.config.layers import cores
 from harness.estimates.shared import Costs
 from harness.launch.local import JobList, slots, workers
 from harness.launch.pool import Pool
@@ -40,7 +41,8 @@ def quiet(line: str) -> None:
 def pool(tiny: Tiny, store: Path, say: Callable[[str], None] = quiet, retries: int = 2) -> tuple[Pool, JobList]:
     """A launcher of the sweep on ``store``, as `harness.sweep` makes it."""
     prepared = prepare(Store(store), [str(tiny.file)], PROFILE, (("runs_dir", str(store)),), Costs())
-    source = JobList([job for one in prepared for job in one.jobs()], [one.plan for one in prepared], retries, say)
+    jobs = [job for one in prepared for job in one.jobs()]
+    source = JobList(jobs, [one.plan.launch() for one in prepared], retries, say)
     return Pool(source, [{}, {}]), source
 
 
@@ -49,6 +51,14 @@ def test_launched_again_it_starts_nothing(tiny: Tiny, capsys: pytest.CaptureFixt
     assert sweep.main(tiny.command(tiny.store)) == 0
     assert attempts(tiny.store) == before == dict.fromkeys(before, 1)
     assert "start" not in capsys.readouterr().out
+
+
+def test_a_device_beyond_the_one_that_a_run_is_shown_is_refused(
+    tiny: Tiny, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep.main(tiny.command(store, "--set", "device=cuda:1")) == 1
+    assert capsys.readouterr().err == "error: --set device=cuda:1 (CUDA_VISIBLE_DEVICES=1 chooses a device)\n"
+    assert {path.name for path in store.iterdir()} == {"speeds"}
 
 
 def test_a_dry_run_prints_commands_with_estimates_and_starts_nothing(
@@ -176,14 +186,16 @@ def test_failures_are_recorded_and_stop_nothing(
     assert sorted(attempts(store).values()) == [1, 1, 2]
 
 
-def test_workers_fit_the_cores() -> None:
-    cores = len(os.sched_getaffinity(0))
-    assert workers(None, 1)[0] == cores
-    assert workers(1, 1) == (1, f"1 at once: a run uses 1 threads, this machine has {cores} cores")
+def test_workers_fit_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = cores()
+    assert workers(None, 1)[0] == there
+    assert workers(1, 1) == (1, f"1 at once: a run uses 1 threads, this machine has {there} cores")
     number, why = workers(1000, 1)
-    assert number == cores
+    assert number == there
     assert why.endswith("so --workers 1000 is too many")
     assert workers(None, 1000)[0] == 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    assert workers(None, 1)[0] == os.cpu_count()
 
 
 def test_devices_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:

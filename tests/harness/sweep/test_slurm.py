@@ -36,7 +36,7 @@ def jobs() -> dict[str, str]:
 
 def launch(tiny: Tiny, store: Path) -> int:
     """Hand the sweep to Slurm."""
-    asked = ("--partition", "main", "--time", "10", "--mem", "0.5", "--sbatch", "comment=tiny")
+    asked = ("--partition", "main", "--time", "10", "--mem", "0.5", "--sbatch", "job-name=tiny")
     return sweep.main(tiny.command(store, "--launcher", "slurm", *asked))
 
 
@@ -47,6 +47,8 @@ def test_killed_and_requeued_jobs_end_at_the_local_launchers_bits(
     assert launch(few, store) == 0
     submitted = set(jobs())
     assert len(submitted) == 3
+    named = subprocess.run(["squeue", "--noheader", "--format=%j"], capture_output=True, text=True)
+    assert set(named.stdout.split()) == {"tiny"}
     assert launch(few, store) == 0
     assert set(jobs()) == submitted, "launched again, it submits nothing"
     wait_until(lambda: len(running(store)) == 2)
