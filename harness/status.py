@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -67,13 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         where = Where(Store(options.store), Queue(Database(options.mongo_url)) if options.mongo_url else None)
         where.store.check_there()
-        plans = named(where.store, names)
         if command == "show":
-            _show(where, plans, options.watch)
+            _show(where, names, options.watch)
         elif command == "retry":
-            _retry(where, plans, states)
+            _retry(where, named(where.store, names), states)
         else:
-            _cancel(where, plans)
+            _cancel(where, named(where.store, names))
     except (Refused, OSError) as error:
         print(f"error: {plain(error)}", file=sys.stderr)
         return 1
@@ -91,9 +91,9 @@ def _command(words: list[str], parser: argparse.ArgumentParser) -> tuple[str, li
     return command, [] if names == ["all"] else names
 
 
-def _show(where: Where, plans: list[Plan], is_watching: bool) -> None:
+def _show(where: Where, names: list[str], is_watching: bool) -> None:
     while True:
-        text = "\n".join(report(where, plans))
+        text = "\n".join(report(where, named(where.store, names)))
         print(_CLEAR + text if is_watching and sys.stdout.isatty() else text, flush=True)
         if not is_watching:
             return
@@ -149,7 +149,8 @@ def _run(run: str, standing: Standing) -> str:
         return f"{standing.state:8} {run}: {standing.reason} ({standing.attempts} attempts)"
     work = standing.work
     if not work:
-        return f"{standing.state:8} {run}: by {standing.worker}, for {duration(standing.elapsed)}"
+        since = f", for {duration(standing.elapsed)}" if standing.elapsed else ""  # unknown of another store's
+        return f"{standing.state:8} {run}: by {standing.worker}{since}"
     share = f"{work['title']} {work['done']}/{work['total']}"
     share += f" ({100 * work['done'] / work['total']:.0f} %)" if work["total"] else ""
     return f"{standing.state:8} {run}: {share}, {duration(work['left'])} left of it"
@@ -177,22 +178,30 @@ def _launch(one: Overview) -> str:
 
 
 def _retry(where: Where, plans: list[Plan], states: list[str]) -> None:
-    for plan in plans:
+    for plan in plans:  # all of them before a database that does not answer
         runs = sum(queue_again(where.store.run(run.id), states) for run in plan.runs())
-        queued = where.queue.change(plan.name, states, "queued") if where.queue else 0
         last = plan.last_launch()
         again = without_password(last["command"]) if last else "launch the sweep again"
-        print(f"{plan.name}: {max(runs, queued)} runs may start again; {plain(again)}")
+        print(f"{plan.name}: {runs} runs may start again; {plain(again)}")
+    _change_entries(where, plans, states, "queued")
 
 
 def _cancel(where: Where, plans: list[Plan]) -> None:
-    for plan in plans:  # all of them before a Slurm that does not answer
+    for plan in plans:  # all of them before a database or a Slurm that does not answer
         plan.cancel()
-        entries = where.queue.change(plan.name, ["queued", "taken"], "cancelled") if where.queue else 0
-        print(f"{plan.name}: launchers are told to end; {entries} entries of the queue cancelled")
+        print(f"{plan.name}: launchers are told to end")
+    try:
+        _change_entries(where, plans, ["queued", "taken"], "cancelled")
+    finally:
+        for plan in plans:
+            if jobs := slurm.cancel(plan):
+                print(f"{plan.name}: {jobs} Slurm jobs cancelled")
+
+
+def _change_entries(where: Where, plans: list[Plan], before: list[str], after: Literal["queued", "cancelled"]) -> None:
     for plan in plans:
-        if jobs := slurm.cancel(plan):
-            print(f"{plan.name}: {jobs} Slurm jobs cancelled")
+        if where.queue and (entries := where.queue.change(plan.name, before, after)):
+            print(f"{plan.name}: {entries} entries of {where.queue.name} {after}")
 
 
 def _parser() -> argparse.ArgumentParser:

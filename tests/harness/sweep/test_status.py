@@ -12,7 +12,7 @@ import pytest
 
 from harness import status
 from harness.console.progress import Reporter
-from harness.launch.plan import Plan, PlannedRun
+from harness.launch.plan import Plan, PlannedRun, named
 from harness.launch.queue import Queue
 from harness.launch.state import standing
 from harness.mongo.database import Database
@@ -195,7 +195,9 @@ def test_cancel_and_retry_reach_the_queue(
     options = ["--store", str(tmp_path), "--mongo-url", mongo_url]
     queue.take("worker 1", lapse=60)
     status.main(["sweep", *options])
-    assert "1 queued, 1 running" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 queued, 1 running" in printed
+    assert "running  run-0: by worker 1, the run about" in printed
     queue.settle("worker 1", "run-0", status="failed", reason="OSError: disk full", spent=5.0)
     status.main(["sweep", *options])
     assert "failed   run-0: OSError: disk full (1 attempts)" in capsys.readouterr().out
@@ -206,6 +208,29 @@ def test_cancel_and_retry_reach_the_queue(
     capsys.readouterr()
     status.main(["sweep", *options])
     assert "cancelled; to go on: python harness/sweep.py sweep --queue" in capsys.readouterr().out
+
+
+def test_cancel_and_retry_reach_every_sweep_while_the_database_is_away(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Plan.of(store, "table9", "laptop").save([])
+    options = ["--store", str(tmp_path), "--mongo-url", "127.0.0.1:1:x"]
+    assert status.main(["retry", "--failed", *options]) == 1
+    assert standing(store.folders()[1]).state == "queued"
+    assert status.main(["cancel", "all", *options]) == 1
+    assert all(plan.is_cancelled() for plan in named(store, []))
+    assert capsys.readouterr().err.count("error: the database of the queue: ") == 2
+
+
+def test_a_launch_ends_with_the_cancellation_that_came_after_it(store: Store) -> None:
+    (plan,) = named(store, [])
+    first = plan.launch()
+    plan.cancel()
+    second = plan.launch()
+    plan.launched("slurm", "python harness/sweep.py table1")
+    assert first.is_cancelled()
+    assert not second.is_cancelled()
+    assert not plan.is_cancelled()
 
 
 @pytest.mark.parametrize("words", [["tabel1"], ["cancel", "tabel1"]])
