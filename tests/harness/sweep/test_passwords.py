@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -21,7 +22,8 @@ URL = f"mongodb://lab:{SECRET}@127.0.0.1:1/conas?authSource=admin"
 @pytest.fixture
 def launched(tiny: Tiny, capfd: pytest.CaptureFixture[str]) -> Iterator[str]:
     """A store with a sweep that was launched with the address on the command line; all output is looked at."""
-    assert sweep.main(tiny.command(tiny.store, "--mongo-url", URL)) == 0
+    with mock.patch.dict(os.environ):  # a process of its own
+        assert sweep.main(tiny.command(tiny.store, "--mongo-url", URL)) == 0
     yield str(tiny.store)
     printed = capfd.readouterr()
     assert SECRET not in printed.out + printed.err
