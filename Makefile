@@ -63,7 +63,7 @@ lock: ## versions and hashes of everything that is installed, for pyproject.toml
 demo: install ## see the method work on scikit-learn's digits, and the row of Table 1 that it fills
 	$(BIN)/python harness/run.py with dataset=digits profile=smoke seed=0
 	@$(BIN)/python -m tables tables --profile smoke >/dev/null
-	@echo; grep -e 'Test error' -e '^| CoNAS (t=1) ' results/smoke/table1.md
+	@echo; echo "scikit-learn's digits here, CIFAR-10 in the paper:"; grep -e 'Test error' -e '^| CoNAS (t=1) ' results/smoke/table1.md
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'

@@ -8,6 +8,7 @@ from typing import Any
 
 from conas.names import unknown
 from conas.problem import Cost, Kinds, Outcome, Problem, refuse
+from conas.refusal import Refused
 from conas.space import Space
 
 Search = Callable[[Problem, int, Any], Outcome]
@@ -86,6 +87,10 @@ class Method:
         return values
 
 
+class NotRegistered(Refused, LookupError):
+    """A module that was said to register a method does not."""
+
+
 class Methods(MutableMapping[str, Method]):
     """Methods by name, sorted; the module of one that was offered is imported when it is asked for."""
 
@@ -100,6 +105,8 @@ class Methods(MutableMapping[str, Method]):
     def __getitem__(self, name: str) -> Method:
         if name not in self._known and name in self._homes:
             import_module(self._homes[name])
+            if name not in self._known:
+                raise NotRegistered(f"{self._homes[name]} registers no method {name!r}, which is offered there")
         return self._known[name]
 
     def __setitem__(self, name: str, method: Method) -> None:

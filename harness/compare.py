@@ -88,7 +88,7 @@ def _figures(record: Record) -> dict[str, str]:
     last = {name.replace("_", " "): f"{value:.5g}" for name, value in record.metrics.get("last", {}).items()}
     found = {"status": record.status, **last}
     if record.counts is not None:
-        found |= {"parameters": f"{record.counts.params:,}", "multiply-adds": f"{record.counts.mult_adds:,.0f}"}
+        found |= {"parameters": f"{record.counts.params:,}", "mult-adds": f"{record.counts.mult_adds:,.0f}"}
     if record.search is not None:
         found["search time"] = duration(record.search.seconds)
     if record.training_seconds is not None:

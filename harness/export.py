@@ -40,6 +40,8 @@ def export(run: Path, out: Path) -> None:
     network, description = trained.load_for_images(run)
     if out.suffix == ".onnx" and find_spec("onnxscript") is None:
         raise Refused("ONNX needs two more packages: pip install onnx onnxscript")
+    if not out.parent.is_dir():
+        raise Refused(f"{out}: there is no folder {out.parent}")
     images = torch.zeros(2, *description["shape"])
     count = torch.export.Dim("N", min=1, max=65_536)
     program = torch.export.export(Logits(network).eval(), (images,), dynamic_shapes=({0: count},))

@@ -141,7 +141,9 @@ def _statuses(statuses: Counter[str]) -> str:
 
 def _drawn(files: int, missing: int) -> str:
     return (
-        f"{files} files" + (f", {missing} runs missing" if missing else "") if files else f"gap: {missing} runs missing"
+        f"{files} files" + (f", {missing} runs missing" if missing else "")
+        if files
+        else f"gap: {missing} {'run' if missing == 1 else 'runs'} missing"
     )
 
 

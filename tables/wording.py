@@ -19,6 +19,8 @@ from tables.tiers import Tier
 
 QUOTED, DIFFERS = "†", "*"
 TIER = "Compared"
+_STAND_IN = "digits"
+"""What the profile smoke trains on."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def _assumed(table: Table, runs: Runs) -> Iterator[str]:
 
 
 def _data(table: Table, runs: Runs) -> Iterator[str]:
-    """Which data sets the runs had a part of."""
+    """Which data stand for those of the paper, and which data sets the runs had a part of."""
+    if any(config.dataset == _STAND_IN for row in runs.planned(table.name).values() for config in row):
+        yield f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
     parts = {
         record.dataset: learnt(record.data["counts"]) for record in runs.done(table.name) if "counts" in record.data
     }

@@ -154,7 +154,7 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
         draw_cells(found.architecture, folder.path)
     record.data, record.counts = task.provenance, CountsRecord(**task.count(found.architecture))
     folder.save(record)
-    reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} multiply-adds")
+    reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} mult-adds")
     description = {**task.described(found.architecture), "dataset": config.dataset}
     with told(fitting(config, "final")):
         _train_final(config, folder, record, final_training(task, found.architecture), description, reporter)

@@ -6,7 +6,7 @@ from harness.config.layers import has_driver, is_meant_for_gpu, summaries
 from harness.config.load import Config
 from harness.console.progress import Reporter, duration
 from harness.estimates.run import estimate
-from harness.records.schema import DamagedRecord, Record
+from harness.records.schema import CountsRecord, DamagedRecord, Record
 from harness.records.store import Store
 from harness.training.environment import device_name, device_of
 from harness.training.faults import why_not
@@ -65,10 +65,17 @@ def _row(record: Record) -> list[tuple[str, str]]:
             rows.append((name.replace("_", " "), f"{value:.2f}{unit}" + (f" (best: {best:.2f})" if best else "")))
     if record.counts is not None:
         rows.append(("parameters", f"{record.counts.params / 1e6:.3f} M"))
-        rows.append(("multiply-adds", f"{record.counts.mult_adds / 1e6:.2f} M"))
+        rows.append(("mult-adds", _mult_adds(record.counts)))
     if record.search is not None:
         rows.append(("search time", f"{duration(record.search.seconds)} ({record.search.gpu_days:.5f} device-days)"))
         rows += [("note", note) for note in record.search.details.get("notes", [])]
     if record.training_seconds is not None:
         rows.append(("training time", duration(record.training_seconds)))
     return rows
+
+
+def _mult_adds(counts: CountsRecord) -> str:
+    ours = f"{counts.mult_adds / 1e6:.2f} M"
+    if counts.mult_adds_ptflops is None:
+        return ours
+    return f"{ours} (convolutions and linear layers; {counts.mult_adds_ptflops / 1e6:.2f} M as the paper counts)"

@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24, help="sub-networks, at least 20 (default: %(default)s)")
     parser.add_argument("--p", type=float, default=0.25, help="probability of an edge (default: %(default)s)")
     options, reporter = parser.parse_args(), Reporter()
+    if not 0 < options.p < 1:
+        parser.error(f"argument --p: {options.p} (allowed: between 0 and 1, both excluded)")
     if options.count < 20:
         parser.error(f"argument --count: {options.count} (allowed: at least 20)")
     with studying(parser, reporter):

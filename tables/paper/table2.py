@@ -30,7 +30,6 @@ TABLE = Table(
         "Parameters of the network for F-MNIST (10 classes).",
         "The other cells are published ones in networks of the published width and length, trained by the recipe of "
         "CoNAS's cells. Of SNAS's three cells the one with the moderate constraint has the printed size.",
-        "In the profile smoke, scikit-learn's digits stand for all three data sets.",
     ),
     claims=(
         *(Order(PARAMS, names.CONAS, cell, "section 4.2: smallest") for cell in _CELLS),
