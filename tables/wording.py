@@ -106,7 +106,9 @@ def _assumed(table: Table, runs: Runs) -> Iterator[str]:
 def _data(table: Table, runs: Runs) -> Iterator[str]:
     """Which data stand for those of the paper, and which data sets the runs had a part of."""
     if any(config.dataset == _STAND_IN for row in runs.planned(table.name).values() for config in row):
-        yield f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
+        yield (
+            f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
+        )
     parts = {
         record.dataset: learnt(record.data["counts"]) for record in runs.done(table.name) if "counts" in record.data
     }
