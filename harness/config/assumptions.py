@@ -16,17 +16,22 @@ Assumed = tuple[str, str, str]
 def assumptions(configs: Iterable[Config]) -> list[str]:
     """One line for every reason, with the settings of ``configs`` that it gives their value, by task.
 
-    A value that a row or a person sets is a choice, and is not listed.
+    A value that a row or a person sets is a choice, and is not listed. Where there are several methods, a line on
+    settings of the search says whose they are.
     """
     found: dict[str, list[tuple[str, str]]] = {}
-    tasks: list[str] = []
-    for config in {_chosen(config): config for config in configs}.values():
-        tasks.append(config.task)
+    whose: dict[str, list[str]] = {}
+    several = list({_chosen(config): config for config in configs}.values())
+    for config in several:
         for name, value, why in _assumed(config):
             if (name, value) not in found.setdefault(why, []):
                 found[why].append((name, value))
-    unsettled = [line for task in dict.fromkeys(tasks) for line in _unsettled()[task]]
-    return [f"{_told(settings)}: {_reason(why)}" for why, settings in found.items()] + unsettled
+            if config.method not in whose.setdefault(why, []):
+                whose[why].append(config.method)
+    methods = {config.method for config in several}
+    lines = [f"{_told(found[why], whose[why] if len(methods) > 1 else [])}: {_reason(why)}" for why in found]
+    tasks = dict.fromkeys(config.task for config in several)
+    return lines + [line for task in tasks for line in _unsettled()[task]]
 
 
 def _chosen(config: Config) -> tuple[str, ...]:
@@ -43,9 +48,11 @@ def _assumed(config: Config) -> Iterator[Assumed]:
             yield name, str(value), sources[name]
 
 
-def _told(settings: list[tuple[str, str]]) -> str:
-    """The settings of one reason; those of many groups by the group."""
-    return ", ".join(f"{name} = {value}" for name, value in settings)
+def _told(settings: list[tuple[str, str]], methods: list[str]) -> str:
+    """The settings of one reason; those of searches with the ``methods``, if there are any."""
+    listed = ", ".join(f"{name} = {value}" for name, value in settings)
+    are_theirs = all(name.startswith("search.") for name, _ in settings)
+    return f"{listed} ({', '.join(methods)})" if methods and are_theirs else listed
 
 
 def _reason(source: str) -> str:

@@ -28,6 +28,12 @@ def test_several_runs_of_one_reason_make_one_line() -> None:
     assert one == all_
 
 
+def test_among_several_methods_a_setting_of_the_search_says_whose_it_is() -> None:
+    lines = assumptions([load({**PAPER, "dataset": "cifar10", "method": method}) for method in ("comex", "combo")])
+    assert any(line.startswith("search.ascents = 5 (combo): ") for line in lines)
+    assert any(line.startswith("measure.mode = common: ") for line in lines)
+
+
 def test_what_somebody_chose_is_no_assumption() -> None:
     chosen = {**PAPER, "dataset": "cifar10"}
     assert any("oneshot.clip = 5.0" in line for line in assumptions([load(chosen)]))
