@@ -24,6 +24,7 @@ from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.load import default_profile, summaries
+from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.records.files import encode, write_atomic, write_json
@@ -247,7 +248,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     store = Store(options.store)
     try:
-        return COMMANDS[options.command](options, store)
+        with piped():
+            return COMMANDS[options.command](options, store)
     except (Refused, OSError) as error:
         print(f"error: {plain(error)}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ import harness  # noqa: F401 - before torch and Sacred, which it quiets
 from conas.refusal import Refused
 from harness.config.command_line import parse
 from harness.config.load import load
+from harness.console.pipes import piped
 from harness.deadline import interrupt
 
 
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = load(command.settings).model_dump(mode="json")
         from harness.execution.experiment import make  # what is refused needs no Sacred
 
-        make(command.name, config, command.options)
+        with piped():
+            make(command.name, config, command.options)
     except (Refused, OSError) as error:
         if debug:
             raise

@@ -17,9 +17,13 @@ from typing import Literal
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+import harness  # noqa: F401 - before all that it may miss
+
+# isort: split
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
+from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
@@ -69,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         where = Where(Store(options.store), Queue(Database(options.mongo_url)) if options.mongo_url else None)
         where.store.check_there()
         if command == "show":
-            _show(where, names, options.watch)
+            with piped():
+                _show(where, names, options.watch)
         elif command == "retry":
             _retry(where, named(where.store, names), states)
         else:

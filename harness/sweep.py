@@ -17,12 +17,16 @@ from typing import Any
 if __package__ in (None, ""):  # started as a script: the checkout's root takes the place of this folder
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+import harness  # noqa: F401 - before all that it may miss
+
+# isort: split
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.grammar import ConfigError
 from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
+from harness.console.pipes import piped
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
 from harness.deadline import interrupt
@@ -51,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.mongo_url:
             Database(options.mongo_url).close()  # refuses an address that no run could use
             os.environ[URL_VARIABLE] = options.mongo_url  # where the runs' processes look for it
-        return _sweep(options)
+        with piped():
+            return _sweep(options)
     except (Refused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     except PyMongoError as error:
@@ -68,6 +73,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if named := {name for name, _ in map(sweeps.setting, options.set)} & dict(places).keys():
         raise ConfigError(f"--set {min(named)}=... (--store and --data-dir say where runs and data are)")
     _refuse_devices(options)
+    options.sbatch = {name.replace("-", "_"): value for name, value in map(sweeps.setting, options.sbatch)}
     extra = (*_device(options), *map(sweeps.setting, options.set), *places)
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
@@ -81,7 +87,8 @@ def _sweep(options: argparse.Namespace) -> int:
     # every row once before any row twice, so that a sweep which was stopped early has something to tell
     jobs = sorted((job for sweep in prepared for job in sweep.jobs()), key=lambda job: job.config["seed"])
     if options.dry_run:
-        print(f"# {len(jobs)} runs to make; {_workers(jobs, options)[1]}")
+        is_here = options.launcher == "local" and not options.queue
+        print(f"# {len(jobs)} runs to make{f'; {_workers(jobs, options)[1]}' if is_here else ''}")
         return 0
     for sweep in prepared:
         sweep.save()
@@ -115,13 +122,26 @@ def _describe(sweep: Prepared, with_commands: bool) -> None:
     if with_commands:
         print(f"# {sweep.plan.name}, profile {sweep.plan.profile}")
         for config in sweep.configs:
-            state, seconds = sweep.standings[config.id].state, sweep.seconds[config.id]
+            state, seconds = _shown(sweep.standings[config.id].state), sweep.seconds[config.id]
             about = "" if seconds is None else f", about {duration(seconds)}"
             print(f"{config.command}  # {state}{about}")
-    states = ", ".join(f"{number} {state}" for state, number in sorted(sweep.states.items()))
-    left = sum(job.seconds or 0 for job in sweep.jobs())
-    about = f"about {duration(left)} left of one device like this machine's"
-    print(f"# {sweep.plan.name}, profile {sweep.plan.profile}: {len(sweep.configs)} runs: {states}; {about}")
+    states = ", ".join(f"{number} {_shown(state)}" for state, number in sorted(sweep.states.items()))
+    left = _left(sweep.jobs())
+    print(f"# {sweep.plan.name}, profile {sweep.plan.profile}: {len(sweep.configs)} runs: {states}; {left}")
+
+
+def _shown(state: str) -> str:
+    """What a state is called where nobody has queued anything yet."""
+    return "not started" if state == "queued" else state
+
+
+def _left(jobs: list[Job]) -> str:
+    """How long ``jobs`` will take, as far as that is known."""
+    known = [job.seconds for job in jobs if job.seconds is not None]
+    if jobs and not known:
+        return "no estimate"
+    unknown = f" (and {len(jobs) - len(known)} runs without an estimate)" if len(known) < len(jobs) else ""
+    return f"about {duration(sum(known))} left of one device like this machine's{unknown}"
 
 
 def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
@@ -143,9 +163,8 @@ def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespac
 
 
 def _slurm(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
-    others = {name.replace("-", "_"): value for name, value in map(sweeps.setting, options.sbatch)}
     resources = Resources(
-        options.time, options.partition, options.gpus, options.mem, at_once=options.workers, others=others
+        options.time, options.partition, options.gpus, options.mem, at_once=options.workers, others=options.sbatch
     )
     plans = [sweep.plan for sweep in prepared]
     submitter = Submitter(plans, resources, options.retries, Path(options.store) / "slurm", options.command)

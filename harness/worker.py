@@ -17,6 +17,9 @@ if __package__ in (None, ""):  # started as a script: the checkout's root takes 
 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+import harness  # noqa: F401 - before all that it may miss
+
+# isort: split
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused

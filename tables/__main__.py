@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
+from harness.console.pipes import piped
 from harness.console.places import DEFAULT_STORE, add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         kept_out = near(runs)
         if kept_out and options.command != "missing" and not runs.are_any_done:
             raise Refused(f"nothing is written: {'; '.join(kept_out)}")
-        COMMANDS[options.command](runs, Path(options.out))
+        with piped():
+            COMMANDS[options.command](runs, Path(options.out))
         for line in kept_out:
             print(line, file=sys.stderr)
     except (Refused, PyMongoError, OSError) as error:

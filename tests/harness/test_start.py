@@ -43,3 +43,10 @@ def test_a_first_answer_imports_nothing_that_computes(said: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr.splitlines()[-1].split()) == (status, ["loaded:"]), done.stderr
     assert status == 1 or "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("words", ["harness/sweep.py", "harness/status.py", "harness/worker.py", "-m tables"])
+def test_outside_the_environment_it_says_what_is_missing(words: str) -> None:
+    command = [sys.executable, "-S", *words.split(), "-h"]  # without the packages that are installed
+    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": ""}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr[:17]) == (1, "error: no numpy, ")

@@ -26,6 +26,22 @@ def test_a_letter_that_a_terminal_lacks_ends_nothing() -> None:
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "\\u03bb = 5\n", "\\u03bb\n")
 
 
+def test_a_reader_that_leaves_early_ends_a_command_in_silence() -> None:
+    program = (
+        "from harness.console.pipes import piped\n"
+        "try:\n    with piped():\n        [print(letter * 9999) for letter in 'abcdefghijklmnop']\n"
+        "except OSError as error:\n    print('error:', error)"
+    )
+    command = [sys.executable, "-c", program]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_a_pipe_gets_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["print_config", "with", "dataset=digits", "seed=3"]) == 0
     told = capsys.readouterr().out

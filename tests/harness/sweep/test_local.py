@@ -68,8 +68,25 @@ def test_a_dry_run_prints_commands_with_estimates_and_starts_nothing(
     lines = capsys.readouterr().out.splitlines()
     commands = [line for line in lines if line.startswith("python harness/run.py with")]
     assert len(commands) == len(tiny)
-    assert all("# queued, about" in line for line in commands)
+    assert all("# not started, about" in line for line in commands)
     assert {path.name for path in store.iterdir()} == {"speeds"}
+
+
+def test_a_dry_run_says_what_it_cannot_estimate_and_nothing_of_a_machine_that_makes_no_run(
+    tiny: Tiny, store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Costs, "of", lambda *_: None)
+    assert sweep.main(tiny.command(store, "--dry-run", "--launcher", "slurm")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].endswith(f": {len(tiny)} runs: {len(tiny)} not started; no estimate")
+    assert lines[-1] == f"# {len(tiny)} runs to make"
+
+
+def test_a_malformed_option_of_sbatch_is_refused_before_anything_is_written(
+    tiny: Tiny, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep.main(tiny.command(store, "--dry-run", "--launcher", "slurm", "--sbatch", "account")) == 1
+    assert capsys.readouterr().err == "error: 'account': expected NAME=VALUE, without spaces around the =\n"
 
 
 def test_two_launchers_on_one_store_share_the_runs(tiny: Tiny, store: Path) -> None:
