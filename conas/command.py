@@ -6,9 +6,27 @@ The replication runs from its checkout, which is where this is, or its folder of
 import os
 import sys
 
+from conas.names import unknown
+from conas.refusal import Refused
+
 SCRIPTS = ("run", "sweep", "status", "worker")
-OTHERS = ("sync", "archive", "deposit", "compare", "curves", "predict", "evaluate", "export", "data")
+OTHERS = ("sync", "archive", "deposit", "compare", "curves", "predict", "evaluate", "export", "data", "dashboard")
 MODULES = {**{name: f"harness.{name}" for name in OTHERS}, "tables": "tables"}
+STUDIES = (
+    "gpu",
+    "gpu_cnn",
+    "gpu_compile",
+    "paper_answers",
+    "paper_search",
+    "prediction",
+    "race",
+    "race_cnn",
+    "ranking",
+    "recovery",
+    "scaling",
+    "spectrum",
+)
+"""The modules of harness/studies that are commands."""
 USAGE = f"conas {'|'.join((*SCRIPTS, *MODULES))}|study NAME, and its arguments"
 HELP = """usage: conas COMMAND ...; conas COMMAND -h says more
 
@@ -24,9 +42,10 @@ HELP = """usage: conas COMMAND ...; conas COMMAND -h says more
   predict    what a run's network sees in pictures
   evaluate   test a run's network once more
   export     a run's network for other programs
-  data       fetch the data sets, look at them
+  data       fetch and check the data sets, or pack CIFAR-10 for the paper's search
+  dashboard  browse the runs in Omniboard
   tables     tables, scorecard, report, and the runs that are missing
-  study NAME an experiment on the method itself, such as recovery or race"""
+  study NAME an experiment on the method itself, such as recovery or race; without NAME, their names"""
 
 
 def main() -> None:
@@ -37,9 +56,10 @@ def main() -> None:
     root = checkout()
     if root is None:
         sys.exit("conas: no checkout of the replication here; change into one (the library alone is `import conas`)")
-    words = arguments(root, sys.argv[1:])
-    if words is None:
-        sys.exit(f"usage: {USAGE}")
+    try:
+        words = arguments(root, sys.argv[1:])
+    except Refused as error:
+        sys.exit(f"error: {error}")
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     os.execve(sys.executable, [sys.executable, *words], environment)  # noqa: S606 - the user's own words, to Python
@@ -51,16 +71,26 @@ def checkout() -> str | None:
     return next((folder for folder in (*_upwards(here), home) if _is_checkout(folder)), None)
 
 
-def arguments(root: str, words: list[str]) -> list[str] | None:
-    """What Python is given for these ``words``; None if they name no command."""
+def arguments(root: str, words: list[str]) -> list[str]:
+    """What Python is given for these ``words``.
+
+    Raises:
+        Refused: they name no command.
+    """
     match words:
         case [name, *rest] if name in SCRIPTS:
             return [os.path.join(root, "harness", f"{name}.py"), *rest]
         case [name, *rest] if name in MODULES:
             return ["-m", MODULES[name], *rest]
-        case ["study", name, *rest]:
+        case ["study", name, *rest] if name in STUDIES:
             return ["-m", f"harness.studies.{name}", *rest]
-    return None
+        case ["study"] | ["study", "-h" | "--help"]:
+            raise Refused(f"which study? {', '.join(STUDIES)}")
+        case ["study", name, *_]:
+            raise Refused(unknown("study", name, STUDIES))
+        case [name, *_]:
+            raise Refused(unknown("command", name, (*SCRIPTS, *MODULES, "study")))
+    raise Refused(f"which command? {USAGE}")
 
 
 def _upwards(folder: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conas import command
+from conas.refusal import Refused
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).parent / "plugin"
@@ -59,10 +60,28 @@ def test_one_name_for_all_commands() -> None:
     assert command.arguments("/here", ["run", "with", "seed=1"]) == ["/here/harness/run.py", "with", "seed=1"]
     assert command.arguments("/here", ["tables", "tables"]) == ["-m", "tables", "tables"]
     assert command.arguments("/here", ["study", "ranking", "--help"]) == ["-m", "harness.studies.ranking", "--help"]
-    assert command.arguments("/here", ["dance"]) is command.arguments("/here", []) is None
     for name in (*command.SCRIPTS, *command.MODULES.values()):
         path = ROOT / name.replace(".", "/") if "." in name or name == "tables" else ROOT / "harness" / name
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+        assert f"\n  {name.partition('.')[2] or name} " in command.HELP
+    studies = {path.stem for path in (ROOT / "harness/studies").glob("*.py") if '"__main__"' in path.read_text()}
+    assert set(command.STUDIES) == studies
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "which command? conas run|sweep|"),
+        (["rnu"], "unknown command 'rnu'; did you mean 'run'? (allowed: archive, "),
+        (["study"], "which study? gpu, "),
+        (["study", "recovry"], "unknown study 'recovry'; did you mean 'recovery'? (allowed: gpu, "),
+        (["study", "race_boards"], "unknown study 'race_boards'; did you mean 'race'?"),
+    ],
+)
+def test_a_command_that_there_is_not_is_named(words: list[str], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        command.arguments("/here", words)
+    assert str(refused.value).startswith(said)
 
 
 def test_it_finds_the_checkout_from_below_and_says_so_where_there_is_none(
