@@ -69,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     states = [state for state in ("failed", "diverged") if getattr(options, state)]
     if command == "retry" and not states:
         parser.error("retry which runs? --failed, --diverged")
+    if states and command != "retry":
+        parser.error(f"--{states[0]} goes with retry")
     try:
         where = Where(Store(options.store), Queue(Database(options.mongo_url)) if options.mongo_url else None)
         where.store.check_there()

@@ -41,7 +41,7 @@ def defaults(chosen: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     layers.append(_chosen(dataset=name, profile=profile, method=named))
     search, sources = _method_defaults(named, profile, task)
     values: Values = {"search": search}
-    for layer in (*layers, *_variants(chosen.get("variant"), profile)):
+    for layer in (*layers, *_variants(chosen.get("variant"), profile, named, search)):
         plain, said = _unwrap(layer)
         values = merge(values, plain)
         sources |= {name: said.get(name, f"profile {profile}") for name, _ in flatten(plain)}
@@ -131,11 +131,13 @@ def _profile(profile: str, task: str, dataset: str) -> list[Values]:
     return [read.get(part) or {} for part in ("common", task, dataset)]
 
 
-def _variants(combined: str | None, profile: str) -> Iterator[Values]:
+def _variants(combined: str | None, profile: str, method: str, search: Values) -> Iterator[Values]:
     names, taken = variants(combined), dict[str, tuple[str, Any]]()
     for name in names:
         layers = _variant(_choice("variant", name, _names("variants")), profile)
         for leaf, value in (leaf for layer in layers for leaf in flatten(_unwrap(layer)[0])):
+            if leaf.startswith("search.") and leaf.split(".")[1] not in search:
+                raise ConfigError(f"variant {name} sets {leaf}, which {method} does not have")
             other, theirs = taken.setdefault(leaf, (name, value))
             if value != theirs and other != name:
                 raise ConfigError(f"variants {other} and {name} contradict: {leaf} is {theirs} and {value}")

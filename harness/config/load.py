@@ -313,7 +313,8 @@ def _method_settings(name: str, values: Mapping[str, Any]) -> Any:
     try:
         return _checked(settings).validate_python({fields.get(key, key): value for key, value in values.items()})
     except ValidationError as error:
-        raise ConfigError(_one_line(error, "search.")) from error
+        said = _one_line(error, "search.")
+        raise ConfigError(f"search.{said}" if said.partition(" = ")[0] in fields else said) from error
 
 
 @cache

@@ -159,6 +159,8 @@ def named(store: Store, names: Iterable[str]) -> list[Plan]:
     """
     launched = list(plans(store))
     wanted = [Path(name).stem for name in names]
+    if wanted and not launched:
+        raise PlanError(f"no sweep was launched in {store.root}")
     for name in wanted:
         if name not in {plan.name for plan in launched}:
             raise PlanError(unknown("launched sweep", name, {plan.name for plan in launched}))

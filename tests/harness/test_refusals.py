@@ -68,6 +68,8 @@ def test_every_setting_at_and_beyond_its_limits_is_taken_or_refused_in_one_line(
         ("dataset=digits method=darts search.inputs=3", "method darts: inputs is 3 (allowed: at most 2"),
         ("dataset=digits method=darts search.operations=recurrent", "fit no cell of 'cnn' (allowed: five, eight)"),
         ("dataset=digits method=random_wiring search.active=1000", "active is 1000 (allowed: 0 to 140"),
+        ("dataset=digits method=rsws variant=t4", "variant t4 sets search.t, which rsws does not have"),
+        ("dataset=digits search.m=-4", "error: search.m = -4 (allowed: whole numbers, at least 2)"),
         ("dataset=digits search.d=200", "method conas: d is 200 (allowed: 1 to 4 over the 140 bits of 'cnn')"),
         ("dataset=digits search.d=5", "method conas: d is 5 (allowed: 1 to 4"),
         ("dataset=digits space=cnn-tiny search.d=13", "d is 13 (allowed: 1 to 12"),

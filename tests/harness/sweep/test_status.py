@@ -242,7 +242,12 @@ def test_unknown_sweeps_are_one_line(
     assert printed == "error: unknown launched sweep 'tabel1'; did you mean 'table1'? (allowed: table1)\n"
 
 
-@pytest.mark.parametrize("words", [["retry"], ["cancel"]])
+def test_a_store_without_a_sweep_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(["table1", "--store", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"error: no sweep was launched in {tmp_path}\n"
+
+
+@pytest.mark.parametrize("words", [["retry"], ["cancel"], ["--failed"], ["cancel", "all", "--diverged"]])
 def test_what_to_retry_and_to_cancel_must_be_said(words: list[str]) -> None:
     with pytest.raises(SystemExit):
         status.main(words)
