@@ -23,7 +23,6 @@ import orjson
 from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.load import default_profile, summaries
 from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
@@ -297,7 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack", help="write the runs of sweeps to a file")
     packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    packing.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    sweeps.add_profile(packing)
     packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
     unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")
     comparing = commands.add_parser("compare", help="are runs of a store those of a file; status 1 if one differs")

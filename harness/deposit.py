@@ -24,7 +24,6 @@ from conas.refusal import Refused
 from conas.saved import FILE
 from harness.archive import ArchiveError, pack, planned
 from harness.config import sweeps
-from harness.config.load import default_profile, summaries
 from harness.console.places import add_store
 from harness.data.content import one_line
 from harness.data.download import DownloadError, Remote
@@ -157,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     made = commands.add_parser("make", help="records, weights and checksums in one folder")
     made.add_argument("folder", type=Path)
     made.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    made.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    sweeps.add_profile(made)
     made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all the runs")
     add_store(made)
     pushed = commands.add_parser("push", help="a folder into a deposition of your own")

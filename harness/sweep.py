@@ -25,10 +25,11 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config import sweeps
 from harness.config.grammar import ConfigError
-from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
+from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import duration
+from harness.data.files import check_data_dir
 from harness.deadline import interrupt
 from harness.estimates.shared import Costs
 from harness.launch import slurm
@@ -78,8 +79,11 @@ def _sweep(options: argparse.Namespace) -> int:
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
         slurm.check()
-    costs = Costs()
-    prepared = prepare(Store(options.store), names, options.profile, extra, costs)
+    store, costs = Store(options.store), Costs()
+    store.check_usable()
+    if options.launcher == "local" and not options.queue:  # others may have data where they run
+        check_data_dir(options.data_dir)
+    prepared = prepare(store, names, options.profile, extra, costs)
     for sweep in prepared:
         _describe(sweep, options.dry_run)
     for line in costs.unknown:
@@ -189,7 +193,7 @@ LAUNCHERS = {"local": _local, "slurm": _slurm, "queue": _queue}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    sweeps.add_profile(parser)
     parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
     parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")

@@ -26,6 +26,7 @@ from conas.refusal import Refused
 from harness.config.layers import cuda_devices
 from harness.config.load import ConfigError, recorded
 from harness.console.places import add_data_dir, add_store
+from harness.data.files import check_data_dir
 from harness.deadline import interrupt
 from harness.launch.console import INTERRUPTED, at_least, say
 from harness.launch.local import slots
@@ -33,6 +34,7 @@ from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
 from harness.mongo.database import URL_VARIABLE, Database, reason
 from harness.records.heartbeat import SILENCE_SECONDS
+from harness.records.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     queue, name = Queue(Database(options.mongo_url)), f"process {os.getpid()} on {node()}"
     queue.is_empty()  # a database that cannot be used is said at once
+    Store(options.store).check_usable()
+    check_data_dir(options.data_dir)
     places = {"runs_dir": options.store, "data_dir": options.data_dir}
     source = Taken(queue, name, job_in(places), say, options.lapse, options.forever)
     Pool(source, slots(options.workers, cuda_devices())).run()

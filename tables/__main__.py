@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.layers import cuda_devices, default_profile, is_meant_for_gpu, summaries
+from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
 from harness.console.places import DEFAULT_STORE, add_store
 from harness.console.plain import plain
@@ -120,12 +120,23 @@ def make_report(runs: Runs, out: Path) -> None:
 
 
 COMMANDS = {"tables": make_tables, "missing": list_missing, "scorecard": make_scorecard, "report": make_report}
+_ABOUT = {
+    "tables": "the paper's tables and figures from the runs, beside the paper's numbers",
+    "missing": "the runs that the tables still need, with commands and device-days",
+    "scorecard": "every claim of the paper with a number or a comparison, tested",
+    "report": "one self-contained HTML page of everything",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tables", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tables",
+        description=__doc__,
+        epilog="\n".join(["commands:", *(f"  {name:<10} {about}" for name, about in _ABOUT.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
-    parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile())
+    sweeps.add_profile(parser)
     about = "the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the one in"
     add_store(parser, f"{about} that variable")
     parser.add_argument("--out", default="results", help="where results go (default: results)")

@@ -17,6 +17,7 @@ Settings are laid over one another in this order: `set`, the row's own, the axes
 the profile's `set`.
 """
 
+import argparse
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
@@ -28,7 +29,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from conas.names import unknown
 from harness.config import grammar
 from harness.config.grammar import ConfigError, dotted, readings
-from harness.config.layers import summaries
+from harness.config.layers import default_profile, summaries
 from harness.config.load import Config, load
 
 Extra = tuple[tuple[str, Any], ...]
@@ -126,6 +127,12 @@ def setting(text: str) -> tuple[str, str]:
         ConfigError: it has another form.
     """
     return grammar.setting(text)
+
+
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """The option ``--profile`` of command lines that take sweeps."""
+    about = "sizes (default: paper with a CUDA device here, else laptop)"
+    parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile(), help=about)
 
 
 def _file(sweep: str) -> Path:

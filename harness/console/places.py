@@ -2,8 +2,10 @@
 
 import argparse
 import os
+from pathlib import Path
 
 DEFAULT_STORE = "runs"
+DEFAULT_DATA = "data"
 
 
 def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recorded") -> None:
@@ -13,7 +15,13 @@ def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recor
 
 def add_data_dir(parser: argparse.ArgumentParser, what: str = "where the data sets lie") -> None:
     """The option ``--data-dir``: the folder of the data sets."""
-    _add(parser, "--data-dir", "data", what)
+    _add(parser, "--data-dir", DEFAULT_DATA, what)
+
+
+def nothing_there(what: str, folder: Path) -> str:
+    """One line that says which folder is not there, and which is."""
+    nearest = next(parent for parent in folder.absolute().parents if parent.is_dir())
+    return f"there is no {what} {folder.absolute()}; the nearest folder that is there is {nearest}"
 
 
 def _add(parser: argparse.ArgumentParser, option: str, default: str, what: str) -> None:

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fetch(chosen: argparse.Namespace) -> int:
     """Fetch data sets, one line each."""
     failed = False
+    if not chosen.offline:
+        Path(chosen.data_dir).mkdir(parents=True, exist_ok=True)
     for name in chosen.dataset or filterfalse(is_own, dataset_names()):
         try:
             found = _load(name, chosen)

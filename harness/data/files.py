@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from conas.refusal import Refused
+from harness.console.places import DEFAULT_DATA, nothing_there
 from harness.data.content import digest, is_web_page, one_line
 from harness.data.download import DownloadError, Remote, WrongArchive, fetch, unpack
 
@@ -172,8 +173,19 @@ def open_files(
     if missing and offline:
         raise DataError(_where_to_put(dataset, layout, folder, missing))
     if missing:
+        check_data_dir(data_dir)
         _download(dataset, layout, folder, say)
     return Files(dataset, layout.files, folder, allow_subset, source=str(folder))
+
+
+def check_data_dir(data_dir: str | Path) -> None:
+    """Refuse to download into a folder whose name may be a typing error: only the usual one is made.
+
+    Raises:
+        DataError: it is another, and not there.
+    """
+    if Path(data_dir) != Path(DEFAULT_DATA) and not Path(data_dir).is_dir():
+        raise DataError(f"{nothing_there('data_dir', Path(data_dir))} (python -m harness.data fetch makes it)")
 
 
 def locate(folder: Path, name: str) -> Path | None:

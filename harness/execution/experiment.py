@@ -97,6 +97,7 @@ def run(_config: dict[str, Any], _run: Run) -> dict[str, float]:
     config = recorded({name: value for name, value in _config.items() if name != "__doc__"})
     reporter = Reporter(lambda row: _log(_run, row))
     try:
+        Store(config.runs_dir).check_usable()
         if not _run.meta_info.get("is_announced"):  # a sweep announces the estimates of its runs itself
             announce(config, reporter)
         record = execute(config, reporter)

@@ -25,6 +25,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from conas.refusal import Refused
+from harness.console.places import nothing_there
 from harness.records.files import read_bytes, sweep_up, write_atomic, write_json
 from harness.records.metrics import Metrics
 from harness.records.schema import DamagedRecord, Record, believe
@@ -119,7 +120,7 @@ class UnsafeName(DamagedRecord):
 
 
 class NoStore(Refused):
-    """There is no such folder: to read it as an empty one would hide every result."""
+    """There is no such folder, which read as an empty one would hide every result, or there can be none."""
 
 
 class Store:
@@ -137,10 +138,22 @@ class Store:
         Raises:
             NoStore: the message names the nearest folder that is there.
         """
+        if not self.root.is_dir():
+            raise NoStore(nothing_there("store", self.root))
+
+    def check_usable(self) -> None:
+        """Refuse, before any work, a store that is no folder and cannot be made.
+
+        Raises:
+            NoStore: the message names what lies in its place, or where nothing may be made.
+        """
         root = self.root.absolute()
-        if not root.is_dir():
-            nearest = next(folder for folder in root.parents if folder.is_dir())
-            raise NoStore(f"there is no store {root}; the nearest folder that is there is {nearest}")
+        nearest = next(path for path in (root, *root.parents) if os.path.exists(path))
+        where = f"runs_dir={self.root}" if nearest == root else f"runs_dir={self.root}: {nearest}"
+        if not nearest.is_dir():
+            raise NoStore(f"{where} is a file; a store is a folder that you may write to")
+        if nearest != root and not os.access(nearest, os.W_OK | os.X_OK):
+            raise NoStore(f"{where} is not yours; a store is a folder that you may write to")
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of the run called ``run_id``; it need not exist."""

@@ -1,11 +1,15 @@
 """Folders that are typed: ``~`` is the user's own everywhere, and a store that is not there is no empty one."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import archive, status, sync
+from harness import archive, run, status, sweep, sync
+from harness.data import __main__ as data
+from harness.data.files import DataError
+from harness.data.images import load_images
 from harness.estimates.shared import Costs
 from tables import __main__ as tables
 
@@ -35,6 +39,33 @@ def test_a_store_that_is_not_there_is_refused_where_it_is_read(
     told = capsys.readouterr()
     assert (told.out, told.err.removeprefix("error: ")) == ("", said)
     assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize("store", ["file", "file/runs"])
+def test_a_store_in_the_place_of_a_file_is_refused_before_the_run_is_announced(
+    store: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "file").write_text("")
+    where = f"runs_dir={store}" + ("" if store == "file" else f": {home}/file")
+    said = f"error: {where} is a file; a store is a folder that you may write to\n"
+    assert run.main(["with", "dataset=digits", "profile=smoke", f"runs_dir={store}"]) == 1
+    assert capsys.readouterr() == ("", said)
+    assert sweep.main(["table1", "--profile", "smoke", "--store", store, "--dry-run"]) == 1
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_data_dir_that_is_not_there_is_not_made_but_by_fetch(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"there is no data_dir {home}/dta; the nearest folder that is there is {home} ("
+    with pytest.raises(DataError, match=re.escape(said)):
+        load_images("svhn", "dta")
+    assert sweep.main(["table1", "--profile", "smoke", "--data-dir", "dta"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+    assert not list(home.iterdir())
+    monkeypatch.setattr(data, "load_images", lambda *_: (_ for _ in ()).throw(DataError("no network")))
+    assert data.main(["fetch", "--dataset", "svhn", "--data-dir", "dta"]) == 1
+    assert (home / "dta").is_dir()
 
 
 def test_what_is_missing_can_be_asked_before_the_first_run(
