@@ -184,7 +184,7 @@ def check_data_dir(data_dir: str | Path) -> None:
     Raises:
         DataError: it is another, and not there.
     """
-    if Path(data_dir) != Path(DEFAULT_DATA) and not Path(data_dir).is_dir():
+    if Path(data_dir) != Path(DEFAULT_DATA) and not Path(data_dir).exists():
         raise DataError(f"{nothing_there('data_dir', Path(data_dir))} (python -m harness.data fetch makes it)")
 
 

@@ -248,7 +248,7 @@ def test_only_what_is_missing_is_downloaded_and_only_once(tmp_path, server, serv
 
 def test_runs_that_start_together_download_once(tmp_path, server, served_svhn):
     with ThreadPoolExecutor(4) as pool:
-        loads = [pool.submit(load_images, "svhn", tmp_path / "data", say=pytest.fail) for _ in range(4)]
+        loads = [pool.submit(load_images, "svhn", tmp_path, say=pytest.fail) for _ in range(4)]
     assert len({load.result().provenance.fingerprint for load in loads}) == 1
     assert sorted(path for path, _ in server.asked) == sorted(f"/{name}" for name in served_svhn)
 
