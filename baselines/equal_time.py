@@ -6,14 +6,23 @@ CONAS = "conas"
 """As long as CoNAS's search of the same data and seed."""
 
 
-def device_seconds(value: Any, name: str = "device_seconds") -> None:
+def device_seconds(value: Any) -> None:
+    """Refuse a limit that is none, and no other search's time.
+
+    Raises:
+        ValueError: one line that says what is allowed.
+    """
+    if value != CONAS:
+        seconds(value, "device_seconds")
+
+
+def seconds(value: Any, name: str) -> None:
     """Refuse a limit that is none.
 
     Raises:
         ValueError: one line that says what is allowed.
     """
-    is_other = value == CONAS and name == "device_seconds"
-    if not (value is None or is_other or (isinstance(value, int | float) and value > 0)):
+    if not (value is None or (isinstance(value, int | float) and value > 0)):
         raise ValueError(f"{name} is {value} (allowed: more than 0, or nothing for no limit)")
 
 

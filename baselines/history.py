@@ -50,6 +50,11 @@ class History:
         strings = {alpha.tobytes(): alpha for alpha in candidates if alpha.tobytes() not in self._known}
         return np.array(list(strings.values()), dtype=np.int8).reshape(len(strings), self._space.n)
 
+    def recalled(self, alphas: Alpha) -> NDArray[np.float64]:
+        """The losses of ``alphas``, shape (k, n), all of which were measured; shape (k,)."""
+        losses = dict(zip((alpha.tobytes() for alpha in self.alphas), self.losses.tolist(), strict=True))
+        return np.array([losses[alpha.tobytes()] for alpha in alphas])
+
     def outcome(self, details: dict[str, Any]) -> Outcome:
         """The string with the least loss, repaired.
 

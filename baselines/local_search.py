@@ -12,9 +12,9 @@ import numpy as np
 from baselines import checks
 from baselines.checks import at_least
 from baselines.conas import SIZES, SOURCES, budget
+from baselines.history import History
 from baselines.registry import Method, register
 from conas import algorithm
-from conas.oracle import Oracle
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
@@ -50,29 +50,34 @@ def search(problem: Problem, seed: int, settings: LocalSearchSettings) -> Outcom
     oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     start = algorithm.search_on(oracle, space, seed, settings)
     alpha = space.encode(start.genotype)
-    loss = first = _loss(oracle, alpha)
-    asked, kept, tried, known = 1, 0, set[int](), {alpha.tobytes()}
+    history = History(oracle, space)
+    loss = first = _loss(history, alpha)
+    kept, tried = 0, set[int]()
     for bit in _bits(space, seed):
-        if asked == settings.flips or len(tried) == space.n:
+        if len(history) == settings.flips or len(tried) == space.n:
             break
         if bit in tried:
             continue
         tried.add(bit)
         flipped = _flip(space, alpha, bit)
-        if flipped is None or flipped.tobytes() in known:  # a known one has no lower loss
+        if flipped is None or not len(history.new(flipped[None])):  # a known one has no lower loss
             continue
-        known.add(flipped.tobytes())
-        asked += 1
-        lower = _loss(oracle, flipped)
+        lower = _loss(history, flipped)
         if lower < loss:
             alpha, loss, kept, tried = flipped, lower, kept + 1, {bit}
     losses = [value if np.isfinite(value) else None for value in (first, loss)]
-    details = {"start": start.details, "alpha": space.format(alpha), "asked": asked, "kept": kept, "losses": losses}
+    details = {
+        "start": start.details,
+        "alpha": space.format(alpha),
+        "asked": len(history),
+        "kept": kept,
+        "losses": losses,
+    }
     return Outcome(space.build(alpha), details)
 
 
-def _loss(oracle: Oracle, alpha: Alpha) -> float:
-    loss = float(oracle.measure(alpha[None])[0])
+def _loss(history: History, alpha: Alpha) -> float:
+    loss = float(history.ask(alpha[None])[0])
     return loss if np.isfinite(loss) else float("inf")
 
 

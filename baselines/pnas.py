@@ -22,12 +22,11 @@ from baselines.agreement import tau
 from baselines.best_of_m import BestOfMSettings
 from baselines.checks import ASSUMPTION, LIU, at_least, positive
 from baselines.ensemble import Array, Ensemble, Shape
-from baselines.history import rehearsal
+from baselines.history import History, rehearsal
 from baselines.ranking import best, diverged, ranked
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
-from conas.sampling import Bernoulli
 from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
@@ -93,40 +92,27 @@ def search(problem: Problem, seed: int, settings: PnasSettings) -> Outcome:
         NothingFinite: every whole cell diverged, or every cell of a level before.
     """
     space = problem.space
-    oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+    history = History.of(problem, settings)
     every = levels(space, settings.inputs)
-    known, losses = np.empty((0, space.n), dtype=np.int8), np.empty(0)
-    loss_of = dict[bytes, float]()
     cells: list[Bits] = [()]
     found: list[dict[str, Any]] = []
     for number, level in enumerate(every):
-        size = (settings.m - len(losses)) // (len(every) - number)
+        size = (settings.m - len(history)) // (len(every) - number)
         grown = [cell + way for cell, way in product(cells, level.ways)]
         alphas = _built(space, grown, every[number + 1 :])
-        predicted = _predicted(space, known, losses, alphas, seed, settings) if number else None
+        predicted = _predicted(space, history, alphas, seed, settings) if number else None
         order = generator(seed, "first level").permutation(len(alphas)) if predicted is None else predicted
         picked = np.argsort(order, kind="stable")[:size]
-        new = _new(alphas[picked], loss_of)
-        if len(new):
-            known, losses = np.concatenate([known, new]), np.concatenate([losses, oracle.measure(new)])
-        loss_of.update(zip(map(_key, known), losses.tolist(), strict=True))
-        measured = np.array([loss_of[_key(alpha)] for alpha in alphas[picked]])
+        if len(new := history.new(alphas[picked])):
+            history.ask(new)
+        measured = history.recalled(alphas[picked])
         cells = [grown[picked[place]] for place in ranked(measured)[: settings.grown]]
         skill = None if predicted is None else tau(predicted[picked], measured)
         found.append({"grown": len(grown), "measured": len(new), "tau": skill})
     winner = best(measured)
     alpha = alphas[picked[winner]]
     details = {"alpha": space.format(alpha), "loss": float(measured[winner]), "levels": found}
-    return Outcome(space.build(alpha), details | {"diverged": diverged(losses)})
-
-
-def _new(alphas: Alpha, loss_of: dict[bytes, float]) -> Alpha:
-    """Those of ``alphas``, shape (k, n), of which no loss is known."""
-    return alphas[[_key(alpha) not in loss_of for alpha in alphas]]
-
-
-def _key(alpha: Alpha) -> bytes:
-    return alpha.tobytes()
+    return Outcome(space.build(alpha), details | {"diverged": diverged(history.losses)})
 
 
 def levels(space: Space, inputs: int) -> list[Level]:
@@ -155,9 +141,9 @@ def _built(space: Space, cells: list[Bits], later: list[Level]) -> Alpha:
     return alphas
 
 
-def _predicted(space: Space, known: Alpha, losses: Array, alphas: Alpha, seed: int, settings: PnasSettings) -> Array:
+def _predicted(space: Space, history: History, alphas: Alpha, seed: int, settings: PnasSettings) -> Array:
     """The ensemble's mean, shape (k,)."""
-    learned, asked = counted(space, known), counted(space, alphas)
+    learned, asked, losses = counted(space, history.alphas), counted(space, alphas), history.losses
     asked *= learned.any(axis=0)  # of what no measured cell has, nothing was learned
     return Ensemble(settings.shape, learned, losses, seed, "pnas", len(losses)).predict(asked).mean(axis=0)
 

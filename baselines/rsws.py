@@ -64,8 +64,8 @@ class RSWSSettings:
         at_least(1, self, "rounds", "samples", "refined", "inputs")
         if self.refined > self.samples:
             raise ValueError(f"refined is {self.refined} (allowed: 1 to samples, which is {self.samples})")
-        for name in ("seconds", "device_seconds"):
-            equal_time.device_seconds(getattr(self, name), name)
+        equal_time.seconds(self.seconds, "seconds")
+        equal_time.device_seconds(self.device_seconds)
         if self.seconds is not None and self.device_seconds is not None:
             raise ValueError("seconds and device_seconds are both given (allowed: one of them)")
         share(self, "training_share")

@@ -111,14 +111,24 @@ def test_fourier_search_learns_once_something_is_finite(target: str) -> None:
     assert METHODS["fourier_search"](watched, 0, values).details["loss"] == 1.0
 
 
-@pytest.mark.parametrize("name", ["hill_climbing", "local_search", "pnas", "comex"])
-@pytest.mark.parametrize("of", ["cnn-tiny", "nasbench201"])
-def test_what_is_known_is_not_measured_again(name: str, of: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "of", "m", "values"),
+    [
+        ("hill_climbing", "cnn-tiny", 60, {}),
+        ("hill_climbing", "nasbench201", 60, {}),
+        ("local_search", "cnn-tiny", 60, {"flips": 100}),
+        ("local_search", "nasbench201", 60, {"flips": 100}),
+        ("pnas", "cnn-tiny", 60, {}),
+        ("pnas", "nasbench201", 60, {}),
+        ("comex", "cnn-tiny", 300, {}),
+        ("comex", "nasbench201", 60, {}),
+    ],
+)
+def test_what_is_known_is_not_measured_again(name: str, of: str, m: int, values: dict[str, int]) -> None:
     watched = Watched(problem(of, s=20))
-    values = {"m": 60} | ({"flips": 100} if name == "local_search" else {})
-    METHODS[name](watched, 0, METHODS[name].settings(**values))
+    METHODS[name](watched, 0, METHODS[name].settings(m=m, **values))
     asked = np.concatenate([alphas for alphas, _ in watched.measured])
-    own = asked[60:] if name == "local_search" else asked  # CoNAS's own draws may repeat
+    own = asked[m:] if name == "local_search" else asked  # CoNAS's own draws may repeat
     assert len(np.unique(own, axis=0)) == len(own)
 
 
