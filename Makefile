@@ -169,8 +169,8 @@ gpu-check: install ## on a CUDA device: are its numbers right, do its bits repea
 gpu-compile: install ## the kernels compiled for an A100 and an H100 without one: registers, spills, shared memory
 	$(BIN)/python -m harness.studies.gpu_compile
 
-paper-search: install ## the paper's CIFAR-10 search on a CUDA device (MINUTES=5, SEED=1); continues where it stopped
-	$(BIN)/python -m harness.studies.paper_search --device cuda --data-dir "$(DATA)" --store "$(STORE)" --seed $(or $(SEED),0) \
+paper-search: install ## the paper's CIFAR-10 search on a CUDA device (MINUTES=5, SEED=1, METHOD=harmonica); continues where it stopped
+	$(BIN)/python -m harness.studies.paper_search --device cuda --data-dir "$(DATA)" --store "$(STORE)" --seed $(or $(SEED),0) --method $(or $(METHOD),conas) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(PIECES),--pieces "$(PIECES)") $(if $(SUBSET),--allow-subset)
 
 paper-search-cpu: install ## the same on the CPU

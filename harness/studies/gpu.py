@@ -8,6 +8,7 @@ allows (`harness.studies.gpu_limits`); in the end, the exit status is 1. Nothing
 """
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -49,6 +50,8 @@ from harness.training.text import FinalTraining as FinalTextTraining
 from harness.training.text import TextTask
 
 _TOGETHER = 8
+_KEPT_GIB = 0.25
+"""What a part may leave on the device: workspaces of cuBLAS, but no model."""
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Check:
         A part that is judged has failed if there is no time for it; others are left out.
         """
         before = time.monotonic()
+        held = torch.cuda.memory_allocated()
         means.forget()
         if before - self.start > self.seconds:
             (self.failures if wrong else self.left_out).append(f"{name}: no time left")
@@ -81,12 +85,21 @@ class Check:
             self.results[name] = {"failed": traceback.format_exc()}
             found, complaints = "", [f"{type(error).__name__}: {reason}"]
         complaints += [f"{what} replaced by torch's calls: {why}" for what, why in means.replaced().items()]
+        kept = _kept_gib(held)
+        if kept > _KEPT_GIB:
+            complaints.append(f"{kept:.2f} GiB of the device's memory was not given back")
         self.failures += [f"{name}: {line}" for line in complaints]
-        torch.cuda.empty_cache()
         write_json(self.out, {"device": self.device, "parts": self.results})
         print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)
         for line in complaints:
             print(f"          FAILED {line}", flush=True)
+
+
+def _kept_gib(before: int) -> float:
+    """What is allocated now and was not ``before``, in GiB."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    return (torch.cuda.memory_allocated() - before) / 2**30
 
 
 @dataclass(frozen=True)
@@ -180,10 +193,6 @@ def check(tasks: Tasks, done: Check) -> None:
     best = {name: "graph" if name == "final CNN step" else "fused" for name in rows}
     for name, how in best.items():
         row(name, how)
-    for name, how in best.items():
-        row(name, how, "tf32")
-    for name in ("one-shot CNN step", "final CNN step"):
-        row(name, best[name], "bf16")
     small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
     even = {"units": 200, "bptt_deviation": 0.0}  # windows of many lengths come too seldom to be captured here
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": even}
@@ -199,6 +208,11 @@ def check(tasks: Tasks, done: Check) -> None:
     for precision in ("float32", "tf32", "bf16"):
         done.part(f"right, one-shot CNN, {precision}", partial(_fused, precision), _beyond_fused)
     done.part("right, one-shot CNN of DARTS' operations", _fused_darts, _beyond_fused)
+    for name in ("one-shot CNN step", "final CNN step"):
+        row(name, best[name], "tf32")
+        row(name, best[name], "bf16")
+    for name in ("PTB one-shot step", "PTB final step", "CNN measurement", "PTB measurement"):
+        row(name, best[name], "tf32")
     row("PTB final step", "graph")
     for name in rows:
         row(name, "plain")

@@ -2,6 +2,7 @@
 
 25,000 training and 25,000 validation images, 100 epochs, 1,000 measurements, one stage of recovery. The command
 continues where it stopped, and says how long the rest will take. The cell that it finds serves every later run.
+--method has another search measure the same one-shot model, as often.
 
 With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 16 MB, which the same
 command goes on from on another machine of the same kind, to the same bits. --packed takes the images from a file of
@@ -73,12 +74,14 @@ def main() -> None:
     parser.add_argument("--allow-subset", action="store_true", help="accept data that are not the published files")
     add_store(parser, "where the search is kept")
     parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
+    parser.add_argument("--method", default="conas", help="the search (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="cuda, cpu (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     parser.add_argument("--pieces", type=Path, help="a folder that takes the store away, and brings it back")
     parser.add_argument("--packed", type=Path, help="a file with the images, instead of --data-dir")
     chosen = parser.parse_args()
     updates = {"dataset": "cifar10", "profile": "paper", "seed": chosen.seed, "runs_dir": chosen.store}
+    updates["method"] = chosen.method
     updates |= {"data_dir": chosen.data_dir, "allow_subset": chosen.allow_subset, "device": chosen.device}
     try:
         print(run(load(updates), chosen.minutes, chosen.pieces, chosen.packed))

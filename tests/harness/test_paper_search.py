@@ -34,9 +34,10 @@ from harness.training.task import load_task
 from tests.runs import Telling, contents
 
 
-def config(folder: Path, seed: int = 0) -> Any:
+def config(folder: Path, seed: int = 0, method: str = "conas") -> Any:
     sizes = {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 30}}
-    return load({"dataset": "digits", "profile": "smoke", "seed": seed, "runs_dir": str(folder), **sizes})
+    chosen = {"dataset": "digits", "profile": "smoke", "seed": seed, "method": method}
+    return load({**chosen, "runs_dir": str(folder), **sizes})
 
 
 def weights(store: Path) -> bytes:
@@ -56,6 +57,14 @@ def test_pieces_on_three_machines_end_at_the_same_bits(tmp_path: Path, monkeypat
         assert max(path.stat().st_size for path in kept.iterdir()) <= 16 << 20
     assert said.partition(":")[2] == whole.partition(":")[2]
     assert weights(tmp_path / "machine 2") == weights(tmp_path / "whole")
+
+
+def test_another_search_measures_the_same_model(tmp_path: Path) -> None:
+    for method in ("conas", "best_of_m"):
+        said = run(config(tmp_path / "store", method=method), pieces=tmp_path / "pieces")
+        assert said.startswith("found")
+    kinds = [stage.name.partition("-")[0] for stage in (tmp_path / "store" / "stages").iterdir()]
+    assert sorted(kinds) == ["search", "search", "supernet"]
 
 
 def test_the_model_in_pieces_is_asked_as_the_search_asks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
