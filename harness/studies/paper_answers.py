@@ -1,12 +1,13 @@
 """What else the measurements of a finished paper search lead to, and how good every answer is.
 
-CoNAS as published, variants of its recovery and the best of m, all on the same measurements of the same one-shot model:
+CoNAS as published, variants of its recovery and the best of m, all on the same measurements of the same one-shot model,
+and what other searches found there (``make paper-search METHOD=...``) that are finished in the pieces:
 the loss of each answer on the same images, and the size of its network. The pieces stay as they are.
 """
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ from conas.questions import OneShot
 from conas.refusal import Refused
 from conas.sampling import Bernoulli
 from conas.seeds import generator
-from conas.space import Alpha, Space
+from conas.space import SPACES, Alpha, Space
 from harness.config.load import load
 from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
@@ -50,6 +51,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "the same, of logarithms": {"target": "log", "completion": "agreeing"},
 }
 
+OTHERS = ("fourier_search", "hill_climbing", "local_search", "regularised_evolution")
+"""Searches that measure the same one-shot model, each its own sub-networks."""
+
 _COLUMNS = ["answer", "active", "loss", "better", "params_M", "mult_adds_M", "r2", "held_out_r2"]
 
 Answer = tuple[str, Alpha, float | None, float | None]
@@ -68,8 +72,19 @@ def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Re
             yield name, space.parse(found.details["alpha"]), stage["fit_r2"], stage["held_out_r2"]
 
 
-def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any, reporter: Reporter) -> pd.DataFrame:
-    """One line per answer; ``better`` is the share of the search's own measurements below its loss, in percent.
+def of_others(store: Store, updates: Mapping[str, Any]) -> Iterator[Answer]:
+    """What the finished ones of `OTHERS` found."""
+    for name in OTHERS:
+        search = load({**updates, "method": name}).for_search()
+        found = kept(place(store, search_key(search)))
+        if found is not None:
+            yield name, SPACES[search.space].parse(found.record.details["alpha"]), None, None
+
+
+def judge(
+    problem: TrainedProblem, task: ImageTask, seed: int, settings: Any, others: Iterable[Answer], reporter: Reporter
+) -> pd.DataFrame:
+    """One line per answer; ``better`` is the share of CoNAS's own measurements below its loss, in percent.
 
     ``r2`` is of the kept monomials, ``held_out_r2`` of the same recovery from four fifths of the measurements on the
     rest; both are of what was fitted, so of logarithms where these were.
@@ -79,7 +94,7 @@ def judge(problem: TrainedProblem, task: ImageTask, seed: int, settings: Any, re
     known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
     lines = []
     best: Answer = ("best of m", known.best, None, None)
-    for name, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best):
+    for name, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best, *others):
         loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
         lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts), *r2))
     return pd.DataFrame(lines, columns=_COLUMNS)
@@ -98,13 +113,15 @@ def run(pieces: Path, updates: Mapping[str, Any], packed: Path | None, reporter:
     with TemporaryDirectory() as unpacked:
         store = Store(Path(unpacked) / "store")
         join(pieces, store.root)
-        config = load({**updates, "runs_dir": str(store.root)})
+        updates = {**updates, "runs_dir": str(store.root)}
+        config = load(updates)
         search = config.for_search()
         if kept(place(store, search_key(search))) is None:
             raise Refused(f"{pieces} holds no finished search of seed {config.seed} on these data with these settings")
         make_deterministic(config.threads, config.precision)
         task: Any = load_task(config) if packed is None else packed_task(config, packed)
-        return judge(TrainedProblem(search, task, store, reporter), task, config.seed, search.settings, reporter)
+        problem, others = TrainedProblem(search, task, store, reporter), of_others(store, updates)
+        return judge(problem, task, config.seed, search.settings, others, reporter)
 
 
 def main() -> None:

@@ -92,16 +92,19 @@ def test_the_model_in_pieces_is_asked_as_the_search_asks_it(tmp_path: Path, monk
 def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
     updates = {"dataset": "digits", "profile": "smoke", "seed": 0, "device": "cpu"}
     updates |= {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 60}}
-    run(load({**updates, "runs_dir": str(tmp_path / "store")}), pieces=tmp_path / "pieces")
+    for method in ("conas", "fourier_search"):
+        run(load({**updates, "method": method, "runs_dir": str(tmp_path / "store")}), pieces=tmp_path / "pieces")
     before, reporter = contents(tmp_path / "pieces"), Telling()
     table = paper_answers.run(tmp_path / "pieces", updates, None, reporter).set_index("answer")
-    (stage,) = (tmp_path / "store").glob("stages/search-*/stage.json")
-    alpha = read_json(stage)["record"]["details"]["alpha"]
-    assert table.loc["as published", "active"] == alpha.count("1")
+    found = [read_json(path)["record"]["details"] for path in (tmp_path / "store").glob("stages/search-*/stage.json")]
+    of_conas, of_fourier = sorted(found, key=lambda details: "found_at" in details)
+    assert table.loc["as published", "active"] == of_conas["alpha"].count("1")
+    assert table.loc["fourier_search", "loss"] == pytest.approx(of_fourier["loss"])
     assert table.loc["best of m", "better"] == 0 <= table["better"].min()
     assert table.loc["best of m", "loss"] < table.loc["as published", "loss"]
     assert all(line.startswith("without losses above 1.5") for line in reporter.lines)
-    assert set(table.index) | {line.partition(":")[0] for line in reporter.lines} == {*VARIANTS, "best of m"}
+    named = {*VARIANTS, "best of m", "fourier_search"}
+    assert set(table.index) | {line.partition(":")[0] for line in reporter.lines} == named
     assert contents(tmp_path / "pieces") == before
     with pytest.raises(Refused, match="holds no finished search of seed 1"):
         paper_answers.run(tmp_path / "pieces", {**updates, "seed": 1}, None, reporter)

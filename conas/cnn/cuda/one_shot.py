@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from functools import cache
 from math import gcd
 from typing import Any, cast
 
@@ -354,10 +355,16 @@ class Replay:
                 tensor.copy_(old)
 
 
+@cache
+def _side(device: int) -> torch.cuda.Stream:
+    """One for all: cuBLAS keeps a workspace, 32 MiB where sums are deterministic, for every stream that it ever saw."""
+    return torch.cuda.Stream(device)
+
+
 @contextmanager
 def _aside() -> Iterator[None]:
     """Inside, work is on a stream of its own, as is fit before a capture; it is waited for, so that its errors show."""
-    stream = torch.cuda.Stream()
+    stream = _side(torch.cuda.current_device())
     stream.wait_stream(torch.cuda.current_stream())
     try:
         with torch.cuda.stream(stream):
