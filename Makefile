@@ -169,12 +169,14 @@ gpu-check: install ## on a CUDA device: are its numbers right, do its bits repea
 gpu-compile: install ## the kernels compiled for an A100 and an H100 without one: registers, spills, shared memory
 	$(BIN)/python -m harness.studies.gpu_compile
 
-paper-search: install ## the paper's CIFAR-10 search on a CUDA device (MINUTES=5, SEED=1, METHOD=harmonica); continues where it stopped
-	$(BIN)/python -m harness.studies.paper_search --device cuda --data-dir "$(DATA)" --store "$(STORE)" --seed $(or $(SEED),0) --method $(or $(METHOD),conas) \
-		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(PIECES),--pieces "$(PIECES)") $(if $(SUBSET),--allow-subset)
+PAPER_SEARCH = $(BIN)/python -m harness.studies.paper_search --store "$(STORE)" --data-dir "$(DATA)" $(if $(PACKED),--packed "$(PACKED)") \
+	$(if $(SUBSET),--allow-subset) $(if $(SEED),--seed $(SEED)) $(if $(METHOD),--method $(METHOD)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	$(if $(PIECES),--pieces "$(PIECES)")
+paper-search: install ## the paper's CIFAR-10 search on a CUDA device (SEED=1, METHOD=hill_climbing, MINUTES=5, PIECES=FOLDER, PACKED=FILE); continues where it stopped
+	$(PAPER_SEARCH) --device cuda
 
 paper-search-cpu: install ## the same on the CPU
-	$(ALONE) $(BIN)/python -m harness.studies.paper_search --device cpu --data-dir "$(DATA)" --store "$(STORE)" $(if $(SUBSET),--allow-subset)
+	$(ALONE) $(PAPER_SEARCH) --device cpu
 
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
 	$(BIN)/python -m harness.sync --store "$(STORE)"

@@ -117,7 +117,7 @@ class Settings:
         if isinstance(self.s, list):  # as JSON has it
             object.__setattr__(self, "s", tuple(self.s))
         for name, value, least in (("m", self.m, 2), ("d", self.d, 1), ("t", self.t, 1), ("epochs", self.epochs, 1)):
-            _check_whole(name, value, value, least)
+            _check_whole(f"{name} = {value}", value, least)
         for kind, allowed in CHOICES.items():
             if getattr(self, kind) not in allowed:
                 raise ValueError(unknown(kind, getattr(self, kind), allowed))
@@ -135,7 +135,7 @@ class Settings:
         if len(self.sparsities) != self.t:
             raise ValueError(f"s = {self.s} for t = {self.t} stages (allowed: one number, or one for each stage)")
         for s in self.sparsities:
-            _check_whole("s", self.s, s, 1)
+            _check_whole(f"s = {self.s}", s, 1)
         most = max(self.sparsities)
         least = self.terms(most)
         if self.m - self.verified < least:
@@ -159,9 +159,9 @@ class Settings:
         return self.s if isinstance(self.s, tuple) else (self.s,) * self.t
 
 
-def _check_whole(name: str, said: object, value: float, least: int) -> None:
+def _check_whole(said: str, value: float, least: int) -> None:
     if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} = {said} (allowed: whole numbers, at least {least})")
+        raise ValueError(f"{said} (allowed: whole numbers, at least {least})")
 
 
 def search(problem: Problem, seed: int, settings: Settings) -> Outcome:

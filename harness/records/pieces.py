@@ -6,6 +6,7 @@ import os
 import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from conas.refusal import Refused
 from harness.records.files import facts, read_bytes, write_atomic, write_json
@@ -14,6 +15,8 @@ _MANIFEST = "store.json"
 _PARTS = "store[-.]*[0-9][0-9]"
 _LIMIT = 15 << 20
 _LEFT_BEHIND = (".previous.pt", ".new")
+_MARK = ".pieces"
+"""In a store, the checksums of the pieces that it came from and went to last."""
 
 
 class PiecesError(Refused):
@@ -27,6 +30,7 @@ def split(store: Path, out: Path, limit: int = _LIMIT) -> list[Path]:
     """
     content = _packed(store)
     sha256 = hashlib.sha256(content).hexdigest()
+    _mark(store, [*_marked(store)[-1:], sha256])  # the former, too: whichever set a kill leaves is this store's
     parts = [content[start : start + limit] for start in range(0, len(content), limit)]
     names = [f"store-{sha256[:12]}.{number:02}" for number in range(len(parts))]
     for name, part in zip(names, parts, strict=True):
@@ -36,6 +40,23 @@ def split(store: Path, out: Path, limit: int = _LIMIT) -> list[Path]:
         if path.name not in names:
             path.unlink()
     return [out / _MANIFEST, *(out / name for name in names)]
+
+
+def bring(folder: Path, store: Path) -> None:
+    """Have ``store`` go on from the pieces in ``folder``, if there are any: unpack them, or see that they are its own.
+
+    Raises:
+        PiecesError: they are incomplete or damaged, or were not made from what ``store`` holds.
+    """
+    if not (folder / _MANIFEST).exists():
+        return
+    if not store.exists() or not any(store.iterdir()):
+        join(folder, store)
+    elif _manifest(folder)["sha256"] not in _marked(store):
+        raise PiecesError(
+            f"{store} holds something else than the pieces in {folder}, or they have been elsewhere since "
+            "(allowed: an empty store, which then goes on from the pieces)"
+        )
 
 
 def join(folder: Path, store: Path) -> None:
@@ -53,13 +74,28 @@ def join(folder: Path, store: Path) -> None:
     with TemporaryDirectory(dir=store.parent, prefix=f".{store.name}.") as unpacked:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             archive.extractall(Path(unpacked) / "store", filter="data")
+        _mark(Path(unpacked) / "store", [_manifest(folder)["sha256"]])
         os.replace(Path(unpacked) / "store", store)  # takes the place of an empty folder, too
 
 
-def _joined(folder: Path) -> bytes:
+def _mark(store: Path, checksums: list[str]) -> None:
+    write_atomic(store / _MARK, " ".join(checksums).encode())
+
+
+def _marked(store: Path) -> list[str]:
+    path = store / _MARK
+    return path.read_text().split() if path.exists() else []
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
     manifest = facts(folder / _MANIFEST, parts=list, sha256=str)
     if manifest is None:
         raise PiecesError(f"the pieces in {folder} are damaged: {_MANIFEST} is no list of them")
+    return manifest
+
+
+def _joined(folder: Path) -> bytes:
+    manifest = _manifest(folder)
     try:
         content = b"".join(read_bytes(folder / Path(name).name) for name in manifest["parts"])
     except OSError as error:

@@ -19,12 +19,14 @@ from torch import Tensor
 
 from conas.cnn.cuda.one_shot import Evaluation, OneShotStep
 from conas.cnn.one_shot_plain import PlainOneShotCNN
+from conas.names import unknown
 from conas.seeds import generator
 from conas.space import Alpha, space
 from conas.torch_seeds import torch_generator
 from harness.records.files import write_json
 from harness.studies.gpu_limits import FUSED, beyond
 from harness.studies.gpu_parity import State, largest, median, moved_wrongly
+from harness.training.faults import why_not
 from harness.training.precision import choose
 
 Figures = dict[str, Any]
@@ -258,16 +260,21 @@ def main() -> None:
     parser.add_argument("--precisions", default="float32,bf16,tf32")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     arguments = parser.parse_args()
+    precisions = arguments.precisions.split(",")
+    if wrong := [name for name in precisions if name not in FUSED]:
+        parser.error(f"--precisions: {unknown('precision', wrong[0], FUSED)}")
+    if not torch.cuda.is_available():
+        sys.exit(f"error: no CUDA here: {why_not()}")
     torch.use_deterministic_algorithms(True)
     choose("float32")  # the stem, the classifier and the plain model; kernels are told theirs
     print(torch.cuda.get_device_name(), torch.__version__, flush=True)
-    results = run(Setting(), arguments.precisions.split(","))
+    results = run(Setting(), precisions)
     if arguments.json:
         write_json(arguments.json, results)
-    wrong = complaints(results)
-    for line in wrong:
+    failures = complaints(results)
+    for line in failures:
         print(f"FAILED {line}")
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from harness.console.progress import Reporter, duration
 from harness.data.packed import unpack
 from harness.deadline import TimeIsUp, interrupt, within
 from harness.execution.execute import search
-from harness.records.pieces import join, split
-from harness.training.environment import make_deterministic
+from harness.records.pieces import bring, split
+from harness.training.environment import device_of, make_deterministic
 from harness.training.faults import told
 from harness.training.image.task import ImageTask
 from harness.training.task import remember
@@ -36,8 +36,9 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
         Refused: the data, the settings or the pieces are not what they should be.
     """
     store = Path(config.runs_dir)
-    if pieces is not None and not (store.exists() and any(store.iterdir())) and any(pieces.glob("*")):
-        join(pieces, store)
+    device_of(config)  # a refusal comes before anything is unpacked
+    if pieces is not None:
+        bring(pieces, store)
     make_deterministic(config.threads, config.precision)
     task = None if packed is None else packed_task(config, packed)
     try:

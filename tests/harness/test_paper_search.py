@@ -34,9 +34,9 @@ from harness.training.task import load_task
 from tests.runs import Telling, contents
 
 
-def config(folder: Path, seed: int = 0, method: str = "conas") -> Any:
+def config(folder: Path, seed: int = 0, method: str = "conas", device: str = "cpu") -> Any:
     sizes = {"data": {"train_limit": 200}, "oneshot": {"epochs": 2}, "search": {"m": 30}}
-    chosen = {"dataset": "digits", "profile": "smoke", "seed": seed, "method": method}
+    chosen = {"dataset": "digits", "profile": "smoke", "seed": seed, "method": method, "device": device}
     return load({**chosen, "runs_dir": str(folder), **sizes})
 
 
@@ -108,6 +108,23 @@ def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
     assert contents(tmp_path / "pieces") == before
     with pytest.raises(Refused, match="holds no finished search of seed 1"):
         paper_answers.run(tmp_path / "pieces", {**updates, "seed": 1}, None, reporter)
+
+
+def test_pieces_go_on_in_their_own_store_or_in_an_empty_one(tmp_path: Path) -> None:
+    kept, own, foreign = (tmp_path / name for name in ("pieces", "own", "foreign"))
+    run(config(own), pieces=kept)
+    before = contents(kept)
+    run(config(own), pieces=kept)
+    run(config(foreign, seed=1))
+    with pytest.raises(PiecesError, match="holds something else than the pieces"):
+        run(config(foreign, seed=1), pieces=kept)
+    with pytest.raises(Refused, match="cuda"):
+        run(config(tmp_path / "none", device="cuda"), pieces=kept)
+    assert not (tmp_path / "none").exists()
+    assert contents(kept) == before
+    run(config(tmp_path / "elsewhere", method="best_of_m"), pieces=kept)
+    with pytest.raises(PiecesError, match="have been elsewhere since"):
+        run(config(own), pieces=kept)
 
 
 def test_a_moment_passes() -> None:
