@@ -111,14 +111,15 @@ bench: install ## the benchmarks, which want the machine for themselves: ratios 
 data: install ## download and verify the data sets into DATA
 	$(BIN)/python -m harness.data fetch --data-dir "$(DATA)"
 
-# runs may fail, with status 1: the tables show the gaps
+# runs may fail, with status 1: the tables show the gaps; `make -n` runs every line that calls make, so none here does
 replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them), skipping what is done, then build them
 	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store "$(STORE)" \
 		--data-dir "$(DATA)" $(if $(SUBSET),--set allow_subset=true); \
-	status=$$?; [ $$status -gt 1 ] || $(MAKE) --no-print-directory tables; exit $$status
+	status=$$?; [ $$status -gt 1 ] || $(TABLES); exit $$status
 
+TABLES = $(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
 tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
-	$(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
+	$(TABLES)
 
 missing scorecard report: install
 	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)

@@ -17,6 +17,7 @@ STUDIES = (
     "gpu_cnn",
     "gpu_compile",
     "paper_answers",
+    "paper_answers_page",
     "paper_search",
     "prediction",
     "race",

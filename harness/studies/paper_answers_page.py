@@ -1,4 +1,4 @@
-"""`python -m harness.studies.paper_answers_page FILE...`: what `harness.studies.paper_answers` found, as a Markdown table.
+"""What `harness.studies.paper_answers` found, as a Markdown table: ``python -m harness.studies.paper_answers_page CSV...``
 
 One file per search, in the order of the numbers that a cell then has.
 """
