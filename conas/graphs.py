@@ -1,8 +1,10 @@
 """Work on a GPU as CUDA graphs: thousands of small kernels started as one, where Python would start them one by one."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakMethod
 
 import torch
 from torch import Tensor
@@ -49,6 +51,7 @@ class Graphs:
     def clear(self) -> None:
         """Forget all graphs: something that the body uses lies elsewhere now."""
         self._shapes.clear()
+        self._pool = None  # torch refuses a pool that no graph is left in
 
     @property
     def captured(self) -> int:
@@ -89,6 +92,27 @@ class _Shape:
         return self.graph is not None
 
 
+def loosely(method: Callable[..., T]) -> Callable[..., T]:
+    """A bound method that does not keep its object alive.
+
+    For what the object itself holds: in a circle, gigabytes stay on a device until Python looks for circles.
+    """
+    reference = WeakMethod(method)
+
+    def call(*inputs: Any) -> T:
+        bound = reference()
+        assert bound is not None
+        return bound(*inputs)
+
+    return call
+
+
+def _back_to_this_stream() -> AbstractContextManager[Any]:
+    """A capture that fails as it begins would leave its own stream as the current one."""
+    stream: AbstractContextManager[Any] = torch.cuda.stream(torch.cuda.current_stream())
+    return stream
+
+
 def captured(body: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGraph, T] | tuple[None, None]:
     """The graph of a body and what it returns; nothing where CUDA cannot capture it, which is said once.
 
@@ -99,7 +123,7 @@ def captured(body: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGr
     """
     try:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        with _back_to_this_stream(), torch.cuda.graph(graph, pool=pool):
             returned = body()
     except RuntimeError as error:
         torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""What `harness.studies.paper_answers` found, as a Markdown table: ``python -m harness.studies.paper_answers_page CSV...``
+"""What `harness.studies.paper_answers` wrote, as a Markdown table. Arguments: its files.
 
 One file per search, in the order of the numbers that a cell then has.
 """

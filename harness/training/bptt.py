@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from conas import means
+from conas.graphs import loosely
 from conas.rnn.language_model import Drops, FinalRNN, Run
 from conas.rnn.measuring import perplexity
 from conas.rnn.state import State, copy_, zero_
@@ -30,6 +31,7 @@ class PassOnTensors:
         draw: (epoch, step, generator of dropout masks) -> all that is random, as tensors.
         forward: (tokens, hidden, what was drawn) -> the pass.
         trained: (what was drawn) -> which parameters take part, see `harness.training.updates.update`; all if None.
+            Torch's optimisers cannot leave others out, so such a step is a `CapturedStep` even where graphs are off.
     """
 
     draw: Callable[[int, int, torch.Generator], tuple[Tensor, ...]]
@@ -90,11 +92,13 @@ class BpttTraining:
         self._hidden = model.initial_hidden(settings.batch_size)
         self._lengths = Lengths(settings.bptt, settings.bptt_deviation, settings.bptt_short)
         self._windows = lru_cache(maxsize=1)(partial(self._lengths.epoch, len(self._text), seed))
-        self._count = cache(lambda epoch: len(self._windows(epoch)))
+        windows = self._windows
+        self._count = cache(lambda epoch: len(windows(epoch)))
         self.captured: CapturedStep | None = None
-        if self._text.is_cuda and isinstance(forward, PassOnTensors) and means.graphs():
-            trained = None if forward.trained is None else self._trained
-            self.captured = CapturedStep(self._window, self._parameters, self._optimizer, settings.clip, trained)
+        if self._text.is_cuda and isinstance(forward, PassOnTensors) and (means.graphs() or forward.trained):
+            trained = None if forward.trained is None else loosely(self._trained)
+            step = loosely(self._window)
+            self.captured = CapturedStep(step, self._parameters, self._optimizer, settings.clip, trained)
 
     def steps(self, epoch: int) -> int:
         """The number of windows of an epoch."""

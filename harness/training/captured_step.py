@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from conas.graphs import Graphs
+from conas.graphs import Graphs, loosely
 from harness.training.updates import clipped, update
 
 Pieces = Callable[..., Iterable[tuple[Tensor, Tensor]]]
@@ -32,7 +32,7 @@ class CapturedStep:
         trained: Callable[..., Tensor] | None = None,
     ) -> None:
         self._pieces, self._parameters, self._clip, self._trained = pieces, parameters, clip, trained
-        self.graphs = Graphs(self._body)
+        self.graphs = Graphs(loosely(self._body))
         self._rate = torch.zeros((), device=parameters[0].device, dtype=parameters[0].dtype)
         self._filled: float | None = None
         self.use(optimizer)

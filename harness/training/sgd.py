@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from conas import means
+from conas.graphs import loosely
 from harness.training.captured_step import CapturedStep
 from harness.training.schedules import rate
 
@@ -112,7 +113,7 @@ class SgdTraining:
         )
         self.captured: CapturedStep | None = None
         if isinstance(loss, LossOnTensors) and self._parameters[0].is_cuda and means.graphs():
-            self.captured = CapturedStep(self._pieces, self._parameters, self._optimizer, self._clip)
+            self.captured = CapturedStep(loosely(self._pieces), self._parameters, self._optimizer, self._clip)
 
     def steps(self, epoch: int) -> int:
         """The number of minibatches of an epoch."""

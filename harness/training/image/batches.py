@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -58,15 +58,14 @@ class DeviceBatches(ShuffledBatches):
 
     @cached_property
     def _drawn(self) -> Callable[[int], tuple[Tensor, Tensor]]:
-        """The order of an epoch's images and the numbers that decide how each is treated."""
+        return lru_cache(maxsize=1)(partial(_drawn, self.part.indices, self.augment, self.seed, self.device))
 
-        @lru_cache(maxsize=1)
-        def drawn(epoch: int) -> tuple[Tensor, Tensor]:
-            order = generator(self.seed, "order", epoch).permutation(len(self.part))
-            numbers = self.augment.numbers(self.part.indices, epoch, self.seed)
-            return torch.from_numpy(order).to(self.device), torch.from_numpy(numbers).to(self.device)
 
-        return drawn
+def _drawn(indices: Tensor, augmenter: Augmenter, seed: int, device: torch.device, epoch: int) -> tuple[Tensor, Tensor]:
+    """The order of an epoch's images and the numbers that decide how each is treated."""
+    order = generator(seed, "order", epoch).permutation(len(indices))
+    numbers = augmenter.numbers(indices, epoch, seed)
+    return torch.from_numpy(order).to(device), torch.from_numpy(numbers).to(device)
 
 
 def batches(part: Images, augmenter: Augmenter, batch_size: int, seed: int, device: torch.device) -> Batches:

@@ -98,15 +98,25 @@ def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep
     return OneShotStep(model, momentum=schedule.momentum, weight_decay=decay, clip=clip, precision=precision)
 
 
-def measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str, precision: str) -> Losses:
+Evaluations = dict[tuple[int, ...], Any]
+"""What measures images of a shape on CUDA, which takes a second to set up."""
+
+
+def measurer(
+    model: OneShotCNN, batches: Sequence[Batch], bn: str, quantity: str, precision: str, evaluations: Evaluations
+) -> Losses:
     """Measurements on the same ``batches``, by the means that the device has; fused kernels, of this ``precision``,
-    measure losses only."""
+    measure losses only. ``evaluations`` are those of other batches of this model, and get these."""
     fusible = _is_there(batches[0][0]) and quantity == "loss"
-    on_device = fused("measurements", lambda: _measurer(model, batches, bn, precision)) if fusible else None
+    on_device = (
+        fused("measurements", lambda: _measurer(model, batches, bn, precision, evaluations)) if fusible else None
+    )
     return on_device or Measurer(model, batches, bn, quantity)
 
 
-def _measurer(model: OneShotCNN, batches: Sequence[Batch], bn: str, precision: str) -> "FusedMeasurer":
+def _measurer(
+    model: OneShotCNN, batches: Sequence[Batch], bn: str, precision: str, evaluations: Evaluations
+) -> "FusedMeasurer":
     from conas.cnn.cuda.measuring import FusedMeasurer
 
-    return FusedMeasurer(model, batches, bn, precision)
+    return FusedMeasurer(model, batches, bn, precision, evaluations)

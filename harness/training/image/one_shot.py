@@ -16,7 +16,7 @@ from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.data.images import Images
 from harness.training.answers import answers
-from harness.training.image.fused_one_shot import Losses, OneShotSgd, measurer
+from harness.training.image.fused_one_shot import Evaluations, Losses, OneShotSgd, measurer
 from harness.training.image.task import EVALUATION_BATCH, ImageTask
 from harness.training.policies import PolicyTraining
 from harness.training.sgd import Batch
@@ -69,16 +69,17 @@ class _Sampled:
         self._model.eval()
         alphas = [self._policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)]
         self._graphs = {
-            alpha.tobytes(): self._graphs.get(alpha.tobytes(), Graphs(partial(self._figures, alpha)))
+            alpha.tobytes(): self._graphs.get(alpha.tobytes(), Graphs(partial(_figures, self._model, alpha)))
             for alpha in alphas
         }
         rows = [self._graphs[alpha.tobytes()](images, labels).tolist() for alpha in alphas]
         losses, wrong = zip(*rows, strict=True)
         return {"valid_loss": sum(losses) / len(losses), "valid_error": 100 * sum(wrong) / len(wrong)}
 
-    def _figures(self, alpha: Alpha, images: Tensor, labels: Tensor) -> Tensor:
-        logits = self._model(images, alpha)
-        return torch.stack([F.cross_entropy(logits, labels), (logits.argmax(1) != labels).float().mean()])
+
+def _figures(model: OneShotCNN, alpha: Alpha, images: Tensor, labels: Tensor) -> Tensor:
+    logits = model(images, alpha)
+    return torch.stack([F.cross_entropy(logits, labels), (logits.argmax(1) != labels).float().mean()])
 
 
 class ImageMeasurer:
@@ -90,6 +91,7 @@ class ImageMeasurer:
     def __init__(self, task: ImageTask, model: OneShotCNN) -> None:
         self._task, self._model = task, model
         self._measurers: dict[int | None, Losses] = {}
+        self._evaluations: Evaluations = {}
 
     def measure(self, alphas: Alpha, draw: int, whole: bool) -> NDArray[np.float64]:
         """The losses of ``alphas`` on the batches number ``draw``, or on the whole validation set."""
@@ -101,7 +103,9 @@ class ImageMeasurer:
 
     def _losses(self, batches: list[Batch]) -> Losses:
         how = self._task.config.measure
-        return measurer(self._model, batches, how.bn, how.quantity, self._task.precision.of_measuring)
+        return measurer(
+            self._model, batches, how.bn, how.quantity, self._task.precision.of_measuring, self._evaluations
+        )
 
     def _batches(self, draw: int | None) -> list[Batch]:
         task, measure = self._task, self._task.config.measure

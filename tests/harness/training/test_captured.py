@@ -4,6 +4,8 @@ Where there is no CUDA device, nothing is captured; that a replay has the bits o
 """
 
 import copy
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 from conas.cells import cell as fixed
+from conas.graphs import loosely
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
 from harness.config.load import load
@@ -35,9 +38,9 @@ def final(updates: dict[str, Any], cell: str) -> Any:
 
 def capturable(trainee: Any) -> Any:
     """Its step is the one of a CUDA device, without the graph."""
-    pieces = trainee._window if hasattr(trainee, "_window") else trainee._pieces
+    pieces = loosely(trainee._window if hasattr(trainee, "_window") else trainee._pieces)
     clip = (trainee._settings if hasattr(trainee, "_window") else trainee._schedule).clip
-    trained = getattr(getattr(trainee, "_forward", None), "trained", None) and trainee._trained
+    trained = getattr(getattr(trainee, "_forward", None), "trained", None) and loosely(trainee._trained)
     trainee.captured = CapturedStep(pieces, trainee._parameters, trainee._optimizer, clip, trained)
     return trainee
 
@@ -152,3 +155,16 @@ def test_one_shot_text(p: float) -> None:
     for step in range(4):
         torch.testing.assert_close(float(ours.step(0, step)), plain.step(0, step), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(state(ours), state(plain), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("updates", "cell"), [(IMAGES, "conas"), (TEXT, "darts_v2_rnn")], ids=["images", "text"])
+def test_a_captured_training_is_freed_at_once(updates: dict[str, Any], cell: str) -> None:
+    trainee = capturable(final(updates, cell))
+    trainee.step(0, 0)
+    network = weakref.ref(getattr(trainee, "network", None) or trainee.model)
+    gc.disable()
+    try:
+        del trainee
+        assert network() is None
+    finally:
+        gc.enable()
