@@ -52,6 +52,12 @@ def test_both_sides_of_every_claim_are_rows_that_are_run() -> None:
             assert (order.first != order.second) == (order.than is None)
 
 
+def test_a_size_that_a_rule_decides_is_told() -> None:
+    by_rule = (*names.both(names.RSWS), names.DARTS, names.DARTS_FIVE)
+    sizes = [order for order in TABLES[0].claims if order.metric.key in ("params", "mult_adds")]
+    assert all(("16 edges" in one.note) == bool({one.first, one.second} & set(by_rule)) for one in sizes)
+
+
 def test_what_the_profile_does_not_plan_is_no_run_that_is_missing(make_record: Make) -> None:
     found = records(make_record, names.CONAS, [5.0, 6.0, 7.0])
     for other, status in ((names.WIRED_5, Status.NOT_CHECKABLE), (names.BEST_OF_M, Status.NOT_RUN)):
