@@ -7,11 +7,15 @@ from pathlib import Path
 
 from harness import results
 from harness.config import sweeps
-from harness.config.load import Config
+from harness.config.grammar import readings, written
+from harness.config.load import PLACES, Config
 from harness.records.schema import Record
 from tables.tiers import Tier, tier, without_search
 
-FULL_SCALE = ("paper", "release")
+FULL_SCALE = "paper"
+_NOT_THE_EXPERIMENT = {*PLACES, "threads", "allow_subset"}
+STAND_IN = "digits"
+"""What the profile smoke trains on in place of every set of images."""
 ONE_CELL = ", one cell"
 """What ends the name of a sweep's row that trains the cell of one search under every seed, as the paper did."""
 
@@ -54,8 +58,10 @@ class Sample:
         return Sample(planned, done, {run: status for run, status in self.undone.items() if run in ids})
 
     def __add__(self, other: "Sample") -> "Sample":
-        """Both samples' runs."""
-        return Sample(self.planned + other.planned, self.done + other.done, {**self.undone, **other.undone})
+        """Both samples' runs, each once."""
+        planned = {config.id: config for config in self.planned + other.planned}
+        done = {record.id: record for record in self.done + other.done}
+        return Sample(tuple(planned.values()), tuple(done.values()), {**self.undone, **other.undone})
 
 
 def _is_published(config: Config) -> bool:
@@ -99,8 +105,28 @@ class Runs:
 
     @property
     def is_full_scale(self) -> bool:
-        """Whether the profile has the published sizes; at any other only directions compare with the paper."""
-        return self.profile in FULL_SCALE
+        """Whether the runs have the published settings and data; with any other only directions compare."""
+        changed = any(name not in _NOT_THE_EXPERIMENT for name, _ in self.extra)
+        return self.profile == FULL_SCALE and not changed and not self._has_parts
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether a run of a plan that allows it was made on a part of its data set."""
+        allowed = any(name == "allow_subset" for name, _ in self.extra)
+        return allowed and not all(record.data.get("whole", True) for record in self.records.values())
+
+    @property
+    def changed(self) -> str:
+        """How the planned runs differ from those of the paper or the profile, in sentences; empty if in nothing."""
+        told = [f"{name}={written(readings(value)[0])}" for name, value in self.extra if name not in PLACES]
+        sentences = []
+        if self.profile == "release":
+            sentences.append("Its settings are those of the authors' released code, not the paper's.")
+        if told:
+            sentences.append(f"Every run is planned with {' '.join(told)}.")
+        if "allow_subset=true" in told:
+            sentences.append("So its data may be a part of a data set.")
+        return " ".join(sentences)
 
     @property
     def are_any_done(self) -> bool:
@@ -124,9 +150,10 @@ class Runs:
         return sample if sample.is_of_one_cell else Sample((), ())
 
     def sample(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
-        """The runs of a row of ``sweep``, on ``dataset`` only, unless the profile puts another set in its place."""
-        configs = self.planned(sweep).get(row, ())
-        planned = tuple(config for config in configs if config.dataset == dataset) or configs
+        """The runs of a row of ``sweep``, each once, on ``dataset`` only or on what stands for it."""
+        configs = {config.id: config for config in self.planned(sweep).get(row, ())}.values()
+        planned = tuple(config for config in configs if dataset in (None, config.dataset))
+        planned = planned or tuple(config for config in configs if config.dataset == STAND_IN)
         found = [self.records[config.id] for config in planned if config.id in self.records]
         done = tuple(record for record in found if record.status == "done")
         return Sample(planned, done, {record.id: record.status for record in found if record.status != "done"})
