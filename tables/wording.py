@@ -109,12 +109,15 @@ def _data(table: Table, runs: Runs) -> Iterator[str]:
         yield (
             f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
         )
-    parts = {
-        record.dataset: learnt(record.data["counts"]) for record in runs.done(table.name) if "counts" in record.data
-    }
+    parts: dict[str, set[int]] = {}
+    for record in runs.done(table.name):
+        if "counts" in record.data:
+            parts.setdefault(record.dataset, set()).add(learnt(record.data["counts"]))
     whole = {name: learnt(dataset(name).counts) for name in parts}
     parted = [
-        f"{title(name)} {part:,} of {whole[name]:,}" for name, part in sorted(parts.items()) if part < whole[name]
+        f"{title(name)} {' and '.join(f'{part:,}' for part in sorted(some))} of {whole[name]:,}"
+        for name, some in sorted(parts.items())
+        if min(some) < whole[name]
     ]
     if parted:
         yield f"Training examples that the data folder held: {', '.join(parted)}."
