@@ -1,13 +1,14 @@
 """The report: one page that needs nothing else, and whose links lead somewhere."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tables.build import Results
-from tables.claims.scorecard import compared, scorecard, survives
+from tables.claims.scorecard import compared, counts, scorecard, survives
 from tables.claims.text import verdicts
 from tables.report import report
 from tables.runs import Runs
@@ -42,6 +43,10 @@ def test_the_page_opens_with_what_came_out(results: tuple[Runs, Results]) -> Non
     assert made
     assert outcome.count("<tr") == 1 + len(made)
     assert outcome.count('class="survives"') == sum(map(survives, made))
+    filtered = [part for part in page.split("<details") if part.startswith("><summary><strong>")]
+    listed = Counter(status for part in filtered for status in re.findall(r'<span class="status \w+">([^<]*)<', part))
+    assert 'data-filters="#scorecard details:not(.own)"' in page
+    assert listed == {str(status): number for status, number in counts(verdicts).items()}
 
 
 def test_every_finished_run_of_a_row_is_linked(results: tuple[Runs, Results], page: str) -> None:
