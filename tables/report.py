@@ -20,6 +20,7 @@ from tables import budgets
 from tables.build import Picture, Results
 from tables.claims import scorecard
 from tables.claims.verdict import Verdict
+from tables.counted import counted
 from tables.paper.contents import TABLES
 from tables.render import TEMPLATES, code
 from tables.runs import Runs
@@ -44,7 +45,7 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = code
+    environment.filters |= {"code": code, "counted": counted}
     return environment.get_template("report.html").render(
         profile=runs.profile,
         reduced=not runs.is_full_scale,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.config.assumptions import assumptions
 from harness.data.registry import dataset
+from tables.counted import counted
 from tables.predicted import rankings
 from tables.published import published
 from tables.readers import title
@@ -191,7 +192,7 @@ def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
 
 def _without_runs(paper: str, values: Mapping[str, Any]) -> Cell:
     if values["missing"]:
-        gap = f"gap: {values['missing']} of {values['planned']} runs"
+        gap = f"gap: {values['missing']} of {counted(values['planned'], 'run')}"
         return Cell((gap, f"paper {paper}") if paper else (gap,), None, "gap")
     if paper:
         return Cell((f"paper {paper}",), float(values["paper_mean"]), "paper")
