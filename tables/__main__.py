@@ -106,7 +106,7 @@ def make_scorecard(runs: Runs, out: Path) -> None:
     """Write the scorecard and print how many claims have each status."""
     verdicts = scorecard.scorecard(runs)
     folder = out / runs.profile
-    write_atomic(folder / "scorecard.md", scorecard.markdown(verdicts, runs.profile).encode())
+    write_atomic(folder / "scorecard.md", scorecard.markdown(verdicts, runs).encode())
     write_atomic(folder / "scorecard.csv", csv(scorecard.frame(verdicts)).encode())
     for status, number in scorecard.counts(verdicts).items():
         print(f"{number:4}  {status}")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from harness import results
 from harness.config import sweeps
-from harness.config.load import Config
+from harness.config.grammar import readings, written
+from harness.config.load import PLACES, Config
 from harness.records.schema import Record
 from tables.tiers import Tier, tier, without_search
 
-FULL_SCALE = ("paper", "release")
+FULL_SCALE = "paper"
+_NOT_THE_EXPERIMENT = {*PLACES, "threads", "allow_subset"}
 ONE_CELL = ", one cell"
 """What ends the name of a sweep's row that trains the cell of one search under every seed, as the paper did."""
 
@@ -99,8 +101,28 @@ class Runs:
 
     @property
     def is_full_scale(self) -> bool:
-        """Whether the profile has the published sizes; at any other only directions compare with the paper."""
-        return self.profile in FULL_SCALE
+        """Whether the runs have the published settings and data; with any other only directions compare."""
+        changed = any(name not in _NOT_THE_EXPERIMENT for name, _ in self.extra)
+        return self.profile == FULL_SCALE and not changed and not self._has_parts
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether a run of a plan that allows it was made on a part of its data set."""
+        allowed = any(name == "allow_subset" for name, _ in self.extra)
+        return allowed and not all(record.data.get("whole", True) for record in self.records.values())
+
+    @property
+    def changed(self) -> str:
+        """How the planned runs differ from those of the paper or the profile, in sentences; empty if in nothing."""
+        told = [f"{name}={written(readings(value)[0])}" for name, value in self.extra if name not in PLACES]
+        sentences = []
+        if self.profile == "release":
+            sentences.append("Its settings are those of the authors' released code, not the paper's.")
+        if told:
+            sentences.append(f"Every run is planned with {' '.join(told)}.")
+        if "allow_subset=true" in told:
+            sentences.append("So its data may be a part of a data set.")
+        return " ".join(sentences)
 
     @property
     def are_any_done(self) -> bool:

@@ -52,8 +52,9 @@ __all__ = [
     "summaries",
 ]
 
-_PLACES = {"data_dir", "runs_dir", "device", "offline"}
-_NOT_IDENTITY = {*_PLACES, "typed"}
+PLACES = {"data_dir", "runs_dir", "device", "offline"}
+"""Settings that say where a run is made, not what it is."""
+_NOT_IDENTITY = {*PLACES, "typed"}
 _NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "dataset": dataset_names,
     "search_dataset": dataset_names,
@@ -168,7 +169,7 @@ class Config(Section):
         return load({**updates, **self._choices(), "dataset": dataset, "search_dataset": None}, has_final=False)
 
     def _choices(self) -> Values:
-        return {name: getattr(self, name) for name in (*CHOICES, *_PLACES)}
+        return {name: getattr(self, name) for name in (*CHOICES, *PLACES)}
 
 
 class ImageConfig(Config):

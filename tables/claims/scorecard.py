@@ -132,14 +132,14 @@ def in_short(some: Sequence[Verdict]) -> str:
     return f"{len(some)} figures, {'; '.join(sorted({v.why for v in some}))}: they are listed in the CSV file."
 
 
-def markdown(verdicts: Sequence[Verdict], profile: str) -> str:
-    """The scorecard as a Markdown document."""
+def markdown(verdicts: Sequence[Verdict], runs: Runs) -> str:
+    """The scorecard of ``runs`` as a Markdown document."""
     tally = ", ".join(f"{number} {status}{_sizes(status, verdicts)}" for status, number in counts(verdicts).items())
     claims = sum(counts(verdicts).values())
     lines = [
         "# Scorecard",
         "",
-        f"Profile {profile}. {claims} claims of the paper: {tally}.",
+        " ".join(filter(None, (f"Profile {runs.profile}.", runs.changed, f"{claims} claims of the paper: {tally}."))),
         "",
         surviving(verdicts),
         "",

@@ -114,6 +114,32 @@ def test_at_reduced_scale_no_figure_is_judged(make_record: Make) -> None:
     assert {v.status for v in found} == {Status.NOT_RUN}
 
 
+@pytest.mark.parametrize(
+    ("profile", "extra", "told"),
+    [
+        ("paper", (("data_dir", "elsewhere"),), ""),
+        ("paper", (("threads", "3"),), "Every run is planned with threads=3."),
+        ("paper", (("final.epochs", "1"),), "Every run is planned with final.epochs=1."),
+        ("release", (), "Its settings are those of the authors' released code, not the paper's."),
+        ("paper", (("allow_subset", "true"),), "allow_subset=true. So its data may be a part of a data set."),
+    ],
+)
+def test_other_settings_are_told_and_reproduce_nothing(
+    make_record: Make, profile: str, extra: sweeps.Extra, told: str
+) -> None:
+    planned = sweeps.rows("table1", profile, extra)[names.CONAS]
+    found = [make_record(config, error=error) for config, error in zip(planned, [2.7, 2.7, 2.8], strict=True)]
+    whole = [one.model_copy(update={"data": {"whole": True}}) for one in found]
+    part = [one.model_copy(update={"data": {"whole": False}}) for one in found]
+    runs = Runs.of(whole, profile, extra)
+    assert told in runs.changed
+    assert runs.changed in scorecard.markdown([], runs)
+    assert bool(told) == bool(runs.changed)
+    changes = "epochs" in told or profile == "release"
+    assert runs.is_full_scale is not changes
+    assert Runs.of(part, profile, extra).is_full_scale is not (changes or "allow_subset" in told)
+
+
 def test_the_printed_digits_are_all_that_is_asked_of_a_size() -> None:
     params = published("table3")[names.CONAS_TEXT].figures["params"]
     metric = next(metric for metric in TABLES[2].metrics if metric.key == "params")
