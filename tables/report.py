@@ -24,7 +24,7 @@ from tables.counted import counted
 from tables.paper.contents import TABLES
 from tables.render import TEMPLATES, code
 from tables.runs import Runs
-from tables.wording import number
+from tables.wording import is_reduced, number
 
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 _SHOWN = {"test_error": "test error {} %", "test_perplexity": "test perplexity {}"}
@@ -48,7 +48,9 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
     environment.filters |= {"code": code, "counted": counted}
     return environment.get_template("report.html").render(
         profile=runs.profile,
-        reduced=not runs.is_full_scale,
+        full_scale=runs.is_full_scale,
+        reduced=is_reduced(runs),
+        changed=runs.changed,
         results=results,
         verdicts=verdicts,
         tally=scorecard.counts(verdicts),

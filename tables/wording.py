@@ -22,6 +22,7 @@ QUOTED, DIFFERS = "†", "*"
 TIER = "Compared"
 _STAND_IN = "digits"
 """What the profile smoke trains on."""
+_PUBLISHED_SIZES = ("paper", "release")
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,14 @@ def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
 def caption(table: Table, runs: Runs) -> tuple[str, ...]:
     """What a reader must know: runs, estimand, spread, interval, profile, device, what is left out and what assumed."""
     return (
-        f"Profile {runs.profile}{'' if runs.is_full_scale else ': reduced scale'}."
+        f"Profile {runs.profile}{': reduced scale' if is_reduced(runs) else ''}."
         f" Device: {'; '.join(runs.devices(table.name)) or 'none yet'}.",
+        *filter(None, [runs.changed]),
         f"Ours: {'best | ' if any(column.best for column in table.columns) else ''}mean ± sample SD (ddof = 1) of n "
         f"runs that ended, each {table.selection}.",
         *_data(table, runs),
         *_estimands(table),
-        *(_against(table) if runs.is_full_scale else _reduced(table)),
+        *(_against(table) if runs.is_full_scale else _not_against(table, runs)),
         f"{QUOTED} the paper quotes this figure from other work.",
         *_tiers(table, runs),
         _counts(runs.statuses(table.name), runs),
@@ -97,6 +99,11 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
         *rankings(runs, table.name),
         *_assumed(table, runs),
     )
+
+
+def is_reduced(runs: Runs) -> bool:
+    """Whether the profile's networks are smaller than the paper's; other settings may differ at any size."""
+    return runs.profile not in _PUBLISHED_SIZES
 
 
 def _assumed(table: Table, runs: Runs) -> Iterator[str]:
@@ -151,9 +158,10 @@ def _against(table: Table) -> Iterator[str]:
     )
 
 
-def _reduced(table: Table) -> Iterator[str]:
+def _not_against(table: Table, runs: Runs) -> Iterator[str]:
     if published(table.name):
-        yield "The paper's figures are of networks many times as large; a difference to them would mean nothing."
+        others = "networks many times as large" if is_reduced(runs) else "other settings or of whole data sets"
+        yield f"The paper's figures are of {others}; a difference to them would mean nothing."
 
 
 def _tiers(table: Table, runs: Runs) -> Iterator[str]:
