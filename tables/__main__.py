@@ -24,7 +24,7 @@ from tables.claims import scorecard
 from tables.counted import counted
 from tables.missing import DAY, Gap, gaps
 from tables.near import near
-from tables.prices import devices, told
+from tables.prices import Device, devices, told
 from tables.render import csv
 from tables.report import report
 from tables.runs import Runs
@@ -75,9 +75,10 @@ def list_missing(runs: Runs, out: Path) -> None:
     """List every missing run as its command, by row, with what it is estimated to take here and on measured devices."""
     costs = Costs() if cuda_devices() or not is_meant_for_gpu(runs.profile) else None
     found = []
+    priced = [(device, dict[str, float]()) for device in devices()] if runs.profile == "paper" else []
     for gap in gaps(runs, costs):
         found.append(gap)
-        takes = "; ".join(_takes(gap, costs, runs.profile))
+        takes = "; ".join(_takes(gap, costs, priced))
         print(f"\n# {gap.sweep}, {gap.row}: {counted(len(gap.missing), 'run')}{f': {takes}' if takes else ''}")
         print("\n".join(config.command for config in gap.missing))
     for reason in costs.unknown if costs else ():
@@ -86,12 +87,12 @@ def list_missing(runs: Runs, out: Path) -> None:
     print(f"\n{counted(number, 'run')} missing in profile {runs.profile}, {_here(found, costs)}")
 
 
-def _takes(gap: Gap, costs: Costs | None, profile: str) -> Iterator[str]:
-    """What the runs of a gap take: here, if this machine is meant for them, and at full size where it was measured."""
+def _takes(gap: Gap, costs: Costs | None, priced: list[tuple[Device, dict[str, float]]]) -> Iterator[str]:
+    """What the runs of a gap take: here, if this machine is meant for them, and on devices ``priced``, each with the
+    searches that are counted already."""
     if costs is not None:
         yield "no estimate here" if gap.days is None else f"about {duration(gap.days * DAY)} here"
-    if profile == "paper":
-        yield from (f"{told(gap.missing, device)} on {device.name}" for device in devices())
+    yield from (f"{told(gap.missing, device, counted)} on {device.name}" for device, counted in priced)
 
 
 def _here(found: list[Gap], costs: Costs | None) -> str:
