@@ -60,7 +60,8 @@ def markdown(lines: pd.DataFrame, profile: str) -> str:
         f"# What every search spent, profile {profile}",
         "",
         "Means over the runs. A row whose searches all stand above already, for another table or another training, has "
-        "no line; nor have published and randomly drawn cells, which were not searched for here.",
+        "no line; nor have published and randomly drawn cells, which were not searched for here. Device-minutes are of "
+        "the processor that a search ran on, and those of different processors do not compare.",
     ]
     text += ["", markdown_row(list(_COLUMNS.values())), markdown_row(["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2))]
     for table, name, n, *spent in lines.itertuples(index=False):

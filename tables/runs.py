@@ -14,6 +14,8 @@ from tables.tiers import Tier, tier, without_search
 
 FULL_SCALE = "paper"
 _NOT_THE_EXPERIMENT = {*PLACES, "threads", "allow_subset"}
+STAND_IN = "digits"
+"""What the profile smoke trains on in place of every set of images."""
 ONE_CELL = ", one cell"
 """What ends the name of a sweep's row that trains the cell of one search under every seed, as the paper did."""
 
@@ -56,8 +58,10 @@ class Sample:
         return Sample(planned, done, {run: status for run, status in self.undone.items() if run in ids})
 
     def __add__(self, other: "Sample") -> "Sample":
-        """Both samples' runs."""
-        return Sample(self.planned + other.planned, self.done + other.done, {**self.undone, **other.undone})
+        """Both samples' runs, each once."""
+        planned = {config.id: config for config in self.planned + other.planned}
+        done = {record.id: record for record in self.done + other.done}
+        return Sample(tuple(planned.values()), tuple(done.values()), {**self.undone, **other.undone})
 
 
 def _is_published(config: Config) -> bool:
@@ -146,9 +150,10 @@ class Runs:
         return sample if sample.is_of_one_cell else Sample((), ())
 
     def sample(self, sweep: str, row: str, dataset: str | None = None) -> Sample:
-        """The runs of a row of ``sweep``, on ``dataset`` only, unless the profile puts another set in its place."""
-        configs = self.planned(sweep).get(row, ())
-        planned = tuple(config for config in configs if config.dataset == dataset) or configs
+        """The runs of a row of ``sweep``, each once, on ``dataset`` only or on what stands for it."""
+        configs = {config.id: config for config in self.planned(sweep).get(row, ())}.values()
+        planned = tuple(config for config in configs if dataset in (None, config.dataset))
+        planned = planned or tuple(config for config in configs if config.dataset == STAND_IN)
         found = [self.records[config.id] for config in planned if config.id in self.records]
         done = tuple(record for record in found if record.status == "done")
         return Sample(planned, done, {record.id: record.status for record in found if record.status != "done"})

@@ -3,6 +3,7 @@
 The spread is the sample standard deviation (ddof = 1). Every interval is Student's, Welch's where the paper states an
 SD and its number of trainings, or Fisher's for a ratio of SDs; all assume values that are about normal. A figure of the
 paper is known to half a unit of its last printed digit, and an interval of a difference to it is wider by that much.
+A few values that tie are no proof that all do: they give no interval, unless they are certain to be the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ LEVEL = 0.95
 POWER = 0.8
 MOST_SEEDS = 1_000
 DRAWS = 100_000
+TIED = 1e-9
+"""Values that are apart by no more, in units of the largest or of 1, differ by how they were computed alone."""
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
@@ -93,25 +96,36 @@ def half_width(sd: float | None, n: float) -> float:
     return _half(sd / np.sqrt(n), n - 1) if sd is not None and np.isfinite(sd) and n > 1 else 0.0
 
 
-def against(values: Sequence[float], paper: Figure) -> Estimate:
-    """The mean of our trainings minus the paper's mean of its own."""
+def differ(values: Sequence[float]) -> bool:
+    """Whether ``values`` are not all the same, how they were rounded aside."""
+    return bool(np.ptp(values) > TIED * max(1.0, *np.abs(values)))
+
+
+def _tells_no_spread(values: Sequence[float], certain: bool) -> bool:
+    """Whether it is one value, or several that tie and are not ``certain`` to."""
+    return len(values) < 2 or not (certain or differ(values))
+
+
+def against(values: Sequence[float], paper: Figure, certain: bool = False) -> Estimate:
+    """The mean of our trainings minus the paper's mean of its own; ``certain``: they cannot but be the same."""
     array = np.asarray(values, dtype=np.float64)
     value = float(array.mean()) - paper.mean
-    if len(array) < 2:
+    if _tells_no_spread(values, certain):
         return Estimate(value)
     error, freedom = _welch(float(array.std(ddof=1)), len(array), paper)
     by = "Welch's t" if paper.sd and paper.seeds else "Student's t"
     return _interval(value, _half(error, freedom) + paper.rounding, by)
 
 
-def one_more(values: Sequence[float], paper: Figure) -> Estimate:
+def one_more(values: Sequence[float], paper: Figure, certain: bool = False) -> Estimate:
     """Our mean minus the paper's figure of a single draw: the interval is that of one more draw of ours.
 
     For what belongs to a cell, such as its size: the paper shows one search, so its figure has the spread of one.
+    ``certain``: our values cannot but be the same.
     """
     array = np.asarray(values, dtype=np.float64)
     value = float(array.mean()) - paper.mean
-    if len(array) < 2:
+    if _tells_no_spread(values, certain):
         return Estimate(value)
     half = _half(float(array.std(ddof=1)) * np.sqrt(1 + 1 / len(array)), len(array) - 1)
     return _interval(value, half + paper.rounding, "prediction by Student's t")
@@ -126,7 +140,7 @@ def best_of(values: Sequence[float], paper: Figure) -> Estimate:
     if paper.best is None or not paper.seeds:
         raise ValueError("the paper states no best of a known number of trainings")
     array = np.asarray(values, dtype=np.float64)
-    if len(array) < 2:
+    if _tells_no_spread(values, certain=False):
         return Estimate(float(array.min()) - paper.best)
     low, median, high = array.mean() + array.std(ddof=1) * _least_of(paper.seeds, len(array)) - paper.best
     return Estimate(float(median), float(low) - paper.rounding, float(high) + paper.rounding, "prediction")
@@ -151,15 +165,15 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
 
     One difference gives no interval, nor do several that are equal and not 0.
 
-    Runs of one seed share the data, the training's random choices and, where the method has them, the one-shot model
-    and its measurements, so what they share cancels.
+    Runs of one seed share the data, the training's random choices and, where the method has them and they ran on one
+    processor, the one-shot model and its measurements, so what they share cancels.
     """
     differences = within_seeds(first, second)
     if not differences:
         return None
     value = float(np.mean(differences))
-    interval, spread = interval_of_mean(differences), bool(np.ptp(differences))
-    if interval is None or (value and not spread):  # a few equal differences are no proof that all are
+    interval, spread = interval_of_mean(differences), differ(differences)
+    if interval is None or (not spread and differ([0.0, value])):  # a few equal differences are no proof that all are
         return Estimate(value)
     p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else 1.0
     return Estimate(value, *interval, "Student's t within seeds", p)
@@ -171,9 +185,12 @@ def within_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> lis
 
 
 def ratio_of_sds(first: Sequence[float], second: Sequence[float]) -> Estimate | None:
-    """The SD of ``first`` over that of ``second``, two independent sets of trainings; None without two of each."""
+    """The SD of ``first`` over that of ``second``; None without two of each that differ.
+
+    Both are taken as independent, which is too cautious where trainings of one seed go up and down together.
+    """
     one, other = summarise(first), summarise(second)
-    if one is None or other is None or not one.sd or not other.sd:
+    if not one or not other or not other.sd or not all(map(differ, (first, second))):
         return None
     return ratio(one, other.sd, other.n)
 

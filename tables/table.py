@@ -74,6 +74,7 @@ class Metric:
         dataset: the column is about this data set alone.
         applies: which planned runs can have it.
         comparable: whether a difference to the paper's figure means anything.
+        certain: runs of a row cannot but have the same value.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Metric:
     dataset: str | None = None
     applies: Callable[[Config], bool] = lambda config: True
     comparable: bool = True
+    certain: bool = False
 
     def sample(self, runs: Runs, sweep: str, row: str) -> Sample:
         """The runs of a row that can have a value."""
@@ -112,9 +114,10 @@ class Metric:
         read = ((record.seed, self.read(record, runs)) for record in done.values())
         return {seed: value for seed, value in read if value is not None}
 
-    def difference(self, values: list[float], paper: Figure) -> Estimate:
-        """Ours minus the paper's: of means of trainings, or of what one search found."""
-        return (against if self.over is Over.ONE_CELL else one_more)(values, paper)
+    def difference(self, values: list[float], paper: Figure, is_published: bool) -> Estimate:
+        """Ours minus the paper's: of means of trainings, or of what one search found; a published cell has one size."""
+        certain = self.certain or (is_published and self.over is Over.CELL)
+        return (against if self.over is Over.ONE_CELL else one_more)(values, paper, certain)
 
     @property
     def over_searches(self) -> "Metric":
@@ -225,7 +228,9 @@ class Table:
         sample, measured = column.sample(runs, self.name, name), column.values(runs, self.name, name)
         ours = summarise(measured)
         comparable = column.comparable and runs.is_full_scale and not sample.is_drawn
-        difference = column.difference(measured, figure) if ours and figure and comparable else None
+        difference = (
+            column.difference(measured, figure, sample.is_published) if ours and figure and comparable else None
+        )
         return {
             "planned": len(sample.planned),
             "missing": len(sample.missing),

@@ -20,7 +20,7 @@ class Tier(Enum):
         "space, one-shot training and measure set as in the table's first row of CoNAS, and no more measurements; "
         "the model is CoNAS's own where a search trains on the same sub-networks, on the same processor",
     )
-    SECONDS = ("same time", "as many device seconds as CoNAS took under the same seed")
+    SECONDS = ("same time", "as many device seconds as CoNAS took under the same seed on the same processor")
     OWN = ("own cost", "a search with a space, measure or budget of its own")
     DRAWN = ("drawn", "cells drawn at random, no search")
     CELL = ("cell", "a published cell, found at full scale, trained as CoNAS's cells unless its row says how else")

@@ -219,7 +219,7 @@ def _ours(metric: Metric, values: Mapping[str, Any]) -> str:
 def _difference(metric: Metric, values: Mapping[str, Any]) -> str:
     text = signed(values["difference"], metric.form)
     if pd.isna(values["low"]):
-        return f"{text} (no interval from one run)"
+        return f"{text} (no interval from {'one run' if values['n'] == 1 else 'equal runs'})"
     interval = f"[{signed(values['low'], metric.form)}, {signed(values['high'], metric.form)}]"
     return f"{text} {interval}{DIFFERS if values['excludes_zero'] else ''}"
 

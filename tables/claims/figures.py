@@ -7,10 +7,11 @@ Nothing here is decided at reduced scale.
 
 from collections.abc import Iterator, Sequence
 
+from tables.claims.genotypes import is_counted
 from tables.claims.verdict import Kind, Status, Verdict, make
 from tables.published import Figure, Published, published
 from tables.runs import Runs
-from tables.statistics import Estimate, Summary, best_of, ratio, seeds_to_equate, summarise
+from tables.statistics import Estimate, Summary, best_of, differ, ratio, seeds_to_equate, summarise
 from tables.table import Metric, Over, Table
 
 PAPER_DEVICE = "TITAN X"
@@ -21,12 +22,17 @@ Settled = tuple[Status, str]
 
 
 def verdicts(runs: Runs, tables: Sequence[Table]) -> Iterator[Verdict]:
-    """A verdict on every figure of the rows that the authors ran, and of quoted rows that are run here."""
+    """A verdict on every figure of the rows that the authors ran, and of quoted rows that are run here.
+
+    The sizes of published cells have theirs elsewhere.
+    """
     for table in tables:
         for row in published(table.name).values():
-            if row.quoted is None or runs.sample(table.name, row.name).planned:
+            sample = runs.sample(table.name, row.name)
+            if row.quoted is None or sample.planned:
                 for metric in table.metrics:
-                    yield from _verdicts(table, row, metric, runs)
+                    if not is_counted(row.name, sample, metric.key):
+                        yield from _verdicts(table, row, metric, runs)
 
 
 def _verdicts(table: Table, row: Published, metric: Metric, runs: Runs) -> Iterator[Verdict]:
@@ -55,6 +61,8 @@ def _settle(part: str, table: Table, row: Published, metric: Metric, runs: Runs)
     measured = metric.values(runs, table.name, row.name)
     if not runs.is_full_scale:
         return Status.NOT_RUN, "needs the published settings"
+    if not sample.planned:
+        return Status.NOT_CHECKABLE, f"not planned in profile {runs.profile}"
     if sample.is_drawn:
         return Status.NOT_CHECKABLE, "the paper's random draw is another than ours"
     if not measured:
@@ -65,7 +73,7 @@ def _settle(part: str, table: Table, row: Published, metric: Metric, runs: Runs)
             f"device time on {'; '.join(runs.devices(table.name))}, the paper's on a {PAPER_DEVICE}",
         )
     if part == "mean":
-        return _mean(measured, figure, metric)
+        return _mean(measured, figure, metric, sample.is_published)
     if not figure.seeds:
         return Status.NOT_CHECKABLE, "the paper does not say of how many trainings"
     return _best(measured, figure, metric) if part == "best" else _spread(measured, figure)
@@ -76,9 +84,9 @@ def _shown(part: str, ours: Summary, metric: Metric) -> str:
     return f"{format(value, metric.form)} (n = {ours.n})" if value is not None else f"one run (n = {ours.n})"
 
 
-def _mean(measured: list[float], figure: Figure, metric: Metric) -> Settled:
+def _mean(measured: list[float], figure: Figure, metric: Metric, is_published: bool = False) -> Settled:
     margin, ours = metric.margin(figure), summarise(measured)
-    status, why = _decided(metric.difference(measured, figure), margin)
+    status, why = decided(metric.difference(measured, figure, is_published), margin, len(measured))
     if status is Status.UNDECIDED and metric.over is Over.ONE_CELL and ours and ours.sd:
         needed = seeds_to_equate(margin, ours.sd, figure)
         why += f"; {f'{needed} runs' if needed else 'no number of runs'} would tell equal means with 80 % power"
@@ -86,28 +94,31 @@ def _mean(measured: list[float], figure: Figure, metric: Metric) -> Settled:
 
 
 def _best(measured: list[float], figure: Figure, metric: Metric) -> Settled:
-    status, why = _decided(best_of(measured, figure), metric.margin(figure))
+    status, why = decided(best_of(measured, figure), metric.margin(figure), len(measured))
     return status, f"best of {figure.seeds} new runs: {why}"
 
 
 def _spread(measured: list[float], figure: Figure) -> Settled:
     ours = summarise(measured)
-    if ours is None or not ours.sd or not figure.sd or not figure.seeds:
+    if ours is None or not differ(measured) or not figure.sd or not figure.seeds:
         return Status.UNDECIDED, "all runs are equal" if ours and ours.n > 1 else "one run has no spread"
     found = ratio(ours, figure.sd, figure.seeds)
     assert found.low is not None
     assert found.high is not None
-    why = f"ratio {found.value:.2f} [{found.low:.2f}, {found.high:.2f}], equal within a factor {SPREAD_MARGIN:g}"
+    interval = f"[{found.low:.2f}, {found.high:.2f}]"
+    why = f"ratio {found.value:.2f} {interval}, counts as equal within a factor {SPREAD_MARGIN:g}"
     if found.low > 1 / SPREAD_MARGIN and found.high < SPREAD_MARGIN:
         return Status.REPRODUCED, why
     apart = found.low > SPREAD_MARGIN or found.high < 1 / SPREAD_MARGIN
     return Status.DIFFERS if apart else Status.UNDECIDED, why
 
 
-def _decided(difference: Estimate, margin: float) -> Settled:
+def decided(difference: Estimate, margin: float, runs: int, form: str = ".3g") -> Settled:
+    """The status and the reason of a difference to the paper's figure, over so many ``runs``."""
     if difference.low is None:
-        return Status.UNDECIDED, "one run gives no interval"
-    why = f"{difference.value:+.3g} [{difference.low:+.3g}, {difference.high:+.3g}], equal within ±{margin:.3g}"
+        return Status.UNDECIDED, "one run gives no interval" if runs == 1 else "equal runs give no interval"
+    value, low, high = (format(one, f"+{form}") for one in (difference.value, difference.low, difference.high))
+    why = f"{value} [{low}, {high}], counts as equal within ±{margin:.3g}"
     within = difference.within(margin)
     if within is None:
         return Status.UNDECIDED, why

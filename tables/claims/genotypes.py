@@ -13,6 +13,7 @@ from tables.claims.verdict import Kind, Status, Verdict
 from tables.paper import names
 from tables.published import published
 from tables.readers import MILLION
+from tables.runs import Sample
 
 if TYPE_CHECKING:  # help needs no torch, and its import takes seconds
     from torch import nn
@@ -45,6 +46,18 @@ _NOT_ITS_OWN = {
     "conas": "the released README's cell; Table 1's own cells exist as pictures only",
 }
 """Why a size says nothing about the figure of the row."""
+
+
+def is_counted(row: str, sample: Sample, key: str) -> bool:
+    """Whether the figure ``key`` of a row with these runs is the size of a published cell, by its row or its genotype.
+
+    So it has its verdict here, and needs no other by a margin.
+    """
+    if key not in TITLES or not sample.is_published:
+        return False
+    genotypes = {genotype for genotype, *_ in (*IMAGE_CELLS, *TEXT_CELLS)}
+    rows = {*(name for _, _, name, _ in IMAGE_CELLS), *(name for _, name, _ in TEXT_CELLS)}
+    return row in rows or {config.search.get("genotype") for config in sample.planned} <= genotypes
 
 
 @cache

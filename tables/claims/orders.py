@@ -8,14 +8,16 @@ contains 0. At reduced scale a published cell, which was found at full scale, is
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
+from harness.records.schema import Record
 from harness.statistics import holm
 from tables.claims.verdict import Kind, Status, Test, Verdict, make
 from tables.paper.names import published_as
 from tables.published import Figure, published
-from tables.runs import Runs
+from tables.runs import Runs, Sample
 from tables.statistics import Estimate, paired, ratio_of_sds, seeds_to_tell, within_seeds
 from tables.table import Order, Over, Table
 from tables.wording import signed
@@ -46,7 +48,7 @@ def _verdict(order: Order, table: Table, runs: Runs) -> Verdict:
         _with_interval(order, estimate),
         status,
         "; ".join(
-            [*reasons, *_by_the_papers_spreads(order, table.name), *_noted(order), *_spent(order, table.name, runs)]
+            [*reasons, *_by_the_papers_spreads(order, table.name), *_noted(order), *_made(order, table.name, runs)]
         ),
         make(table.name, runs.profile),
         _test(order, table.name, runs, estimate),
@@ -89,11 +91,16 @@ def _sides(order: Order, table: str, runs: Runs) -> tuple[dict[int, float], dict
 
 
 def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> tuple[Status, list[str]]:
+    samples = _samples(order, table, runs)
     references = [row for row in (order.first, order.second) if runs.sample(table, row).is_published]
+    if not all(sample.planned for sample in samples):
+        return Status.NOT_CHECKABLE, [f"not planned in profile {runs.profile}"]
     if estimate is None:
-        return Status.NOT_RUN, ["fewer than two trainings of one cell" if order.of_spread else "no seed with both"]
+        return _without_estimate(order, samples)
     if order.own_scale and not runs.is_full_scale:
         return Status.NOT_CHECKABLE, ["the profile sets what both searches spend"]
+    if order.own_scale and len(_devices(*chain(*_pairs(order, table, runs)))) != 1:
+        return Status.NOT_CHECKABLE, ["device time of different processors"]
     if references and not runs.is_full_scale:
         return Status.NOT_CHECKABLE, [
             f"{references[0]} was found at full scale: a reference line, no rival at this scale"
@@ -103,6 +110,23 @@ def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> 
     if estimate.side < 0:
         return Status.REPRODUCED if runs.is_full_scale else Status.DIRECTION, []
     return Status.DIFFERS if runs.is_full_scale else Status.OPPOSITE, []
+
+
+def _samples(order: Order, table: str, runs: Runs) -> tuple[Sample, Sample]:
+    """The runs of both sides."""
+    if order.of_spread:
+        return order.metric.sample(runs, table, order.first), order.metric.sample(runs, table, order.second)
+    sides = ((order.metric, order.first), (order.than or order.metric, order.second))
+    first, second = (runs.sample(table, row, metric.dataset).where(metric.applies) for metric, row in sides)
+    return first, second
+
+
+def _without_estimate(order: Order, samples: tuple[Sample, Sample]) -> tuple[Status, list[str]]:
+    if not order.of_spread:
+        return Status.NOT_RUN, ["no seed with both"]
+    if all(len(sample.done) > 1 for sample in samples):
+        return Status.UNDECIDED, ["all trainings of one side are equal"]
+    return Status.NOT_RUN, ["fewer than two trainings of one cell"]
 
 
 def _why_no_interval(order: Order, table: str, runs: Runs) -> str:
@@ -138,18 +162,46 @@ def _noted(order: Order) -> Iterator[str]:
         yield order.note
 
 
-def _spent(order: Order, table: str, runs: Runs) -> Iterator[str]:
-    """What both sides' searches took, for a reader who asks whether the rivals had the same means."""
-    if order.metric.over is Over.CELL or order.than is not None:
+def _made(order: Order, table: str, runs: Runs) -> Iterator[str]:
+    """On which processors and in what time both sides were made: whether the rivals had the same means."""
+    if order.of_spread:
         return
-    first, second = (_minutes(runs, table, row) for row in (order.first, order.second))
-    if first and second:
-        yield f"device-minutes per search: {first:.1f} and {second:.1f}"
+    pairs = _pairs(order, table, runs)
+    yield from (told for first, second in pairs for told in (*_given(first, second), *_given(second, first)))
+    if apart := sum(len(_devices(*pair)) > 1 for pair in pairs):
+        yield f"made on different processors{f' in {apart} of {len(pairs)} seeds' if apart < len(pairs) else ''}"
+    elif order.metric.over is not Over.CELL and order.than is None:
+        yield from _spent(pairs)
 
 
-def _minutes(runs: Runs, table: str, row: str) -> float | None:
-    seconds = [record.search.seconds for record in runs.sample(table, row).done if record.search]
-    return float(np.mean(seconds)) / _MINUTE if any(seconds) else None
+def _pairs(order: Order, table: str, runs: Runs) -> list[tuple[Record, Record]]:
+    """The two runs of every seed that is compared."""
+    first, second = ({record.seed: record for record in sample.done} for sample in _samples(order, table, runs))
+    ours, theirs = _sides(order, table, runs)
+    return [(first[seed], second[seed]) for seed in sorted(set(ours) & set(theirs))]
+
+
+def _devices(*records: Record) -> set[str]:
+    """All that the runs were made on, from their first attempts on."""
+    return {attempt.device for record in records for attempt in record.attempts}
+
+
+def _given(record: Record, conas: Record) -> Iterator[str]:
+    """Where a search had the time of CoNAS's as it was measured elsewhere, not in the run that it is compared with."""
+    if record.search is None or conas.search is None or conas.method != "conas":
+        return
+    given = record.search.details.get("device_seconds", {}).get("given")
+    if given is not None and not math.isclose(given, conas.search.seconds, rel_tol=0.01):
+        where = "on another processor" if len(_devices(record, conas)) > 1 else "in another run"
+        minutes = f"{given / _MINUTE:.1f} device-minutes, CoNAS's {where}, not the {conas.search.seconds / _MINUTE:.1f}"
+        yield f"seed {record.seed} was given {minutes} of the run that it is compared with"
+
+
+def _spent(pairs: Sequence[tuple[Record, Record]]) -> Iterator[str]:
+    sides = zip(*pairs, strict=True)
+    minutes = [[record.search.seconds / _MINUTE for record in side if record.search] for side in sides]
+    if minutes and all(map(any, minutes)):
+        yield f"device-minutes per search: {' and '.join(f'{np.mean(side):.1f}' for side in minutes)}"
 
 
 def _shown(order: Order, value: float | None) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tables.claims import figures, genotypes, orders, text
 from tables.claims.verdict import Kind, Status, Test, Verdict
+from tables.counted import counted
 from tables.paper.contents import TABLES
 from tables.render import escape_markdown, markdown_row
 from tables.runs import Runs
@@ -18,7 +19,9 @@ NOTES = {
         "First minus second within each seed, one search per seed: their mean, its 95 % interval (Student's t), and p. "
         "Holm: p adjusted for all comparisons of this page. The status is that of the raw interval; it survives where "
         "the adjusted p is below 0.05. Seeds to tell: with how many a true difference as large as the paper's (at "
-        "reduced scale: as the one seen here) is told from none with 80 % power."
+        "reduced scale, and where the paper has none: as the one seen here) is told from none with 80 % power. A ratio "
+        "of SDs (Fisher's F) takes the trainings of both sides as independent, which is too cautious where they share "
+        "seeds. Runs of one seed have less in common where they were made on different processors."
     ),
     Kind.CONTROL: (
         "What the paper does not ask: CoNAS against what costs nothing beyond it, and this project's Fourier search, "
@@ -33,6 +36,8 @@ NOTES = {
         "95 % interval lies inside of the margin (two one-sided tests); differs: wholly outside."
     ),
 }
+_COUNTED = {Kind.TEXT: "number", Kind.SIZE: "size", Kind.FIGURE: "figure"}
+"""What a section has several of, where it is no comparisons."""
 Column = tuple[str, Callable[[Verdict], str]]
 _FIRST: tuple[Column, ...] = (
     ("Where", lambda v: v.where),
@@ -87,9 +92,11 @@ def decided(verdicts: Sequence[Verdict]) -> str:
     """How many comparisons are decided, and how many of them survive the adjustment for all of them."""
     some = compared(verdicts)
     clear = [v for v in some if v.status is not Status.UNDECIDED]
+    last = [v for v in some if survives(v)]
     return (
-        f"{len(some)} comparisons are tested, {len(clear)} have a 95 % interval that decides, "
-        f"{len([v for v in some if survives(v)])} of these survive Holm's adjustment"
+        f"{counted(len(some), 'comparison is', 'comparisons are')} tested, "
+        f"{counted(len(clear), 'has', 'have')} a 95 % interval that decides, "
+        f"{counted(len(last), 'of these survives', 'of these survive')} Holm's adjustment"
     )
 
 
@@ -129,7 +136,10 @@ def in_short(some: Sequence[Verdict]) -> str:
     """One sentence for a section in which nothing can be decided, and nothing for any other."""
     if {verdict.status for verdict in some} != {Status.NOT_RUN}:
         return ""
-    return f"{len(some)} figures, {'; '.join(sorted({v.why for v in some}))}: they are listed in the CSV file."
+    reasons = "; ".join(sorted({v.why.partition(";")[0] for v in some}))
+    return (
+        f"{counted(len(some), _COUNTED.get(some[0].kind, 'comparison'))}, not run ({reasons}): listed in the CSV file."
+    )
 
 
 def markdown(verdicts: Sequence[Verdict], runs: Runs) -> str:

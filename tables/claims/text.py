@@ -14,7 +14,7 @@ from conas.recovery.theory import sufficient_measurements
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import random_polynomial
-from tables.claims.figures import PAPER_DEVICE
+from tables.claims.figures import PAPER_DEVICE, decided
 from tables.claims.verdict import Kind, Status, Verdict, make
 from tables.paper import names
 from tables.paper.chance import PAIRS, random_distances
@@ -139,11 +139,8 @@ def _active_bits(claim: Claim, runs: Runs) -> Settled:
     if not runs.is_full_scale:
         return Status.NOT_RUN, shown, "needs searches with the published settings"
     difference = against(edges, Figure(claim.value[0]))
-    within = difference.within(EDGES_MARGIN)
-    if within is None or difference.low is None:
-        return Status.UNDECIDED, shown, f"not decided within ±{EDGES_MARGIN:g}"
-    why = f"{difference.value:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}], equal within ±{EDGES_MARGIN:g}"
-    return Status.REPRODUCED if within else Status.DIFFERS, shown, why
+    status, why = decided(difference, EDGES_MARGIN, len(edges), ".1f")
+    return status, shown, why
 
 
 def _random_distance(claim: Claim, runs: Runs) -> Settled:
@@ -153,7 +150,7 @@ def _random_distance(claim: Claim, runs: Runs) -> Settled:
     error = 4 * sd / math.sqrt(PAIRS)
     same = abs(mean - claim.value[0]) <= error
     return (
-        Status.REPRODUCED if same else Status.DIFFERS,
+        Status.CONSISTENT if same else Status.DIFFERS,
         f"{mean:.2f} ± {sd:.2f}",
         f"{PAIRS:,} pairs; exactly, the mean is 2 x 15 x 125 / 140 = {2 * 15 * 125 / 140:.2f}",
     )

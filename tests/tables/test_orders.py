@@ -1,6 +1,6 @@
 """Claims that one row is lower than another: what is compared, when it is decided, and what survives many tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import yaml
@@ -12,7 +12,7 @@ from tables.claims import orders
 from tables.claims.verdict import Status, Verdict
 from tables.paper import names
 from tables.paper.contents import TABLES
-from tables.paper.table1 import ERROR
+from tables.paper.table1 import ERROR, SEARCH
 from tables.runs import Runs
 from tables.table import Order, Table
 
@@ -34,12 +34,64 @@ def verdict(found: list[Record], order: Order = LOWER, profile: str = "paper") -
     return orders.verdicts(Runs.of(found, profile), [table(order)])[0]
 
 
+def on(device: str, found: Sequence[Record]) -> list[Record]:
+    """The records, made on another device."""
+    return [
+        one.model_copy(update={"attempts": [attempt.model_copy(update={"device": device}) for attempt in one.attempts]})
+        for one in found
+    ]
+
+
 def test_both_sides_of_every_claim_are_rows_that_are_run() -> None:
     for one in TABLES:
-        planned = yaml.safe_load((SWEEPS / f"{one.name}.yaml").read_text(encoding="utf-8"))["rows"]
+        sweep = yaml.safe_load((SWEEPS / f"{one.name}.yaml").read_text(encoding="utf-8"))
+        left_out = {name for name, row in sweep["profiles"].get("paper", {}).get("rows", {}).items() if row is None}
         for order in one.claims:
-            assert {order.first, order.second} <= set(planned)
+            sides = {order.first, order.second}
+            assert sides <= set(sweep["rows"])
+            assert sides & left_out <= {names.RSWS_BOUNDED, names.WIRED_5}  # of reduced scale alone
             assert (order.first != order.second) == (order.than is None)
+
+
+def test_what_the_profile_does_not_plan_is_no_run_that_is_missing(make_record: Make) -> None:
+    found = records(make_record, names.CONAS, [5.0, 6.0, 7.0])
+    for other, status in ((names.WIRED_5, Status.NOT_CHECKABLE), (names.BEST_OF_M, Status.NOT_RUN)):
+        one = verdict(found, Order(ERROR, names.CONAS, other, "here"))
+        assert one.status == status
+        assert one.why.startswith("not planned in profile paper" if status is Status.NOT_CHECKABLE else "no seed")
+
+
+def test_runs_of_two_processors_are_told_and_their_times_are_not_compared(make_record: Make) -> None:
+    faster = Order(SEARCH, names.CONAS, names.BEST_OF_M, "here", own_scale=True)
+    ours = records(make_record, names.CONAS, [5.0, 6.0, 7.0])
+    theirs = records(make_record, names.BEST_OF_M, [6.0, 7.1, 8.0])
+    for one, time in zip(ours, (0.010, 0.011, 0.012), strict=True):
+        one.search.gpu_days = time  # type: ignore[union-attr]
+    together, apart, mixed = (
+        [*ours, *theirs],
+        [*ours, *on("another", theirs)],
+        [*ours, *theirs[:2], *on("b", theirs[2:])],
+    )
+    assert verdict(together, faster).status == Status.REPRODUCED
+    assert "device-minutes" in verdict(together).why
+    assert verdict(apart, faster).status == verdict(mixed, faster).status == Status.NOT_CHECKABLE
+    assert verdict(apart).why == "made on different processors"
+    assert verdict(mixed).why == "made on different processors in 1 of 3 seeds"
+
+
+def test_the_minutes_are_those_of_the_seeds_that_are_compared(make_record: Make) -> None:
+    ours = records(make_record, names.CONAS, [5.0, 6.0, 7.0])
+    ours[2].search.seconds = 1e6  # type: ignore[union-attr]
+    assert verdict([*ours, *records(make_record, names.BEST_OF_M, [6.0, 7.1])]).why.endswith(": 57.6 and 57.6")
+
+
+def test_the_time_of_another_run_of_conas_is_not_told_as_equal(make_record: Make) -> None:
+    [given], ours = records(make_record, names.BEST_OF_M, [6.0]), records(make_record, names.CONAS, [5.0])
+    assert given.search
+    for seconds, told in ((3456.0, False), (1728.0, True)):
+        given.search.details["device_seconds"] = {"given": seconds}
+        why = verdict([*ours, *on("another", [given])]).why
+        assert ("28.8 device-minutes, CoNAS's on another processor, not the 57.6" in why) is told
 
 
 def test_every_claim_of_the_paper_says_what_its_figures_say() -> None:
@@ -92,6 +144,10 @@ def test_a_spread_is_that_of_trainings_of_one_cell(make_record: Make) -> None:
     narrow = records(make_record, f"{names.CONAS_FOUR_STAGES}, one cell", [2.60, 2.61, 2.62])
     wide = records(make_record, f"{names.CONAS}, one cell", [2.0, 3.0, 4.0])
     assert verdict([*narrow, *wide], order).status == Status.REPRODUCED
+    assert "device-minutes" not in verdict([*narrow, *wide], order).why
+    equal = records(make_record, f"{names.CONAS}, one cell", [2.6, 2.6, 2.6])
+    tied = verdict([*narrow, *equal], order)
+    assert (tied.status, tied.why) == (Status.UNDECIDED, "all trainings of one side are equal")
     over_searches = [
         *records(make_record, names.CONAS_FOUR_STAGES, [2.60, 2.61, 2.62]),
         *records(make_record, names.CONAS, [2.0, 3.0, 4.0]),

@@ -1,5 +1,6 @@
 """Verdicts: claims that need no training are settled, the others follow the stated rules, and none is flattered."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tables.claims import figures, genotypes, scorecard, text
 from tables.claims.verdict import Kind, Status, Verdict
 from tables.paper import names
 from tables.paper.contents import TABLES
+from tables.paper.table1 import ERROR
 from tables.published import claims, published
 from tables.runs import ONE_CELL, Runs
 
@@ -91,14 +93,48 @@ def test_every_figure_of_the_authors_own_rows_has_one_verdict() -> None:
         ([2.6, 2.75, 2.9], Status.UNDECIDED),
     ],
 )
-def test_a_mean_is_reproduced_if_it_is_equal_and_not_if_it_may_be(
-    make_record: Make, errors: list[float], status: Status
-) -> None:
-    planned = sweeps.rows("table1", "paper", (("seed", 0),))[names.CONAS + ONE_CELL]
-    assert planned
+def test_a_mean_is_reproduced_if_it_is_equal_and_not_if_it_may_be(errors: list[float], status: Status) -> None:
     found = figures._mean(errors, published("table1")[names.CONAS].figures["error"], TABLES[0].metrics[0])
     assert found[0] == status
     assert ("power" in found[1]) == (status is Status.UNDECIDED)
+    assert "counts as equal within ±" in found[1]
+
+
+def test_one_run_enters_a_mean_once_and_the_column_of_its_data_set_alone(make_record: Make) -> None:
+    seed = (("seed", 0),)
+    [config, *_] = sweeps.rows("table1", "paper", seed)[names.CONAS + ONE_CELL]
+    runs = Runs.of([make_record(config, error=2.74)], "paper", seed)
+    assert ERROR.values(runs, "table1", names.CONAS) == [2.74]
+    one = runs.sample("table1", names.CONAS + ONE_CELL)
+    assert len(one.planned) == len((one + one).planned) == len((one + one).done) == 1
+    only = (("dataset", "cifar100"),)
+    found = Runs.of([make_record(c) for c in sweeps.rows("table2", "paper", only)[names.CONAS]], "paper", only)
+    assert [len(metric.by_seed(found, "table2", names.CONAS)) for metric in TABLES[1].metrics[:3]] == [2, 0, 0]
+
+
+def test_the_size_of_a_published_cell_has_one_verdict(make_record: Make) -> None:
+    runs = Runs.of(records(make_record, names.DARTS, [2.7, 2.8, 2.9]), "paper")
+    assert not [v for v in figures.verdicts(runs, TABLES) if v.claim.startswith("DARTS: Params")]
+
+
+def test_a_figure_that_no_planned_run_has_is_not_waited_for() -> None:
+    found = {v.claim: v for v in figures.verdicts(EMPTY, TABLES) if v.where == "Table 3"}
+    assert {v.why for v in found.values()} == {"not planned in profile paper"}  # the small Table 3 has other rows
+    assert {v.status for v in found.values()} == {Status.NOT_CHECKABLE}
+
+
+def test_equal_runs_reproduce_nothing_unless_they_cannot_but_be_equal() -> None:
+    hamming = TABLES[3].metrics[0]
+    figure = published("table4")["λ = 0.5"].figures["hamming"]
+    assert figures._mean([figure.mean] * 2, figure, hamming) == (Status.UNDECIDED, "equal runs give no interval")
+
+
+def test_a_section_without_a_run_is_summed_up_in_a_line(make_record: Make) -> None:
+    some = [v for v in scorecard.scorecard(EMPTY, TABLES[:1]) if v.kind is Kind.FIGURE and v.status is Status.NOT_RUN]
+    assert len({v.why for v in some}) > 1
+    assert re.fullmatch(r"\d+ figures, not run \([^;]*(; [^;]*)?\): listed in the CSV file\.", scorecard.in_short(some))
+    orders = [v for v in scorecard.scorecard(EMPTY, TABLES[:1]) if v.kind is Kind.ORDER and v.status is Status.NOT_RUN]
+    assert scorecard.in_short(orders[:1]) == "1 comparison, not run (no seed with both): listed in the CSV file."
 
 
 def test_only_trainings_of_one_cell_are_set_against_the_papers_mean(make_record: Make) -> None:
