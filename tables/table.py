@@ -107,11 +107,11 @@ class Metric:
         Raises:
             Refused: a seed has several runs, as an axis beside the seeds makes them, and none of them stands for it.
         """
-        done = {record.id: record for record in runs.sample(sweep, row, self.dataset).where(self.applies).done}
-        seed, number = next(iter(Counter(record.seed for record in done.values()).most_common(1)), (0, 0))
+        done = runs.sample(sweep, row, self.dataset).where(self.applies).done
+        seed, number = next(iter(Counter(record.seed for record in done).most_common(1)), (0, 0))
         if number > 1:
             raise Refused(f"{sweep}, {row}: seed {seed} has {number} different runs, and a claim compares one")
-        read = ((record.seed, self.read(record, runs)) for record in done.values())
+        read = ((record.seed, self.read(record, runs)) for record in done)
         return {seed: value for seed, value in read if value is not None}
 
     def difference(self, values: list[float], paper: Figure, is_published: bool) -> Estimate:

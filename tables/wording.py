@@ -14,14 +14,12 @@ from tables.predicted import rankings
 from tables.published import published
 from tables.readers import title
 from tables.recovered import left_open
-from tables.runs import Runs
+from tables.runs import STAND_IN, Runs
 from tables.table import Metric, Over, Table
 from tables.tiers import Tier
 
 QUOTED, DIFFERS = "†", "*"
 TIER = "Compared"
-_STAND_IN = "digits"
-"""What the profile smoke trains on."""
 _PUBLISHED_SIZES = ("paper", "release")
 
 
@@ -113,9 +111,9 @@ def _assumed(table: Table, runs: Runs) -> Iterator[str]:
 
 def _data(table: Table, runs: Runs) -> Iterator[str]:
     """Which data stand for those of the paper, and which data sets the runs had a part of."""
-    if any(config.dataset == _STAND_IN for row in runs.planned(table.name).values() for config in row):
+    if any(config.dataset == STAND_IN for row in runs.planned(table.name).values() for config in row):
         yield (
-            f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
+            f"Scikit-learn's {STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
         )
     parts: dict[str, set[int]] = {}
     for record in runs.done(table.name):
