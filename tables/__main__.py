@@ -21,9 +21,10 @@ from harness.records.files import write_atomic
 from harness.results import is_folder
 from tables.build import Results, build
 from tables.claims import scorecard
+from tables.counted import counted
 from tables.missing import DAY, Gap, gaps
 from tables.near import near
-from tables.prices import devices, told
+from tables.prices import Device, devices, told
 from tables.render import csv
 from tables.report import report
 from tables.runs import Runs
@@ -74,22 +75,24 @@ def list_missing(runs: Runs, out: Path) -> None:
     """List every missing run as its command, by row, with what it is estimated to take here and on measured devices."""
     costs = Costs() if cuda_devices() or not is_meant_for_gpu(runs.profile) else None
     found = []
+    priced = [(device, dict[str, float]()) for device in devices()] if runs.profile == "paper" else []
     for gap in gaps(runs, costs):
         found.append(gap)
-        takes = "; ".join(_takes(gap, costs, runs.profile))
-        print(f"\n# {gap.sweep}, {gap.row}: {len(gap.missing)} runs: {takes}")
+        takes = "; ".join(_takes(gap, costs, priced))
+        print(f"\n# {gap.sweep}, {gap.row}: {counted(len(gap.missing), 'run')}{f': {takes}' if takes else ''}")
         print("\n".join(config.command for config in gap.missing))
     for reason in costs.unknown if costs else ():
         print(f"\n# no estimate: {reason}")
-    print(f"\n{sum(len(gap.missing) for gap in found)} runs missing in profile {runs.profile}, {_here(found, costs)}")
+    number = sum(len(gap.missing) for gap in found)
+    print(f"\n{counted(number, 'run')} missing in profile {runs.profile}, {_here(found, costs)}")
 
 
-def _takes(gap: Gap, costs: Costs | None, profile: str) -> Iterator[str]:
-    """What the runs of a gap take: here, if this machine is meant for them, and at full size where it was measured."""
+def _takes(gap: Gap, costs: Costs | None, priced: list[tuple[Device, dict[str, float]]]) -> Iterator[str]:
+    """What the runs of a gap take: here, if this machine is meant for them, and on devices ``priced``, each with the
+    searches that are counted already."""
     if costs is not None:
         yield "no estimate here" if gap.days is None else f"about {duration(gap.days * DAY)} here"
-    if profile == "paper":
-        yield from (f"{told(gap.missing, device)} on {device.name}" for device in devices())
+    yield from (f"{told(gap.missing, device, counted)} on {device.name}" for device, counted in priced)
 
 
 def _here(found: list[Gap], costs: Costs | None) -> str:
@@ -147,17 +150,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _statuses(statuses: Counter[str]) -> str:
-    return f"{statuses['done']} of {statuses.total()} runs done" + "".join(
+    return f"{statuses['done']} of {counted(statuses.total(), 'run')} done" + "".join(
         f", {number} {status}" for status, number in sorted(statuses.items()) if status not in ("done", "missing")
     )
 
 
 def _drawn(files: int, missing: int) -> str:
-    return (
-        f"{files} files" + (f", {missing} runs missing" if missing else "")
-        if files
-        else f"gap: {missing} {'run' if missing == 1 else 'runs'} missing"
-    )
+    waits = f"{counted(missing, 'run')} missing"
+    if not files:
+        return f"gap: {waits}"
+    return counted(files, "file") + (f", {waits}" if missing else "")
 
 
 def _say_what_is_missing(results: Results, runs: Runs) -> None:
@@ -165,8 +167,8 @@ def _say_what_is_missing(results: Results, runs: Runs) -> None:
         here = is_folder(runs.address) and runs.address != DEFAULT_STORE
         options = f"PROFILE={results.profile}{f' STORE={shlex.quote(runs.address)}' if here else ''}"
         print(
-            f"\n{len(results.missing)} runs are missing in profile {results.profile}; the tables name their commands"
-            f"{f', which need runs_dir={shlex.quote(runs.address)} to fill this store' if here else ''}."
+            f"\n{counted(len(results.missing), 'run is', 'runs are')} missing in profile {results.profile}; the tables "
+            f"say what to type{f', with runs_dir={shlex.quote(runs.address)} to fill this store' if here else ''}."
         )
         print(f"  make replicate {options} TABLE=1   makes the runs of one table,")
         print(f"  make missing {options}             lists all of them with their cost.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.records.files import write_atomic
 from tables import budgets, render
+from tables.counted import counted
 from tables.paper.contents import CELLS, PLOTS, TABLES
 from tables.runs import Runs
 from tables.table import Table
@@ -94,11 +95,14 @@ def _index(results: Results) -> str:
     for picture in [*results.plots, *results.cells]:
         shown = ", ".join(f"[{path.name}]({path.name})" for path in picture.files if path.suffix != ".pdf")
         lines.append(f"- {picture.title}: {shown or _waits(picture)}")
-    return "\n".join([*lines, "", f"{len(results.missing)} runs are missing (`make missing`).", ""])
+    missing = counted(len(results.missing), "run is", "runs are")
+    return "\n".join([*lines, "", f"{missing} missing (`make missing`).", ""])
 
 
 def _waits(picture: Picture) -> str:
-    return f"gap, {len(picture.missing)} runs missing" if picture.missing else "its runs have nothing to show"
+    if not picture.missing:
+        return "its runs have nothing to show"
+    return f"gap, {counted(len(picture.missing), 'run')} missing"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,13 +1,14 @@
 """Runs that no table plans, though only a setting or two keep them out: what to say instead of nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.config import sweeps
 from harness.config.grammar import flatten, written
 from harness.config.load import Config, recorded
 from harness.records.schema import Record
+from tables.counted import counted
 from tables.runs import Runs
 
 _MOST = 2
@@ -25,7 +26,8 @@ def near(runs: Runs) -> list[str]:
     done = [record for record in runs.records.values() if record.status == "done" and record.id not in planned]
     differences = (_least(stray, wanted) for stray in filter(None, map(_config, done)))
     found = Counter(filter(None, differences))
-    return [_line(difference, number) for difference, number in found.most_common()]
+    shared = _shared(planned.values()) if found else set()
+    return [_line(difference, number, shared) for difference, number in found.most_common()]
 
 
 def _config(record: Record) -> Config | None:
@@ -59,11 +61,17 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(flatten(values))
 
 
-def _line(difference: Difference, number: int) -> str:
+def _shared(planned: Iterable[Config]) -> set[str]:
+    """The settings that have one value in all planned runs: only those can be set for all of them."""
+    flat = [_flat(config.model_dump(mode="json")) for config in planned]
+    return {name for name in flat[0] if all(name in one and one[name] == flat[0][name] for one in flat)}
+
+
+def _line(difference: Difference, number: int, shared: Collection[str]) -> str:
     names = " and ".join(name for name, _, _ in difference)
     values = ", ".join(f"{there} there, {here} here" for _, there, here in difference)
     how = " ".join(f"--set {name}={there}" for name, there, _ in difference)
-    if any(name.startswith("search.") for name, _, _ in difference):
-        how = "the tables plan other settings of that method, so its runs are still to be made"
-    runs = "1 run of this profile differs" if number == 1 else f"{number} runs of this profile differ"
+    if not all(name in shared for name, _, _ in difference):
+        how = "no --set fits all runs of the tables, so theirs are still to be made"
+    runs = counted(number, "run of this profile differs", "runs of this profile differ")
     return f"{runs} only in {names} ({values}): {how}"

@@ -1,9 +1,9 @@
 """`python -m tables.prices`: what the rows of the paper's tables take on the devices that were measured.
 
-Steps are counted from the settings, and each costs what one of its kind took (`prices.yaml`). A final network of
-another size is priced in proportion to layers x channels^2 x batch, its cell taken for the measured one. What nothing
-like it was measured for has no price: searches that train networks alone or a relaxation, other operations, networks
-without cells.
+Steps are counted from the settings, and each costs what one of its kind took (`prices.yaml`). A final network for
+images of another size is priced in proportion to layers x channels^2 x batch, its cell taken for the measured one. What
+nothing like it was measured for has no price: searches that train networks alone or a relaxation, other operations,
+networks without cells, one-shot and language models of other sizes, a second pass of finetuning.
 """
 
 import sys
@@ -28,7 +28,20 @@ HOUR = 3600.0
 NO_PRICE = "not measured"
 _SPACES = {"image": "cnn", "text": "rnn"}
 _CHANNELS, _LAYERS, _BATCH = 36, 20, 96
-"""Of the final network that was measured."""
+"""Of the final network for images that was measured."""
+_SIZES: Mapping[str, Mapping[str, Mapping[str, int | None]]] = {
+    "image": {
+        "oneshot": {"layers": 8, "channels": 16, "batch_size": 64},
+        "measure": {"batches": 10, "batch_size": 64},
+        "final": {},
+    },
+    "text": {
+        "oneshot": {"units": 300, "batch_size": 256, "bptt": 35},
+        "measure": {"limit": None, "batch_size": 1024},
+        "final": {"units": 850, "batch_size": 128, "bptt": 35, "passes": 1},
+    },
+}
+"""Of all else that was measured, by the group of settings; what differs in one of them has no price."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ def _search(config: Any, device: Device) -> float | None:
         return 0.0
     steps = [device.steps.get(f"{config.task} {kind}") for kind in ("one-shot", "measurement")]
     is_known = asks == {OneShot} and config.space == _SPACES[config.task] and not chosen.learns
+    is_known = is_known and _has_sizes(config, "oneshot") and _has_sizes(config, "measure")
     if not is_known or steps[0] is None or steps[1] is None:
         return None
     return _epochs(config, config.oneshot, 0.5) * steps[0] + chosen.budget(config.settings).measurements * steps[1]
@@ -75,11 +89,16 @@ def _search(config: Any, device: Device) -> float | None:
 
 def _final(config: Any, device: Device) -> float | None:
     step, final = device.steps.get(f"{config.task} final"), config.final
-    if step is None or method(config.method).is_network:
+    if step is None or method(config.method).is_network or not _has_sizes(config, "final"):
         return None
     if config.task == "image":
         step *= final.layers / _LAYERS * (final.channels / _CHANNELS) ** 2 * final.batch_size / _BATCH
     return _epochs(config, final, 1.0) * step
+
+
+def _has_sizes(config: Any, group: str) -> bool:
+    """Whether a group of settings has the sizes that were measured."""
+    return all(getattr(getattr(config, group), name) == size for name, size in _SIZES[config.task][group].items())
 
 
 def _epochs(config: Any, section: Any, share: float) -> float:
@@ -91,16 +110,29 @@ def _epochs(config: Any, section: Any, share: float) -> float:
     return share * min(images, config.data.train_limit or images) / section.batch_size * section.epochs
 
 
-def told(configs: tuple[Config, ...], device: Device) -> str:
-    """The hours of all runs ``configs`` of a row on ``device``, a search counted once."""
+def told(configs: tuple[Config, ...], device: Device, counted: dict[str, float] | None = None) -> str:
+    """The hours of all runs ``configs`` of a row on ``device``, a search counted once.
+
+    ``counted`` are the seconds of the searches of earlier rows, by their models; those of this row are added to it.
+    """
     prices = [price(config, device) for config in configs]
-    searches = {model(config): each.search for config, each in zip(configs, prices, strict=True)}
-    finals, known = [each.final for each in prices], [*searches.values()]
+    finals = [each.final for each in prices]
     if None in finals:
         return NO_PRICE
-    if None in known:
+    shared = {} if counted is None else counted
+    searches = [_uncounted(model(config), each.search, shared) for config, each in zip(configs, prices, strict=True)]
+    if None in searches:
         return f"{NO_PRICE} (final training {_hours(finals)})"
-    return _hours([*known, *finals])
+    return _hours([*searches, *finals])
+
+
+def _uncounted(shared: str, seconds: float | None, counted: dict[str, float]) -> float | None:
+    """What a search adds to those counted before: a longer one continues a shorter one on its model."""
+    if seconds is None:
+        return None
+    before = counted.get(shared, 0.0)
+    counted[shared] = max(before, seconds)
+    return counted[shared] - before
 
 
 def _hours(parts: list[float | None]) -> str:
@@ -123,8 +155,9 @@ def markdown() -> Iterator[str]:
     yield "Printed by `python -m tables.prices > docs/prices.md`. All runs of a row together: its searches, each"
     yield "counted once, a final training of each, and those of one cell that the paper averages. They follow from the"
     yield "steps of its settings and the seconds of one step on each device. These hours are computed, not"
-    yield "measured: no final network has been trained at this scale. One of another size is priced in proportion to"
-    yield "layers x channels^2 x batch, whatever its cell, since one cell was measured."
+    yield "measured: no final network has been trained at this scale. One for images of another size is priced in"
+    yield "proportion to layers x channels^2 x batch, whatever its cell, since one cell was measured. A language model"
+    yield "or a one-shot model of another size, and a second pass of finetuning, have no price."
     yield ""
     yield from (f"- {device.name}: {device.source}" for device in devices())
     yield f"- `{NO_PRICE}`: no step like those of its search or its network was measured on that device."

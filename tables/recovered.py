@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tables.counted import counted
 from tables.runs import Runs
 
 Stage = Mapping[str, Any]
@@ -19,8 +20,9 @@ def left_open(runs: Runs, sweep: str) -> Iterator[str]:
     tied = [stage for stage in stages if stage["minimisers"] > 1]
     recovering = sum(map(bool, searches.values()))
     yield (
-        f"Sparse recovery, {len(stages)} stages of {recovering} searches: {_uniqueness(stages)}. "
-        f"In {len(tied)} several strings are equally good; there the tie rule alone decides, {_bits(tied)} bits in all."
+        f"Sparse recovery, {counted(len(stages), 'stage')} of {counted(recovering, 'search', 'searches')}: "
+        f"{_uniqueness(stages)}. "
+        f"In {len(tied)} several strings are equally good; there the tie rule alone decides, {_bits(tied)} in all."
         f"{_at_the_cut(stages)}"
     )
 
@@ -49,4 +51,4 @@ def _bits(stages: list[Stage]) -> str:
     """Bits that differ among equally good strings; at least log2 of their number where the record has no more."""
     recorded = all("decided_by_tie_rule" in stage for stage in stages)
     bits = [stage.get("decided_by_tie_rule", math.ceil(math.log2(stage["minimisers"]))) for stage in stages]
-    return f"{'' if recorded else 'at least '}{sum(bits)}"
+    return f"{'' if recorded else 'at least '}{counted(sum(bits), 'bit')}"

@@ -20,10 +20,11 @@ from tables import budgets
 from tables.build import Picture, Results
 from tables.claims import scorecard
 from tables.claims.verdict import Verdict
+from tables.counted import counted
 from tables.paper.contents import TABLES
 from tables.render import TEMPLATES, code
 from tables.runs import Runs
-from tables.wording import number
+from tables.wording import is_reduced, number
 
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 _SHOWN = {"test_error": "test error {} %", "test_perplexity": "test perplexity {}"}
@@ -44,10 +45,12 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = code
+    environment.filters |= {"code": code, "counted": counted}
     return environment.get_template("report.html").render(
         profile=runs.profile,
-        reduced=not runs.is_full_scale,
+        full_scale=runs.is_full_scale,
+        reduced=is_reduced(runs),
+        changed=runs.changed,
         results=results,
         verdicts=verdicts,
         tally=scorecard.counts(verdicts),

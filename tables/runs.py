@@ -159,12 +159,18 @@ class Runs:
         return Sample(planned, done, {record.id: record.status for record in found if record.status != "done"})
 
     def tier(self, sweep: str, row: str) -> Tier | None:
-        """What a row of ``sweep``, by its first run, shares with the first of CoNAS; None if no run is planned."""
+        """What a row of ``sweep``, by its first run, shares with the first of CoNAS; None if no run is planned.
+
+        That is one of no variant where there is one. Where no row is of CoNAS, no search has its settings.
+        """
         planned = self.planned(sweep)
         first = next(iter(planned.get(row) or planned.get(row + ONE_CELL, ())), None)
-        conas = (config for configs in planned.values() for config in configs if config.method == "conas")
-        reference = next((one for one in conas if one.variant is None), first)
-        return tier(first, reference) if first and reference else None
+        if first is None:
+            return None
+        conas = [config for configs in planned.values() for config in configs if config.method == "conas"]
+        reference = next((one for one in conas if one.variant is None), next(iter(conas), None))
+        found = tier(first, reference or first)
+        return Tier.OWN if found is Tier.SETTINGS and reference is None else found
 
     def done(self, sweep: str) -> list[Record]:
         """The finished runs of all rows of ``sweep``."""

@@ -7,6 +7,7 @@ the interval was found) and ``.excludes_zero``.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from conas.refusal import Refused
 from harness.config.load import Config
 from harness.records.schema import Record
 from tables.published import Figure, published
@@ -100,9 +102,16 @@ class Metric:
         return [value for value in found if value is not None]
 
     def by_seed(self, runs: Runs, sweep: str, row: str) -> dict[int, float]:
-        """Its value for every finished run of the row itself, whatever it is a sample of, by seed."""
-        sample = runs.sample(sweep, row, self.dataset).where(self.applies)
-        read = ((record.seed, self.read(record, runs)) for record in sample.done)
+        """Its value for every finished run of the row itself, whatever it is a sample of, by seed.
+
+        Raises:
+            Refused: a seed has several runs, as an axis beside the seeds makes them, and none of them stands for it.
+        """
+        done = runs.sample(sweep, row, self.dataset).where(self.applies).done
+        seed, number = next(iter(Counter(record.seed for record in done).most_common(1)), (0, 0))
+        if number > 1:
+            raise Refused(f"{sweep}, {row}: seed {seed} has {number} different runs, and a claim compares one")
+        read = ((record.seed, self.read(record, runs)) for record in done)
         return {seed: value for seed, value in read if value is not None}
 
     def difference(self, values: list[float], paper: Figure, is_published: bool) -> Estimate:

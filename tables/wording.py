@@ -9,18 +9,18 @@ import pandas as pd
 
 from harness.config.assumptions import assumptions
 from harness.data.registry import dataset
+from tables.counted import counted
 from tables.predicted import rankings
 from tables.published import published
 from tables.readers import title
 from tables.recovered import left_open
-from tables.runs import Runs
+from tables.runs import STAND_IN, Runs
 from tables.table import Metric, Over, Table
 from tables.tiers import Tier
 
 QUOTED, DIFFERS = "†", "*"
 TIER = "Compared"
-_STAND_IN = "digits"
-"""What the profile smoke trains on."""
+_PUBLISHED_SIZES = ("paper", "release")
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,14 @@ def sheet(table: Table, runs: Runs, frame: pd.DataFrame) -> Sheet:
 def caption(table: Table, runs: Runs) -> tuple[str, ...]:
     """What a reader must know: runs, estimand, spread, interval, profile, device, what is left out and what assumed."""
     return (
-        f"Profile {runs.profile}{'' if runs.is_full_scale else ': reduced scale'}."
+        f"Profile {runs.profile}{': reduced scale' if is_reduced(runs) else ''}."
         f" Device: {'; '.join(runs.devices(table.name)) or 'none yet'}.",
+        *filter(None, [runs.changed]),
         f"Ours: {'best | ' if any(column.best for column in table.columns) else ''}mean ± sample SD (ddof = 1) of n "
         f"runs that ended, each {table.selection}.",
         *_data(table, runs),
         *_estimands(table),
-        *(_against(table) if runs.is_full_scale else _reduced(table)),
+        *(_against(table) if runs.is_full_scale else _not_against(table, runs)),
         f"{QUOTED} the paper quotes this figure from other work.",
         *_tiers(table, runs),
         _counts(runs.statuses(table.name), runs),
@@ -98,6 +99,11 @@ def caption(table: Table, runs: Runs) -> tuple[str, ...]:
     )
 
 
+def is_reduced(runs: Runs) -> bool:
+    """Whether the profile's networks are smaller than the paper's; other settings may differ at any size."""
+    return runs.profile not in _PUBLISHED_SIZES
+
+
 def _assumed(table: Table, runs: Runs) -> Iterator[str]:
     configs = [config for row in runs.planned(table.name).values() for config in row]
     yield from (f"Assumed, where the paper is silent: {line}." for line in assumptions(configs))
@@ -105,16 +111,19 @@ def _assumed(table: Table, runs: Runs) -> Iterator[str]:
 
 def _data(table: Table, runs: Runs) -> Iterator[str]:
     """Which data stand for those of the paper, and which data sets the runs had a part of."""
-    if any(config.dataset == _STAND_IN for row in runs.planned(table.name).values() for config in row):
+    if any(config.dataset == STAND_IN for row in runs.planned(table.name).values() for config in row):
         yield (
-            f"Scikit-learn's {_STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
+            f"Scikit-learn's {STAND_IN} stand here for the paper's images: no figure can be compared with the paper's."
         )
-    parts = {
-        record.dataset: learnt(record.data["counts"]) for record in runs.done(table.name) if "counts" in record.data
-    }
+    parts: dict[str, set[int]] = {}
+    for record in runs.done(table.name):
+        if "counts" in record.data:
+            parts.setdefault(record.dataset, set()).add(learnt(record.data["counts"]))
     whole = {name: learnt(dataset(name).counts) for name in parts}
     parted = [
-        f"{title(name)} {part:,} of {whole[name]:,}" for name, part in sorted(parts.items()) if part < whole[name]
+        f"{title(name)} {' and '.join(f'{part:,}' for part in sorted(some))} of {whole[name]:,}"
+        for name, some in sorted(parts.items())
+        if min(some) < whole[name]
     ]
     if parted:
         yield f"Training examples that the data folder held: {', '.join(parted)}."
@@ -147,9 +156,10 @@ def _against(table: Table) -> Iterator[str]:
     )
 
 
-def _reduced(table: Table) -> Iterator[str]:
+def _not_against(table: Table, runs: Runs) -> Iterator[str]:
     if published(table.name):
-        yield "The paper's figures are of networks many times as large; a difference to them would mean nothing."
+        others = "networks many times as large" if is_reduced(runs) else "other settings or of whole data sets"
+        yield f"The paper's figures are of {others}; a difference to them would mean nothing."
 
 
 def _tiers(table: Table, runs: Runs) -> Iterator[str]:
@@ -188,7 +198,7 @@ def _cell(metric: Metric, row: Mapping[str, Any]) -> Cell:
 
 def _without_runs(paper: str, values: Mapping[str, Any]) -> Cell:
     if values["missing"]:
-        gap = f"gap: {values['missing']} of {values['planned']} runs"
+        gap = f"gap: {values['missing']} of {counted(values['planned'], 'run')}"
         return Cell((gap, f"paper {paper}") if paper else (gap,), None, "gap")
     if paper:
         return Cell((f"paper {paper}",), float(values["paper_mean"]), "paper")

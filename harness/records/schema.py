@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from conas.architecture import Named, architecture
 from conas.refusal import Refused
@@ -96,6 +96,35 @@ class Attempt(_Part):
         return (datetime.fromisoformat(self.ended) - datetime.fromisoformat(self.started)).total_seconds()
 
 
+class _Seen(BaseModel):
+    """What tables read of a part of a search's details; the rest is the method's own."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Measured(_Seen):
+    used: Number
+    mean: float
+    sd: float
+
+
+class _Recovered(_Seen):
+    nonzeros: Number = 0
+    unique: bool | None = None
+
+
+class _Stage(_Seen):
+    measurements: _Measured
+    minimisers: Annotated[float, Field(ge=1)]
+    recovery: _Recovered = _Recovered()
+    decided_by_tie_rule: Number = 0
+    fit_r2: float | None = None
+    held_out_r2: float | None = None
+
+
+_STAGES = TypeAdapter(list[_Stage])
+
+
 class SearchRecord(_Part):
     """What the search found and spent. ``seconds`` is device time; stages shared between runs count in each of them."""
 
@@ -162,6 +191,7 @@ class Record(_Part):
             if self.config.get(name) != getattr(self, name):
                 raise ValueError(f"its {name} is {getattr(self, name)!r} and that of its config another")
         self._check_encoder()
+        self._check_stages()
         return self
 
     def _check_encoder(self) -> None:
@@ -172,6 +202,12 @@ class Record(_Part):
         if not isinstance(alpha, str) or not isinstance(named, str) or named not in SPACES:
             raise ValueError("search.details.alpha is not an encoder of a known space")
         SPACES[named].parse(alpha)
+
+    def _check_stages(self) -> None:
+        try:
+            _STAGES.validate_python(self.search.details.get("stages", []) if self.search else [])
+        except ValidationError as error:
+            raise ValueError(f"search.details.stages: {_first_line(error)}") from error
 
 
 def believe(run: str, data: Any) -> Record:

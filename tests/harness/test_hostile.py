@@ -71,6 +71,8 @@ BAD = {
     "an encoder that is a number": ("record.search.details.alpha", 5),
     "an encoder of another length": ("record.search.details.alpha", "01"),
     "an encoder with a two": ("record.search.details.alpha", "2" * 140),
+    "stages that are none": ("record.search.details.stages", None),
+    "a stage without what a table reads": ("record.search.details.stages", [{"measurements": {"used": 5}}]),
     "a seed that is a word": ("record.seed", "x"),
     "a time that is none": ("record.attempts", [{"started": "yesterday", "host": "h", "pid": 1, "device": "d"}]),
     "time that runs backwards": ("record.search.seconds", -5),

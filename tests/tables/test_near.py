@@ -37,11 +37,12 @@ def test_what_an_identity_leaves_out_is_told_as_it_is() -> None:
     assert told
 
 
-def test_a_setting_of_one_method_is_not_proposed_for_all() -> None:
-    stray = load({"dataset": "digits", "method": "conas", "profile": "smoke", "search": {"lambda": 3.3}})
+@pytest.mark.parametrize(("name", "value"), [("search.lambda", 3.3), ("search_seed", 1)])
+def test_a_setting_that_rows_have_several_values_of_is_not_proposed_for_all(name: str, value: float) -> None:
+    stray = load({"dataset": "digits", "method": "conas", "profile": "smoke", name: value})
     (told,) = near(Runs.of([record(stray)], "smoke"))
-    assert told.startswith("1 run of this profile differs only in search.lambda (3.3 there, ")
-    assert told.endswith("so its runs are still to be made")
+    assert told.startswith(f"1 run of this profile differs only in {name} ({value} there, ")
+    assert told.endswith("so theirs are still to be made")
 
 
 def test_tables_of_such_runs_alone_are_refused_and_nothing_is_written(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import yaml
 
+from conas.refusal import Refused
 from harness.config import sweeps
 from harness.records.schema import Record
 from tables.claims import orders
@@ -105,6 +106,15 @@ def test_every_claim_of_the_paper_says_what_its_figures_say() -> None:
     assert len(printed) > 40
     assert all(value < (1 if order.of_spread else 0) for order, value in printed)
     assert all(order.where for order, value in printed)
+
+
+def test_of_several_runs_of_a_seed_none_is_taken(make_record: Make) -> None:
+    first, *_, other = [config for config in sweeps.rows("table2", "paper")[names.CONAS] if config.seed == 0]
+    runs = Runs.of([make_record(first, error=5.0)], "paper")
+    assert ERROR.by_seed(runs, "table2", names.CONAS) == {0: 5.0}
+    runs = Runs.of([make_record(first), make_record(other)], "paper")
+    with pytest.raises(Refused, match=r"table2, CoNAS \(t=1\): seed 0 has 2 different runs"):
+        ERROR.by_seed(runs, "table2", names.CONAS)
 
 
 @pytest.mark.parametrize(

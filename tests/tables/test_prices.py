@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +54,37 @@ def test_a_search_is_paid_once_and_what_was_not_measured_has_no_price() -> None:
     hours = sum(price(config, H200).final or 0.0 for config in others) / HOUR
     assert told(others, H200) == f"not measured (final training {hours:.1f} h)"
     assert told((load({"dataset": "ptb", "profile": "paper"}),), EPYC) == "not measured"
+
+
+def test_a_row_pays_only_for_what_no_row_before_it_did() -> None:
+    config = load({"dataset": "cifar10", "profile": "paper"})
+    one = price(config, H200)
+    assert one.search
+    assert one.final
+    counted: dict[str, float] = {}
+    assert told((config,), H200, counted) == f"{(one.search + one.final) / HOUR:.1f} h"
+    assert told((config,), H200, counted) == f"{one.final / HOUR:.1f} h"
+    assert list(counted.values()) == [one.search]
+
+
+@pytest.mark.parametrize(
+    ("changed", "search", "final"),
+    [
+        ({}, True, True),
+        ({"method": "rsws", "variant": "rsws_published_text"}, False, True),
+        ({"oneshot.bptt": 70}, False, True),
+        ({"measure.limit": 1000}, False, True),
+        ({"variant": "awd_lstm_recipe"}, True, False),
+        ({"final.finetuning_lr": 20.0}, True, False),
+        ({"final.units": 748}, True, False),
+    ],
+)
+def test_a_language_model_of_another_size_has_no_price(changed: dict[str, Any], search: bool, final: bool) -> None:
+    found = price(load({"dataset": "ptb", "profile": "paper", **changed}), H200)
+    assert (found.search is not None, found.final is not None) == (search, final)
+
+
+def test_a_one_shot_model_for_images_of_another_size_has_no_price() -> None:
+    found = price(load({"dataset": "cifar10", "profile": "paper", "oneshot.channels": 32}), H200)
+    assert found.search is None
+    assert found.final is not None

@@ -49,7 +49,7 @@ def test_the_note_says_what_the_records_tell(
     assert record.search
     record.search.details["stages"] = stages
     [line] = left_open(Runs.of([record], "paper"), "table1")
-    assert line == f"Sparse recovery, {len(stages)} stages of 1 searches: {said}"
+    assert line == f"Sparse recovery, {len(stages)} stages of 1 search: {said}"
 
 
 def test_a_table_without_such_searches_says_nothing() -> None:

@@ -1,14 +1,16 @@
 """The report: one page that needs nothing else, and whose links lead somewhere."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tables.build import Results
-from tables.claims.scorecard import compared, scorecard, survives
+from tables.build import Results, build
+from tables.claims.scorecard import compared, counts, scorecard, survives
 from tables.claims.text import verdicts
+from tables.paper.contents import TABLES
 from tables.report import report
 from tables.runs import Runs
 
@@ -42,6 +44,10 @@ def test_the_page_opens_with_what_came_out(results: tuple[Runs, Results]) -> Non
     assert made
     assert outcome.count("<tr") == 1 + len(made)
     assert outcome.count('class="survives"') == sum(map(survives, made))
+    filtered = [part for part in page.split("<details") if part.startswith("><summary><strong>")]
+    listed = Counter(status for part in filtered for status in re.findall(r'<span class="status \w+">([^<]*)<', part))
+    assert 'data-filters="#scorecard details:not(.own)"' in page
+    assert listed == {str(status): number for status, number in counts(verdicts).items()}
 
 
 def test_every_finished_run_of_a_row_is_linked(results: tuple[Runs, Results], page: str) -> None:
@@ -57,6 +63,17 @@ def test_what_runs_say_is_text_and_never_markup(results: tuple[Runs, Results]) -
     text = report(replace(runs, records={**runs.records, failed.id: hostile}), made, [])
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+
+
+def test_changed_settings_are_told_at_the_top_and_under_every_table(tmp_path: Path) -> None:
+    runs = Runs.of([], "paper", (("final.epochs", "1"),))
+    made = build(runs, tmp_path, TABLES[:1])
+    told = "Every run is planned with final.epochs=1."
+    head = report(runs, made, []).partition("</header>")[0]
+    assert told in head
+    assert "at which only directions compare" in head
+    assert told in made.sheets[0].caption
+    assert not any("reduced scale" in line for line in (head, *made.sheets[0].caption))
 
 
 def test_an_empty_store_gives_a_page_of_gaps(tmp_path: Path) -> None:

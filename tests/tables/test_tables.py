@@ -17,6 +17,7 @@ from harness.records.store import Store
 from tables import budgets
 from tables.__main__ import main
 from tables.build import Results, build
+from tables.counted import counted
 from tables.paper import figure_prediction, figure_searches
 from tables.paper.contents import TABLES
 from tables.paper.table1 import TABLE
@@ -97,16 +98,32 @@ def test_a_damaged_and_an_older_record_are_named_and_skipped(
     assert "as damaged: 2" in "".join(caption(TABLE, runs))
 
 
-def test_a_part_of_a_data_set_is_told(make_record: Callable[..., Record]) -> None:
-    made = make_record(load({"dataset": "digits", "method": "conas", "profile": "paper", "seed": 0}))
-    whole, part = (
-        Runs.of([made.model_copy(update={"data": {"counts": {"train": number, "test": 5}}})], "paper")
-        for number in (dataset("digits").counts["train"], 100)
-    )
-    told = [line for line in caption(TABLE, part) if line not in caption(TABLE, whole)]
-    assert told == [
-        f"Training examples that the data folder held: digits 100 of {dataset('digits').counts['train']:,}."
-    ]
+def test_runs_without_an_estimate_end_in_their_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["missing", "--profile", "release", "--store", str(tmp_path), "--out", str(tmp_path)]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# ")]
+    assert titles
+    assert not [line for line in titles if line.endswith(": ")]
+
+
+def test_one_is_not_several() -> None:
+    assert [counted(number, "run is", "runs are") for number in (0, 1, 2)] == ["0 runs are", "1 run is", "2 runs are"]
+    assert [counted(number, "run") for number in (1, 2)] == ["1 run", "2 runs"]
+
+
+def test_a_part_of_a_data_set_is_told_also_beside_the_whole(make_record: Callable[..., Record]) -> None:
+    configs = [load({"dataset": "digits", "method": "conas", "profile": "paper", "seed": seed}) for seed in (0, 1)]
+    every = dataset("digits").counts["train"]
+
+    def told(*held: int) -> list[str]:
+        records = [make_record(config) for config in configs[: len(held)]]
+        for record, number in zip(records, held, strict=True):
+            record.data = {"counts": {"train": number, "test": 5}}
+        return [line for line in caption(TABLE, Runs.of(records, "paper")) if line.startswith("Training examples")]
+
+    held = "Training examples that the data folder held: digits"
+    assert told(every) == []
+    assert told(100) == [f"{held} 100 of {every:,}."]
+    assert told(100, every) == told(every, 100) == [f"{held} 100 and {every:,} of {every:,}."]
 
 
 @pytest.mark.parametrize("bad", [["--set", "seed"], ["--set", "sed=1"], ["--set", "seed=-3"]])
