@@ -18,10 +18,10 @@ from typing import NoReturn
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness.console.places import add_store
+from harness.console.places import URL_VARIABLE, add_store
 from harness.dashboard import guarded, services
 from harness.deadline import interrupt
-from harness.mongo.database import URL_VARIABLE, Database, reason
+from harness.mongo.database import Database, reason
 from harness.records.store import Store, claim
 from harness.sync import Sync
 

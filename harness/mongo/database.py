@@ -24,7 +24,6 @@ from harness.records.store import RunFolder
 
 T = TypeVar("T")
 
-URL_VARIABLE = "CONAS_MONGO_URL"
 UNSYNCED = ".unsynced"
 """The file in a run's folder that says that a database may lag behind it."""
 
