@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import conas
+from conas.refusal import Refused
 from conas.saved import FILE, NotSaved
 from harness.config.load import Config
 from harness.console.progress import Reporter
@@ -19,7 +20,7 @@ from harness.evaluate import evaluate
 from harness.execution.execute import execute
 from harness.export import export
 from harness.predict import classes, pixels
-from harness.records.store import Store
+from harness.records.store import RunFolder, Store
 from harness.training.task import load_task
 
 Configure = Callable[..., Config]
@@ -54,6 +55,13 @@ def test_weights_build_the_network_again_for_the_library_and_for_other_programs(
     seen = pixels(tmp_path / "three.png", network.description)
     assert torch.equal(seen, images[3:4])
     assert classes(network, seen)[0][0] == int(logits[3].argmax())
+
+    elsewhere = {"device": "cuda:7", "runs_dir": "/proc/no-store"}  # where it was made, not where it is tested again
+    RunFolder(run).save(record.model_copy(update={"config": record.config | elsewhere}))
+    assert evaluate(run, "data")[1] == figures
+    RunFolder(run).save(record.model_copy(update={"data": record.data | {"fingerprint": "0" * 12}}))
+    with pytest.raises(Refused, match="holds other data than those of"):
+        evaluate(run, "data")
 
     export(run, tmp_path / "network.pt2")
     with torch.no_grad():
