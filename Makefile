@@ -182,7 +182,7 @@ paper-search-cpu: install ## the same on the CPU
 sync: install ## bring the MongoDB at CONAS_MONGO_URL up to date with the files
 	$(BIN)/python -m harness.sync --store "$(STORE)"
 
-dashboard: export CONAS_MONGO_URL := $(or $(MONGO_URL),$(CONAS_MONGO_URL))
+sync dashboard: export CONAS_MONGO_URL := $(or $(MONGO_URL),$(CONAS_MONGO_URL))
 dashboard: install ## browse the runs in Omniboard (CONAS_MONGO_URL=...: in a MongoDB that is there)
 	$(BIN)/python -m harness.dashboard --store "$(STORE)"
 

@@ -32,7 +32,6 @@ from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
 from harness.records.store import AlreadyRunning, Store, claim
 
-SUFFIX = ".jsonl"
 _ENDED = ("done", "failed", "diverged")
 _ROWS = "metrics of every epoch"
 
@@ -165,8 +164,10 @@ def unpack(path: Path, store: Store) -> Outcome:
 
     Raises:
         ArchiveError: there is no such file.
+        NoStore: the store is none that runs can be put into.
         OSError: the store cannot be written.
     """
+    store.check_usable()
     outcome = Outcome()
     for packed in Archive(path).read():
         if isinstance(packed, DamagedRecord):

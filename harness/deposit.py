@@ -36,11 +36,15 @@ SUMS, RECORDS, WEIGHTS = "SHA256SUMS", "runs.jsonl", ".safetensors"
 SERVERS = {"zenodo": "https://zenodo.org", "hf": "https://huggingface.co"}
 _FILES = {"zenodo": "{server}/records/{where}/files/{name}", "hf": "{server}/datasets/{where}/resolve/main/{name}"}
 _SECONDS = 60
+_OF_A_RUN = re.compile(rf".+-s\d+-[0-9a-f]{{12}}{re.escape(WEIGHTS)}")
+"""The weights that `make` writes, and no file of a user's own."""
 _LINE = re.compile(r"([0-9a-f]{64})  (\w[\w.-]*)")
 
 
 def make(store: Store, names: Iterable[str], folder: Path) -> list[str]:
     """Write the deposit of those of the runs ``names`` that have ended to ``folder``; the files in it.
+
+    Weights of an earlier deposit there go: who uploads the folder as it is would publish them.
 
     Raises:
         ArchiveError: none has ended.
@@ -54,6 +58,9 @@ def make(store: Store, names: Iterable[str], folder: Path) -> list[str]:
         if record is not None and record.status in FINAL and weights.is_file():
             files.append(name + WEIGHTS)
             shutil.copyfile(weights, folder / files[-1])
+    for path in folder.iterdir():
+        if _OF_A_RUN.fullmatch(path.name) and path.name not in files:
+            path.unlink()
     lines = [f"{_digest(folder / name)}  {name}\n" for name in files]
     write_atomic(folder / SUMS, "".join(lines).encode())
     return [*files, SUMS]

@@ -14,14 +14,15 @@ from harness.console.places import add_data_dir
 from harness.records.schema import Record
 from harness.records.store import RunFolder
 from harness.training.environment import make_deterministic
-from harness.training.task import final_training, load_task
+from harness.training.task import final_training, read_task
 
 
 def evaluate(folder: Path, data_dir: str) -> tuple[Record, dict[str, float]]:
     """The record of the run in ``folder`` and the figures of its network on the test set.
 
     Raises:
-        Refused: the record, the weights or the data are missing or damaged.
+        Refused: the record, the weights or the data are missing or damaged, or the data are others than the run's.
+        OSError: a file cannot be read.
     """
     record = RunFolder(folder).record()
     if record is None:
@@ -29,15 +30,18 @@ def evaluate(folder: Path, data_dir: str) -> tuple[Record, dict[str, float]]:
     weights, description = read(folder)
     config = configuration(record, data_dir)
     make_deterministic(config.threads, config.precision)
-    trainee = final_training(load_task(config), architecture(description["architecture"]))
+    task = read_task(config)
+    if config.is_unpinned and record.data.get("fingerprint") not in (None, task.content):
+        raise Refused(f"data_dir={data_dir} holds other data than those of {folder}")
+    trainee = final_training(task, architecture(description["architecture"]))
     trainee.load_weights(weights)
     with torch.no_grad():
         return record, trainee.tested()
 
 
 def configuration(record: Record, data_dir: str) -> Config:
-    """The configuration of a recorded run, with its data in another place."""
-    return recorded({**record.config, "data_dir": data_dir})
+    """The configuration of a recorded run, with its data in another place, for whatever device is here."""
+    return recorded({**record.config, "data_dir": data_dir, "device": "auto"})
 
 
 def main() -> None:
@@ -48,7 +52,7 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         record, figures = evaluate(chosen.run, chosen.data_dir)
-    except Refused as error:
+    except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
     recorded = record.metrics.get("last", {})
     for name, value in figures.items():

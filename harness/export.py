@@ -6,9 +6,11 @@ state, what `conas.rnn.language_model.LanguageModel.run` gives, and is not expor
 """
 
 import argparse
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,7 @@ def export(run: Path, out: Path) -> None:
 
     Raises:
         Refused: another suffix, no network of images, or the packages of the format are missing.
+        OSError: it cannot be written; what was there is as it was.
     """
     if out.suffix not in (".pt2", ".onnx"):
         raise Refused(f"{out}: unknown format {out.suffix or 'without a suffix'!r} (allowed: .pt2, .onnx)")
@@ -45,6 +48,13 @@ def export(run: Path, out: Path) -> None:
     images = torch.zeros(2, *description["shape"])
     count = torch.export.Dim("N", min=1, max=65_536)
     program = torch.export.export(Logits(network).eval(), (images,), dynamic_shapes=({0: count},))
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as staged:
+        _write(program, images, Path(staged) / out.name)
+        for path in sorted(Path(staged).iterdir(), reverse=True):  # the weights that ONNX keeps beside it come first
+            os.replace(path, out.with_name(path.name))
+
+
+def _write(program: torch.export.ExportedProgram, images: Tensor, out: Path) -> None:
     if out.suffix == ".pt2":
         torch.export.save(program, out)
     else:
@@ -59,7 +69,7 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         export(chosen.run, chosen.out)
-    except Refused as error:
+    except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
     print(chosen.out)
 

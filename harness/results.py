@@ -15,8 +15,9 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from harness.archive import SUFFIX, Archive, Content
-from harness.mongo.database import URL_VARIABLE, Database
+from harness.archive import Archive, Content
+from harness.console.places import PACKED, URL_VARIABLE, is_folder
+from harness.mongo.database import Database
 from harness.records.metrics import Row, parse
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.store import Store
@@ -64,13 +65,6 @@ class Files:
                 yield folder.path.name, error
 
 
-def is_folder(address: str | Path) -> bool:
-    """Whether ``address`` is a store's root folder, where runs can also be made."""
-    if str(address) == URL_VARIABLE:
-        return False
-    return not str(address).startswith(("mongodb://", "mongodb+srv://")) and not str(address).endswith(SUFFIX)
-
-
 def source(address: str | Path) -> Source:
     """The runs at ``address``: a store's root folder, a packed ``.jsonl`` file, a ``mongodb://`` address, or the word
     ``CONAS_MONGO_URL`` for the address in that variable, which need not be typed then.
@@ -82,7 +76,7 @@ def source(address: str | Path) -> Source:
     """
     if is_folder(address):
         return Files(address)
-    if str(address).endswith(SUFFIX):
+    if str(address).endswith(PACKED):
         return Archive(address)
     return Database(os.environ.get(URL_VARIABLE, "") if str(address) == URL_VARIABLE else str(address))
 

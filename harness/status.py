@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.console.pipes import piped
-from harness.console.places import add_store
+from harness.console.places import URL_VARIABLE, add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.launch import slurm
@@ -33,7 +33,7 @@ from harness.launch.plan import Plan, named, unreadable
 from harness.launch.post_mortem import queue_again
 from harness.launch.queue import Queue
 from harness.launch.state import Standing, State
-from harness.mongo.database import URL_VARIABLE, Database, reason, without_password
+from harness.mongo.database import Database, reason, without_password
 from harness.records.store import Store, now
 
 _DAY = 86_400

@@ -27,7 +27,7 @@ from harness.config import sweeps
 from harness.config.grammar import ConfigError
 from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
-from harness.console.places import add_data_dir, add_store
+from harness.console.places import URL_VARIABLE, add_data_dir, add_store
 from harness.console.progress import duration
 from harness.data.files import check_data_dir
 from harness.deadline import interrupt
@@ -40,7 +40,7 @@ from harness.launch.prepare import Prepared, prepare
 from harness.launch.queue import Queue
 from harness.launch.slurm import Resources, Submitter, minutes
 from harness.launch.state import FINAL
-from harness.mongo.database import URL_VARIABLE, Database, reason
+from harness.mongo.database import Database, reason
 from harness.records.store import Store
 
 

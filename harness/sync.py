@@ -12,8 +12,8 @@ from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
 from conas.refusal import Refused
-from harness.console.places import add_store
-from harness.mongo.database import URL_VARIABLE, Database, reason, upload
+from harness.console.places import URL_VARIABLE, add_store
+from harness.mongo.database import Database, reason, upload
 from harness.mongo.snapshot import signature
 from harness.records.store import RunFolder, Store
 

@@ -25,14 +25,14 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config.layers import cuda_devices
 from harness.config.load import ConfigError, recorded
-from harness.console.places import add_data_dir, add_store
+from harness.console.places import URL_VARIABLE, add_data_dir, add_store
 from harness.data.files import check_data_dir
 from harness.deadline import interrupt
 from harness.launch.console import INTERRUPTED, at_least, say
 from harness.launch.local import slots
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
-from harness.mongo.database import URL_VARIABLE, Database, reason
+from harness.mongo.database import Database, reason
 from harness.records.heartbeat import SILENCE_SECONDS
 from harness.records.store import Store
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 DEFAULT_STORE = "runs"
 DEFAULT_DATA = "data"
+URL_VARIABLE = "CONAS_MONGO_URL"
+PACKED = ".jsonl"
+"""The suffix of a packed file of runs."""
 
 
 def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recorded") -> None:
@@ -16,6 +19,12 @@ def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recor
 def add_data_dir(parser: argparse.ArgumentParser, what: str = "where the data sets lie") -> None:
     """The option ``--data-dir``: the folder of the data sets."""
     _add(parser, "--data-dir", DEFAULT_DATA, what)
+
+
+def is_folder(address: str | Path) -> bool:
+    """Whether ``address`` is a store's root folder, where runs can also be made, and no database or packed file."""
+    text = str(address)  # of a path, which has one slash where an address has two
+    return text != URL_VARIABLE and not text.startswith(("mongodb:/", "mongodb+srv:/")) and not text.endswith(PACKED)
 
 
 def nothing_there(what: str, folder: Path) -> str:

@@ -18,12 +18,12 @@ from typing import NoReturn
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness.console.places import add_store
+from harness.console.places import URL_VARIABLE, add_store
 from harness.dashboard import guarded, services
 from harness.deadline import interrupt
-from harness.mongo.database import URL_VARIABLE, Database, reason
+from harness.mongo.database import Database, reason
 from harness.records.store import Store, claim
-from harness.sync import Sync
+from harness.sync import Outcome, Sync
 
 _SECONDS_BETWEEN_SYNCS = 5.0
 
@@ -64,23 +64,30 @@ def serve(root: Path, url: str | None, port: int) -> NoReturn:
     with _database(root, url) as address:
         sync = Sync(Database(address), store)
         outcome = sync(show_progress=sys.stderr.isatty())
-        for line in outcome.refused:
-            print(line, file=sys.stderr)
+        said = _say_new(outcome.refused, set())
         log = root / "omniboard.log"
         with services.omniboard(address, port, log) as omniboard:
             runs = outcome.uploaded + outcome.equal
             print(f"{runs} runs at http://{services.LOOPBACK}:{port} (Ctrl-C ends)", flush=True)
-            _keep_up(sync, lambda: omniboard.poll() is None)
+            _keep_up(sync, lambda: omniboard.poll() is None, said)
             raise services.ServiceError(f"Omniboard ended by itself (see {log})")
 
 
-def _keep_up(sync: Callable[[], object], is_watched: Callable[[], bool]) -> None:
+def _say_new(refused: list[str], said: set[str]) -> set[str]:
+    """Say why runs are refused, but what was ``said`` the last time; what is said now."""
+    for line in refused:
+        if line not in said:
+            print(line, file=sys.stderr, flush=True)
+    return set(refused)
+
+
+def _keep_up(sync: Callable[[], Outcome], is_watched: Callable[[], bool], said: set[str]) -> None:
     """Pass on what changes; a database that is away for a while has it all when it is back."""
     is_away = False
     while is_watched():
         time.sleep(_SECONDS_BETWEEN_SYNCS)
         try:
-            sync()
+            outcome = sync()
         except (PyMongoError, OSError) as error:
             if not is_away:
                 print(f"the database lags behind: {reason(error)}", file=sys.stderr, flush=True)
@@ -89,6 +96,7 @@ def _keep_up(sync: Callable[[], object], is_watched: Callable[[], bool]) -> None
             if is_away:
                 print("the database is up to date again", file=sys.stderr, flush=True)
             is_away = False
+            said = _say_new(outcome.refused, said)
 
 
 def port(text: str) -> int:

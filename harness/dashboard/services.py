@@ -27,6 +27,8 @@ _ASSETS = Path(__file__).parent / "assets"
 _BOUND = Path(__file__).parent / "bound.py"
 _SECONDS_TO_START = 30.0
 _SECONDS_TO_STOP = 10.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself, whatever proxy a cluster has for the rest of the world."""
 
 
 class ServiceError(Refused):
@@ -100,7 +102,8 @@ def omniboard(url: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes
     if _answers(port):
         raise ServiceError(f"port {port} is taken; choose another one with --port")
     command = ["node", "--require", str(_ASSETS / "preload.js"), str(omniboard_program())]
-    environment = {"MONGO_URI": url, "HOST": LOOPBACK, "PORT": str(port)}
+    # NAMES: Omniboard would answer to whatever a shell calls so
+    environment = {"MONGO_URI": url, "HOST": LOOPBACK, "PORT": str(port), "NAMES": ""}
     with _process(command, environment, log, lambda: _serves(port)) as process:
         yield process
 
@@ -186,7 +189,7 @@ def _answers(port: int) -> bool:
 
 def _serves(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/api/v1/databases", timeout=2):
+        with _DIRECT.open(f"http://{LOOPBACK}:{port}/api/v1/databases", timeout=2):
             return True
     except OSError:
         return False

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from collections.abc import Callable, Sequence
 
-from harness.mongo.database import URL_VARIABLE
+from harness.console.places import URL_VARIABLE
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C."""

@@ -24,9 +24,8 @@ from harness.records.store import RunFolder
 
 T = TypeVar("T")
 
-URL_VARIABLE = "CONAS_MONGO_URL"
 UNSYNCED = ".unsynced"
-"""The file in a run's folder that says that a database may lag behind it."""
+"""The file in a run's folder that says that an upload of it began and did not end."""
 
 _FORMS = (
     "the database's address cannot be read (allowed: HOST:PORT:DATABASE, DATABASE, or "
@@ -73,7 +72,8 @@ class Database:
         except (InvalidURI, ConfigurationError, ValueError, OSError):  # OSError: a certificate that is not there
             raise DatabaseError(_FORMS) from None
         self._db = self._client.get_default_database(_DEFAULT_DATABASE)
-        host = self.url.partition("://")[2].rpartition("@")[2].partition("/")[0]
+        place = self.url.partition("://")[2].partition("?")[0]  # an option may hold a secret, or an @
+        host = place.rpartition("@")[2].partition("/")[0]
         self.name = f"{host}/{self._db.name}"
         self._prepared = False
 

@@ -16,8 +16,9 @@ from pymongo.errors import PyMongoError
 from sacred import Experiment
 from sacred.observers import RunObserver
 
+from harness.console.places import URL_VARIABLE
 from harness.console.refusal import RefusedError
-from harness.mongo.database import URL_VARIABLE, Database, DatabaseError, reason, upload
+from harness.mongo.database import Database, DatabaseError, reason, upload
 from harness.records.store import RunFolder
 
 FolderOf = Callable[[Mapping[str, Any]], RunFolder]

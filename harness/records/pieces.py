@@ -14,7 +14,6 @@ from harness.records.files import facts, read_bytes, write_atomic, write_json
 _MANIFEST = "store.json"
 _PARTS = "store[-.]*[0-9][0-9]"
 _LIMIT = 15 << 20
-_LEFT_BEHIND = (".previous.pt", ".new")
 _MARK = ".pieces"
 """In a store, the checksums of the pieces that it came from and went to last."""
 
@@ -30,7 +29,7 @@ def split(store: Path, out: Path, limit: int = _LIMIT) -> list[Path]:
     """
     content = _packed(store)
     sha256 = hashlib.sha256(content).hexdigest()
-    _mark(store, [*_marked(store)[-1:], sha256])  # the former, too: whichever set a kill leaves is this store's
+    _mark(store, [*_owned(out, store), sha256])  # the former, too: whichever set a kill leaves is this store's
     parts = [content[start : start + limit] for start in range(0, len(content), limit)]
     names = [f"store-{sha256[:12]}.{number:02}" for number in range(len(parts))]
     for name, part in zip(names, parts, strict=True):
@@ -87,6 +86,12 @@ def _marked(store: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+def _owned(folder: Path, store: Path) -> list[str]:
+    """The checksum of the pieces in ``folder`` where they are this store's."""
+    known = facts(folder / _MANIFEST, sha256=str)
+    return [known["sha256"]] if known and known["sha256"] in _marked(store) else []
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     manifest = facts(folder / _MANIFEST, parts=list, sha256=str)
     if manifest is None:
@@ -109,7 +114,14 @@ def _packed(store: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(store.rglob("*")):
-            hidden = path.name.startswith(".")  # who holds what here: of no use elsewhere
-            if path.is_file() and not path.is_symlink() and not hidden and not path.name.endswith(_LEFT_BEHIND):
+            if path.is_file() and not path.is_symlink() and not _is_left_behind(path):
                 archive.add(path, str(path.relative_to(store)))
     return buffer.getvalue()
+
+
+def _is_left_behind(path: Path) -> bool:
+    """Who holds what here is of no use elsewhere, nor is the checkpoint before the newest, but where a kill left it
+    alone."""
+    newest = path.with_name("checkpoint.pt")
+    is_older = path.name == "checkpoint.previous.pt" and newest.exists()
+    return path.name.startswith(".") or path.name.endswith(".new") or is_older

@@ -25,7 +25,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from conas.refusal import Refused
-from harness.console.places import nothing_there
+from harness.console.places import is_folder, nothing_there
 from harness.records.files import read_bytes, sweep_up, write_atomic, write_json
 from harness.records.metrics import Metrics
 from harness.records.schema import DamagedRecord, Record, believe
@@ -145,8 +145,10 @@ class Store:
         """Refuse, before any work, a store that is no folder and cannot be made.
 
         Raises:
-            NoStore: the message names what lies in its place, or where nothing may be made.
+            NoStore: the message names what lies in its place, or where nothing may be made, but no database's address.
         """
+        if not is_folder(self.root):
+            raise NoStore("--store or runs_dir names a database or a packed file; runs are made in a folder")
         root = self.root.absolute()
         nearest = next(path for path in (root, *root.parents) if os.path.exists(path))
         where = f"runs_dir={self.root}" if nearest == root else f"runs_dir={self.root}: {nearest}"

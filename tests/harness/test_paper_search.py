@@ -139,11 +139,18 @@ def test_small_pieces_and_damaged_ones(tmp_path: Path) -> None:
     store = tmp_path / "store"
     (store / "stage").mkdir(parents=True)
     (store / "stage" / "weights.pt").write_bytes(bytes(range(256)) * 100)
-    (store / "stage" / "checkpoint.previous.pt").write_bytes(b"old")
+    for stage, names in (("stage", ("checkpoint.pt", "checkpoint.previous.pt")), ("cut", ("checkpoint.previous.pt",))):
+        (store / stage).mkdir(exist_ok=True)
+        for name in (*names, "checkpoint.new"):
+            (store / stage / name).write_bytes(b"a state")
     written = split(store, tmp_path / "out", limit=10_000)
     assert all(path.stat().st_size <= 10_000 for path in written)
     join(tmp_path / "out", tmp_path / "there")
-    assert [path.name for path in (tmp_path / "there").rglob("*.pt")] == ["weights.pt"]
+    assert [name for name in contents(tmp_path / "there") if not name.startswith(".")] == [
+        "cut/checkpoint.previous.pt",  # a kill between the two renames of a checkpoint left no other
+        "stage/checkpoint.pt",
+        "stage/weights.pt",
+    ]
     with pytest.raises(PiecesError, match="holds something already"):
         join(tmp_path / "out", store)
     (store / "stage" / "weights.pt").write_bytes(b"other")
@@ -165,15 +172,17 @@ def test_small_pieces_and_damaged_ones(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_kill_while_pieces_are_written_leaves_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kills_while_pieces_are_written_leave_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, out = tmp_path / "store", tmp_path / "out"
     store.mkdir()
     (store / "weights.pt").write_bytes(b"first")
     split(store, out)
-    (store / "weights.pt").write_bytes(b"second")
     monkeypatch.setattr(pieces, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        split(store, out)
+    for state in (b"second", b"third"):
+        (store / "weights.pt").write_bytes(state)
+        with pytest.raises(KeyboardInterrupt):
+            split(store, out)
+        pieces.bring(out, store)  # is no stranger's
     join(out, tmp_path / "there")
     assert (tmp_path / "there" / "weights.pt").read_bytes() == b"first"
 

@@ -11,6 +11,7 @@ from harness.data import __main__ as data
 from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.estimates.shared import Costs
+from harness.records.store import RunFolder, Store
 from tables import __main__ as tables
 
 READING: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
@@ -52,6 +53,23 @@ def test_a_store_in_the_place_of_a_file_is_refused_before_the_run_is_announced(
     assert capsys.readouterr() == ("", said)
     assert sweep.main(["table1", "--profile", "smoke", "--store", store, "--dry-run"]) == 1
     assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("store", ["CONAS_MONGO_URL", "mongodb://u:s3cret@127.0.0.1:9/x", "packed.jsonl"])
+def test_no_run_is_made_where_runs_are_only_read(
+    store: str, home: Path, capsys: pytest.CaptureFixture[str], write_run: Callable[..., RunFolder]
+) -> None:
+    said = "error: --store or runs_dir names a database or a packed file; runs are made in a folder\n"
+    made = write_run(Store("made"))
+    archive.pack(Store("made"), [made.path.name], home / "some.jsonl")
+    for main, words in (
+        (run.main, ["with", "dataset=digits", "profile=smoke", f"runs_dir={store}"]),
+        (sweep.main, ["table1", "--profile", "smoke", "--store", store, "--dry-run"]),
+        (archive.main, ["unpack", "some.jsonl", "--store", store]),
+    ):
+        assert main(words) == 1
+        assert capsys.readouterr() == ("", said)
+    assert sorted(path.name for path in home.iterdir()) == ["made", "some.jsonl"]
 
 
 def test_a_data_dir_that_is_not_there_is_not_made_but_by_fetch(

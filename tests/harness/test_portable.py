@@ -14,12 +14,23 @@ from harness.execution.execute import execute
 from harness.records.store import Store
 
 DOCS = Path(__file__).parents[2] / "docs"
-ABSOLUTE = re.compile(rb'"[^" ]*(?<![\\w.:/-])/(?:home|root|tmp|work|Users|mnt|scratch|data|private)/[^"]*"')
+ABSOLUTE = re.compile(rb'(?:(?<![\w.:/-])|(?<=\\n))/(?:home|root|tmp|work|Users|mnt|scratch|data|private)/[^"\s]*')
+"""Also after a new line, of which JSON makes a backslash and an n."""
 
 
 @pytest.mark.parametrize("path", [*DOCS.rglob("*.jsonl"), *DOCS.rglob("*.json")], ids=lambda path: path.name)
 def test_published_records_name_no_folder_of_a_machine(path: Path) -> None:
     assert ABSOLUTE.findall(path.read_bytes()) == []
+
+
+def test_a_folder_is_seen_wherever_it_stands() -> None:
+    said = {
+        "data_dir": "/home/me/data",
+        "reason": "OSError: /tmp/a is full",
+        "typed": ["runs_dir=/mnt/b", "see\n/work/c"],
+    }
+    assert len(ABSOLUTE.findall(orjson.dumps(said))) == 4
+    assert ABSOLUTE.findall(b'"https://lab.example/data/x", "runs/tmp/a", "1/home/2"') == []
 
 
 def test_a_run_is_packed_without_its_folders_and_keeps_its_name(tiny: Callable[..., Config], tmp_path: Path) -> None:

@@ -11,15 +11,16 @@ import torch
 from PIL import Image
 
 import conas
+from conas.refusal import Refused
 from conas.saved import FILE, NotSaved
 from harness.config.load import Config
 from harness.console.progress import Reporter
 from harness.data.augment import normalise
 from harness.evaluate import evaluate
 from harness.execution.execute import execute
-from harness.export import export
+from harness.export import export, main
 from harness.predict import classes, pixels
-from harness.records.store import Store
+from harness.records.store import RunFolder, Store
 from harness.training.task import load_task
 
 Configure = Callable[..., Config]
@@ -38,7 +39,7 @@ def folder(config: Config) -> Path:
 
 
 def test_weights_build_the_network_again_for_the_library_and_for_other_programs(
-    trained: Config, tmp_path: Path
+    trained: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, run = load_task(trained), folder(trained)
     record, figures = evaluate(run, "data")
@@ -53,12 +54,27 @@ def test_weights_build_the_network_again_for_the_library_and_for_other_programs(
     Image.fromarray(task.test.images[3].permute(1, 2, 0).squeeze().numpy()).save(tmp_path / "three.png")
     seen = pixels(tmp_path / "three.png", network.description)
     assert torch.equal(seen, images[3:4])
+    Image.fromarray(task.test.images[3].squeeze().numpy().astype(np.uint16) * 257).save(tmp_path / "three16.png")
+    assert torch.equal(pixels(tmp_path / "three16.png", network.description), seen)
     assert classes(network, seen)[0][0] == int(logits[3].argmax())
+
+    elsewhere = {"device": "cuda:7", "runs_dir": "/proc/no-store"}  # where it was made, not where it is tested again
+    RunFolder(run).save(record.model_copy(update={"config": record.config | elsewhere}))
+    assert evaluate(run, "data")[1] == figures
+    RunFolder(run).save(record.model_copy(update={"data": record.data | {"fingerprint": "0" * 12}}))
+    with pytest.raises(Refused, match="holds other data than those of"):
+        evaluate(run, "data")
 
     export(run, tmp_path / "network.pt2")
     with torch.no_grad():
         again = torch.export.load(tmp_path / "network.pt2").module()(images[:5])
     torch.testing.assert_close(again, logits[:5])
+    (tmp_path / "taken.pt2").mkdir()
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr("sys.argv", ["export", str(run), str(tmp_path / "taken.pt2")])
+    with pytest.raises(SystemExit, match=r"error: .*taken\.pt2"):
+        main()
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_run_is_exported_as_onnx(trained: Config, tmp_path: Path) -> None:
@@ -78,6 +94,15 @@ def test_a_language_model_is_tested_again(tiny: Configure) -> None:
     record, figures = evaluate(folder(config), "data")
     assert figures.items() <= record.metrics["last"].items()
     assert type(conas.load(folder(config))).__name__ == "FinalRNN"
+
+
+def test_a_picture_that_cannot_be_seen_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("F", (3, 3)).save(tmp_path / "real.tiff")
+    Image.new("L", (9, 9)).save(tmp_path / "vast.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)
+    for name, words in (("real.tiff", "which of its levels is white"), ("vast.png", "exceeds limit of 80 pixels")):
+        with pytest.raises(Refused, match=words):
+            pixels(tmp_path / name, {"shape": (1, 8, 8), "mean": [0.5], "std": [0.5]})
 
 
 def test_what_is_no_network_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -114,6 +114,14 @@ def test_a_push_without_a_token_or_to_nowhere_is_refused(made: Path, monkeypatch
             deposit.main()
 
 
+def test_weights_of_an_earlier_deposit_go_and_nothing_else(made: Path, tmp_path: Path) -> None:
+    store, own = Store(tmp_path / "runs"), made / "weights.safetensors"
+    (earlier,) = made.glob(f"*{deposit.WEIGHTS}")
+    own.write_bytes(b"a user's")
+    others = [folder.path.name for folder in store.folders() if folder.path.name != earlier.stem]
+    assert sorted([*deposit.make(store, others, made), own.name]) == sorted(contents(made))
+
+
 def test_nothing_is_made_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "runs" / "runs").mkdir(parents=True)
     with pytest.raises(OSError, match="none of the runs"):

@@ -102,3 +102,9 @@ def test_the_image_is_called_after_the_version_that_is_locked(services_of):
 def test_every_package_of_omniboard_is_locked_by_its_hash():
     packages = json.loads((ASSETS / "package-lock.json").read_text())["packages"]
     assert all(package.get("integrity") or package.get("inBundle") for name, package in packages.items() if name)
+
+
+def test_an_image_takes_nothing_that_git_leaves_out():
+    unwanted, left_out = ((ROOT / name).read_text().split("\n") for name in (".gitignore", ".dockerignore"))
+    taken = {line.strip("/") for line in unwanted} - {line.removeprefix("**/") for line in left_out}
+    assert taken == set()

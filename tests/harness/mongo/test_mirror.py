@@ -215,6 +215,17 @@ def test_an_address_that_cannot_be_read_is_refused_before_the_run(tmp_path, addr
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("mongodb://h:27017?tlsInsecure=true&appName=s3cret", "h:27017/conas"),
+        ("mongodb://u:s3cret@h/lab?authSource=a@b", "h/lab"),
+    ],
+)
+def test_the_name_of_a_database_is_its_host_and_nothing_secret(address, name):
+    assert Database(address).name == name
+
+
 def test_another_projects_runs_are_left_alone(tmp_path, mongo_url, write_run):
     other = Experiment("other", save_git_info=False)
     other.main(lambda _run: _run.log_scalar("loss", 1.0))
