@@ -57,6 +57,7 @@ def report(runs: Runs, results: Results, verdicts: list[Verdict]) -> str:
         decided=scorecard.decided(verdicts),
         tested=scorecard.compared(verdicts),
         survives=scorecard.survives,
+        uncounted=scorecard.UNCOUNTED,
         probability=scorecard.probability,
         sections=[
             (kind, some, scorecard.columns(kind), scorecard.NOTES[kind], scorecard.in_short(some))

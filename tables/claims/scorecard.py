@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from tables.claims import figures, genotypes, orders, text
+from tables.claims import figures, genotypes, orders, searched, text
 from tables.claims.verdict import Kind, Status, Test, Verdict
 from tables.counted import counted
 from tables.paper.contents import TABLES
@@ -35,9 +35,16 @@ NOTES = {
         "Trainings of one cell against the paper's, or what a search finds against the paper's one. Reproduced: the "
         "95 % interval lies inside of the margin (two one-sided tests); differs: wholly outside."
     ),
+    Kind.SEARCHED: (
+        "What searches with the published settings found and took, one number each, whatever the profile of this page. "
+        "None of their networks has been trained, so nothing here is an error; the figures are counted above. Same "
+        "statistics."
+    ),
 }
 _COUNTED = {Kind.TEXT: "number", Kind.SIZE: "size", Kind.FIGURE: "figure"}
 """What a section has several of, where it is no comparisons."""
+UNCOUNTED = (Kind.CONTROL, Kind.SEARCHED)
+"""What is no claim of the paper, or one that is counted elsewhere."""
 Column = tuple[str, Callable[[Verdict], str]]
 _FIRST: tuple[Column, ...] = (
     ("Where", lambda v: v.where),
@@ -55,19 +62,21 @@ _LAST: tuple[Column, ...] = (("Status", lambda v: v.status), ("Why", lambda v: v
 
 
 def scorecard(runs: Runs, tables: Sequence[Table] = TABLES) -> list[Verdict]:
-    """The verdicts: orders, this project's questions, the text, published cells, the figures of the tables."""
+    """The verdicts: orders, this project's questions, the text, published cells, the figures of the tables, and what
+    searches alone say of them."""
     found = [
         *orders.verdicts(runs, tables),
         *text.verdicts(runs),
         *genotypes.verdicts(),
         *figures.verdicts(runs, tables),
+        *searched.verdicts(searched.searches()),
     ]
     return [verdict for kind in Kind for verdict in found if verdict.kind is kind]
 
 
 def counts(verdicts: Sequence[Verdict]) -> dict[Status, int]:
     """How many of the paper's claims have each status, best first."""
-    found = Counter(verdict.status for verdict in verdicts if verdict.kind is not Kind.CONTROL)
+    found = Counter(verdict.status for verdict in verdicts if verdict.kind not in UNCOUNTED)
     return {status: found[status] for status in Status if found[status]}
 
 

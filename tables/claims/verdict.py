@@ -28,6 +28,7 @@ class Kind(Enum):
     TEXT = "Numbers of the text"
     SIZE = "Sizes of published cells"
     FIGURE = "Figures of the tables"
+    SEARCHED = "At the paper's scale: searches alone"
 
 
 @dataclass(frozen=True)
