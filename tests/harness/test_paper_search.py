@@ -1,6 +1,7 @@
 """A search in pieces: stopped by the clock, carried in files, gone on with elsewhere, on packed images."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from harness.data import packed
 from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.data.packed import pack, unpack
+from harness.data.registry import dataset
+from harness.execution.execute import search
 from harness.problems.trained import TrainedProblem
 from harness.records import pieces
 from harness.records.files import read_json
@@ -212,6 +215,25 @@ def test_packed_images_are_the_images(tmp_path: Path, monkeypatch: pytest.Monkey
         path.write_bytes(other)
         with pytest.raises(DataError, match="not a file of packed images"):
             unpack(path)
+
+
+def test_a_search_on_packed_images_finds_the_same_and_one_that_reads_others_is_refused(tmp_path: Path) -> None:
+    def coloured(method: str) -> Any:
+        updates = {"dataset": "cifar10", "profile": "smoke", "runs_dir": str(tmp_path), "device": "cpu"}
+        return load({**updates, "method": method, "oneshot": {"epochs": 1}, "final": {"cutout": 0}})
+
+    images, known = colours(), dataset("cifar10")
+    images = replace(images, provenance=replace(images.provenance, dataset="cifar10"), mean=known.mean, std=known.std)
+    whole, path = ImageTask(coloured("best_of_m"), images), tmp_path / "packed"
+    path.write_bytes(pack(whole.data, searched(whole), {"seeds": [0]}))
+    found = [
+        search(coloured("best_of_m").model_copy(update={"runs_dir": str(tmp_path / name)}), Reporter(), task).record
+        for name, task in (("of all", whole), ("of packed", packed_task(coloured("best_of_m"), path)))
+    ]
+    assert found[0].details == found[1].details
+    for method in ("rsws", "random_search", "proxylessnas_r"):  # the whole validation set, other networks, fresh draws
+        with pytest.raises(Refused, match=f"lacks images that {method} reads"):
+            packed_task(coloured(method), path)
 
 
 def test_what_a_search_reads() -> None:
