@@ -2,7 +2,7 @@
 
 25,000 training and 25,000 validation images, 100 epochs, 1,000 measurements, one stage of recovery. The command
 continues where it stopped, and says how long the rest will take. The cell that it finds serves every later run.
---method has another search measure the same one-shot model, as often.
+--method has another search run at its own published settings: most measure the same one-shot model, as often or not.
 
 With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 16 MB, which the same
 command goes on from on another machine of the same kind, to the same bits. --packed takes the images from a file of

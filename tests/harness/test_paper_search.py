@@ -99,10 +99,12 @@ def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
         run(load({**updates, "method": method, "runs_dir": str(tmp_path / "store")}), pieces=tmp_path / "pieces")
     before, reporter = contents(tmp_path / "pieces"), Telling()
     table = paper_answers.run(tmp_path / "pieces", updates, None, reporter).set_index("answer")
-    found = [read_json(path)["record"]["details"] for path in (tmp_path / "store").glob("stages/search-*/stage.json")]
-    of_conas, of_fourier = sorted(found, key=lambda details: "found_at" in details)
-    assert table.loc["as published", "active"] == of_conas["alpha"].count("1")
-    assert table.loc["fourier_search", "loss"] == pytest.approx(of_fourier["loss"])
+    found = [read_json(path)["record"] for path in (tmp_path / "store").glob("stages/search-*/stage.json")]
+    of_conas, of_fourier = sorted(found, key=lambda record: "found_at" in record["details"])
+    assert table.loc["as published", "active"] == of_conas["details"]["alpha"].count("1")
+    assert table.loc["fourier_search", "loss"] == pytest.approx(of_fourier["details"]["loss"])
+    assert table.loc["fourier_search", "measurements"] == of_fourier["measurements"]
+    assert set(table["measurements"].drop("fourier_search")) == {of_conas["measurements"]}
     assert table.loc["best of m", "better"] == 0 <= table["better"].min()
     assert table.loc["best of m", "loss"] < table.loc["as published", "loss"]
     assert all(line.startswith("without losses above 1.5") for line in reporter.lines)
