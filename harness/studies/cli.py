@@ -17,6 +17,7 @@ from harness.console.progress import Reporter
 from harness.deadline import TimeIsUp, within
 from harness.pictures.plots import write_picture
 from harness.records.files import write_atomic, write_json
+from harness.training.loop import DivergedError
 
 
 def study_parser(name: str, about: str | None, dataset: str, profile: str) -> argparse.ArgumentParser:
@@ -34,12 +35,15 @@ def study_parser(name: str, about: str | None, dataset: str, profile: str) -> ar
 
 @contextmanager
 def studying(parser: argparse.ArgumentParser, reporter: Reporter, minutes: float | None = None) -> Iterator[None]:
-    """Inside is a study, which ends in one line when something is refused, after ``minutes``, and by Ctrl-C."""
+    """Inside is a study, which ends in one line when something is refused or a training diverges, after ``minutes``,
+    and by Ctrl-C."""
     try:
         with within(None if minutes is None else 60 * minutes):
             yield
     except Refused as error:
         parser.error(str(error))
+    except DivergedError as error:
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         reporter.say("stopped; the same command goes on from here")
         sys.exit(0 if isinstance(stop, TimeIsUp) else 130)

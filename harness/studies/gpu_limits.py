@@ -24,13 +24,14 @@ _FLOAT32: dict[str, Limits] = {
         "left alone": True,
         "running statistics": 1e-4,
     },
-    "measuring": {"error": 1e-4},
+    "measuring": {"error": 1e-4, "worst error": 1e-3, "repeat": True},
     "bits": {"repeat": True},
 }
 
 
 def _fewer_bits(loss: float, median: float, statistics: float, measured: float) -> dict[str, Limits]:
-    """Of a precision in which the worst tensor says nothing; ``median`` is that of gradients and of updates."""
+    """Of a precision in which the worst tensor says nothing; ``median`` is that of gradients and of updates,
+    ``measured`` that of the errors of measured losses, of which the worst may be five times as large."""
     return {
         "parity": {
             "loss": loss,
@@ -39,7 +40,7 @@ def _fewer_bits(loss: float, median: float, statistics: float, measured: float) 
             "left alone": True,
             "running statistics": statistics,
         },
-        "measuring": {"error": measured},
+        "measuring": {"error": measured, "worst error": 5 * measured, "repeat": True},
         "bits": {"repeat": True},
     }
 

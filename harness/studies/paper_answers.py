@@ -52,12 +52,12 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 OTHERS = ("fourier_search", "hill_climbing", "local_search", "regularised_evolution")
-"""Searches that measure the same one-shot model, each its own sub-networks."""
+"""Searches that measure the same one-shot model, each its own sub-networks and at its own published number of them."""
 
-_COLUMNS = ["answer", "active", "loss", "better", "params_M", "mult_adds_M", "r2", "held_out_r2"]
+_COLUMNS = ["answer", "measurements", "active", "loss", "better", "params_M", "mult_adds_M", "r2", "held_out_r2"]
 
-Answer = tuple[str, Alpha, float | None, float | None]
-"""Its name, its encoder, and R² within the measurements and on those held out."""
+Answer = tuple[str, int, Alpha, float | None, float | None]
+"""Its name, how many measurements led to it, its encoder, and R² within them and on those held out."""
 
 
 def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Reporter) -> Iterator[Answer]:
@@ -69,7 +69,7 @@ def answers(oracle: Oracle, space: Space, seed: int, settings: Any, reporter: Re
             reporter.say(f"{name}: no answer: {error}")
         else:
             stage = found.details["stages"][-1]
-            yield name, space.parse(found.details["alpha"]), stage["fit_r2"], stage["held_out_r2"]
+            yield name, settings.m, space.parse(found.details["alpha"]), stage["fit_r2"], stage["held_out_r2"]
 
 
 def of_others(store: Store, updates: Mapping[str, Any]) -> Iterator[Answer]:
@@ -78,7 +78,8 @@ def of_others(store: Store, updates: Mapping[str, Any]) -> Iterator[Answer]:
         search = load({**updates, "method": name}).for_search()
         found = kept(place(store, search_key(search)))
         if found is not None:
-            yield name, SPACES[search.space].parse(found.record.details["alpha"]), None, None
+            alpha = SPACES[search.space].parse(found.record.details["alpha"])
+            yield name, found.record.measurements, alpha, None, None
 
 
 def judge(
@@ -86,17 +87,19 @@ def judge(
 ) -> pd.DataFrame:
     """One line per answer; ``better`` is the share of CoNAS's own measurements below its loss, in percent.
 
-    ``r2`` is of the kept monomials, ``held_out_r2`` of the same recovery from four fifths of the measurements on the
-    rest; both are of what was fitted, so of logarithms where these were.
+    ``measurements`` are those that its search asked for, ``r2`` is of the kept monomials, ``held_out_r2`` of the same
+    recovery from four fifths of the measurements on the rest; both are of what was fitted, so of logarithms where these
+    were.
     """
     space, oracle = problem.space, problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm
     known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
     lines = []
-    best: Answer = ("best of m", known.best, None, None)
-    for name, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best, *others):
+    best: Answer = ("best of m", settings.m, known.best, None, None)
+    for name, measured, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best, *others):
         loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
-        lines.append((name, int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss), *_millions(counts), *r2))
+        judged = int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss)
+        lines.append((name, measured, *judged, *_millions(counts), *r2))
     return pd.DataFrame(lines, columns=_COLUMNS)
 
 

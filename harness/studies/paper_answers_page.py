@@ -1,6 +1,7 @@
 """What `harness.studies.paper_answers` wrote, as a Markdown table. Arguments: its files.
 
-One file per search, in the order of the numbers that a cell then has.
+``python -m harness.studies.paper_answers_page CSV...``: one file per search, in the order of the numbers that a cell
+then has. A column that no file has is left out.
 """
 
 import sys
@@ -11,6 +12,7 @@ import pandas as pd
 
 NONE = "–"
 COLUMNS: dict[str, tuple[str, str]] = {
+    "measurements": ("sub-networks measured", ",.0f"),
     "active": ("edges on", ".0f"),
     "loss": ("one-shot loss", ".2f"),
     "better": ("random sub-networks below it (%)", ".1f"),
@@ -24,13 +26,14 @@ def page(tables: Sequence[pd.DataFrame]) -> list[str]:
     """The lines of the table; an answer that a search does not have is a dash there."""
     known = [table.set_index("answer") for table in tables]
     names = dict.fromkeys(name for table in known for name in table.index)
-    titles = ["answer", *(title for title, _ in COLUMNS.values())]
-    rows = [[name, *(_cell(known, name, column) for column in COLUMNS)] for name in names]
-    return [_line(titles), "|---|" + "---:|" * len(COLUMNS), *map(_line, rows)]
+    columns = [column for column in COLUMNS if any(column in table for table in known)]
+    titles = ["answer", *(COLUMNS[column][0] for column in columns)]
+    rows = [[name, *(_cell(known, name, column) for column in columns)] for name in names]
+    return [_line(titles), "|---|" + "---:|" * len(columns), *map(_line, rows)]
 
 
 def _cell(tables: Sequence[pd.DataFrame], name: str, column: str) -> str:
-    values = [table[column].get(name) for table in tables]
+    values = [table[column].get(name) if column in table else None for table in tables]
     said = [NONE if value is None or pd.isna(value) else _number(value, COLUMNS[column][1]) for value in values]
     return "" if set(said) == {NONE} else "; ".join(said)
 

@@ -2,11 +2,11 @@
 
 25,000 training and 25,000 validation images, 100 epochs, 1,000 measurements, one stage of recovery. The command
 continues where it stopped, and says how long the rest will take. The cell that it finds serves every later run.
---method has another search measure the same one-shot model, as often.
+--method has another search run at its own published settings: most measure the same one-shot model, as often or not.
 
 With --minutes it stops cleanly, and with --pieces it leaves its store there in files of at most 16 MB, which the same
 command goes on from on another machine of the same kind, to the same bits. --packed takes the images from a file of
-``python -m harness.data pack``.
+``python -m harness.data pack``, for the searches that read no others.
 """
 
 import argparse
@@ -15,12 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from conas.questions import OneShot
 from conas.refusal import Refused
 from harness.config.load import Config, load
 from harness.console.places import add_data_dir, add_store
 from harness.console.progress import Reporter, duration
 from harness.data.packed import unpack
 from harness.deadline import TimeIsUp, interrupt, within
+from harness.estimates.asking import questions
 from harness.execution.execute import search
 from harness.records.pieces import bring, split
 from harness.training.environment import device_of, make_deterministic
@@ -56,15 +58,30 @@ def packed_task(config: Any, path: Path) -> ImageTask:
     """The task of a search on packed images.
 
     Raises:
-        Refused: they were packed for other searches, or the store has others of this name.
+        Refused: they were packed for other searches, the search reads more than was packed, or the store has others
+            of this name.
     """
     data, purpose = unpack(path)
     if data.name != config.dataset or config.seed not in purpose["seeds"]:
         seeds = ", ".join(map(str, purpose["seeds"]))
         raise Refused(f"{path} is for seed {seeds} on {data.name}, not for seed {config.seed} on {config.dataset}")
+    if not _reads_no_others(config):  # images that were left out are black, with the labels of the real ones
+        raise Refused(f"{path} lacks images that {config.method} reads; give --data-dir instead of --packed")
     task = ImageTask(config, data)
     remember(config, task)
     return task
+
+
+def _reads_no_others(config: Config) -> bool:
+    """Whether a search reads only the images of `harness.training.image.one_shot.searched`: it measures a one-shot
+    model that was trained without measurements, and always on the same few batches."""
+    networks, _ = questions(config)
+    asked = [question for network in networks.values() for question in network.questions]
+    return (
+        config.measure.mode == "common"  # type: ignore[attr-defined]
+        and all(isinstance(question, OneShot) and not question.measures() for question in asked)
+        and not any(network.oracle.whole for network in networks.values())
+    )
 
 
 def main() -> None:

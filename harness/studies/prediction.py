@@ -29,6 +29,7 @@ from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
 from harness.statistics import interval
 from harness.studies.cli import configuration, study_parser, studying, write_results
+from harness.studies.losses import finite, loss_of
 from harness.studies.spectrum import answer
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
@@ -47,12 +48,13 @@ def study(config: Config, settings: Settings, reporter: Reporter) -> tuple[pd.Da
     oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
     alphas = space(config.space).sample(generator(config.seed, "prediction"), max(COUNTS) + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)
+    held_out = finite(alphas[-HELD_OUT:], losses[-HELD_OUT:])
     rows = []
     draws = [(m, draw_) for m, draw_ in product(COUNTS, range(DRAWS)) if m < max(COUNTS) or not draw_]  # all is all
     with reporter.bar("recovering", len(draws)) as bar:
         for m, draw_ in draws:
             chosen = generator(0, "prediction", m, draw_).choice(max(COUNTS), m, replace=False)
-            judged = _judge(alphas[chosen], losses[chosen], alphas[-HELD_OUT:], losses[-HELD_OUT:], oracle, settings)
+            judged = _judge(*finite(alphas[chosen], losses[chosen]), *held_out, oracle, settings)
             rows.append({"m": m, "draw": draw_, **judged})
             bar.step()
     return pd.DataFrame(rows), _noise(losses[-WHOLE:], oracle.measure(alphas[-WHOLE:], whole=True))
@@ -69,7 +71,7 @@ def _judge(
     """R² on ``others``, whose losses are ``truth``, and the share of them that beats the answers, in percent."""
     found = lasso(alphas, losses, settings.d, settings.lambda_).polynomial
     top = found.top(settings.sparsities[0], settings.constant_counts)
-    (loss,) = oracle.measure(answer(top, alphas.shape[1])[None])
+    loss = loss_of(oracle, answer(top, alphas.shape[1]))
     return {
         TOP: r2(truth, top(others)),
         ALL: r2(truth, found(others)),
@@ -80,7 +82,10 @@ def _judge(
 
 
 def _noise(measured: NDArray[np.float64], whole: NDArray[np.float64]) -> dict[str, float]:
-    """The SD of the losses of sub-networks, and of what the choice of images adds to it, in nats."""
+    """The SD of the losses of sub-networks, and of what the choice of images adds to it, in nats; where both of a
+    sub-network's losses are finite."""
+    both = np.isfinite(measured) & np.isfinite(whole)
+    measured, whole = measured[both], whole[both]
     return {
         "sd_between_subnetworks": float(whole.std(ddof=1)),
         "sd_of_a_measurement": float((measured - whole).std(ddof=1)),

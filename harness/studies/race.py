@@ -5,8 +5,8 @@ seen on the way: CoNAS's answer is a network that it never measured. The same se
 measurements; differences between methods are taken seed by seed. A search whose beginning does not depend on its budget
 is run once, with the largest. The seeds are none of those with which the Fourier search was designed, 0 to 99.
 
-What is done is kept in the folder ``--out``, line by line: the same command goes on from there. Delete the folder after
-a change of a method or of a table.
+What is done is kept in the folder ``--out``, line by line: the same command goes on from there, on the same tables.
+Delete the folder after a change of a method; a contender that is no more is left out.
 
 Not in the race: DARTS needs weights, published cells belong to other spaces, and ASHA needs the losses of unfinished
 trainings, of which these tables have none.
@@ -27,11 +27,11 @@ from typing import Any
 
 import pandas as pd
 
+from conas.refusal import Refused
 from harness.config.layers import cores
 from harness.console.progress import Reporter
 from harness.deadline import passed, within
-from harness.problems.tabular import TableError
-from harness.records.files import Lines
+from harness.records.files import Lines, facts, write_json
 from harness.studies.race_boards import Board, Watched, read_boards
 from harness.studies.race_contenders import BUDGETS, CONTENDERS, SEARCH, Contender
 from harness.studies.race_report import write_report
@@ -145,8 +145,10 @@ def race(
 
     Raises:
         TableError: a table is missing or damaged.
+        Refused: the rows in ``kept`` are of other tables.
     """
     boards = read_boards(folder, one_shot)
+    _hold(boards, kept.path)
     done = {tuple(row[name] for name in KEY) for row in kept}
     due = [job for job in jobs(boards, seeds, most, contenders) if not done.issuperset(job.rows)]
     count = processes or cores()
@@ -165,6 +167,18 @@ def race(
     return in_order(found[found["budget"] <= most], [board.name for board in boards], seeds)
 
 
+def _hold(boards: Sequence[Board], rows: Path) -> None:
+    """Write beside ``rows`` which tables they are of; those from before this was written are taken to be of these."""
+    path, contents = rows.with_name("boards.json"), {board.name: board.content for board in boards}
+    known = facts(path, boards=dict)
+    if known is None:
+        write_json(path, {"boards": contents})
+    elif known["boards"] != contents:
+        before = known["boards"]
+        changed = sorted(name for name in before.keys() | contents.keys() if before.get(name) != contents.get(name))
+        raise Refused(f"{rows.parent} holds searches on other tables than these ({', '.join(changed)}): another --out")
+
+
 def _done(futures: Sequence[Future[list[dict[str, Any]]]]) -> Iterator[list[dict[str, Any]]]:
     """The rows of each job as it ends. When the time is up, those of jobs that are at work still come."""
     left = set(futures)
@@ -178,10 +192,12 @@ def _done(futures: Sequence[Future[list[dict[str, Any]]]]) -> Iterator[list[dict
 
 
 def in_order(rows: pd.DataFrame, boards: Sequence[str], seeds: range) -> pd.DataFrame:
-    """The rows of ``seeds`` without repetitions, by board, contender, budget and seed."""
+    """The rows of ``seeds`` and of contenders that there are, without repetitions, by board, contender, budget and
+    seed."""
     places = {(c.group, c.name): number for number, c in enumerate(CONTENDERS)}
-    place = [places[key] for key in zip(rows["group"], rows["method"], strict=True)]
+    place = pd.Series([places.get(key) for key in zip(rows["group"], rows["method"], strict=True)], rows.index)
     ordered = rows.assign(board=rows["table"].map(list(boards).index), place=place, held_out_r2=_column(rows))
+    ordered = ordered[place.notna()]
     ordered = ordered[ordered["seed"].isin(seeds)].sort_values(["board", "place", "budget", "seed"])
     return ordered.drop(columns=["board", "place"]).drop_duplicates(KEY, ignore_index=True)
 
@@ -222,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with within(None if options.minutes is None else 60 * options.minutes):
             rows = race(options.tables, options.one_shot, seeds, Lines(options.out / "searches.jsonl"), options.most)
         boards = read_boards(options.tables, options.one_shot)
-    except TableError as error:
+    except Refused as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ class Board:
     def name(self) -> str:
         """The table's."""
         return self.table.name
+
+    @property
+    def content(self) -> str:
+        """A digest of what is seen and of what judges."""
+        table = self.table
+        return sha256(table.seen.tobytes() + table.scored.tobytes()).hexdigest()[:12]
 
 
 def read_boards(folder: Path, one_shot: Path) -> list[Board]:

@@ -37,7 +37,7 @@ RACERS = tuple(contender for contender in SEARCHES if contender.name in LEARNERS
 def study(config: Config, budgets: Sequence[int], seeds: int, reporter: Reporter) -> pd.DataFrame:
     """One row per search: the loss that it saw of its answer, and that on the whole validation set."""
     task, rows = load_task(config), list[dict[str, Any]]()
-    due = list(product(range(FIRST, FIRST + seeds), budgets, RACERS))
+    due = list(product(range(FIRST, FIRST + seeds), sorted(set(budgets)), RACERS))
     with reporter.bar("race", len(due)) as bar:
         for seed, budget, contender in due:
             rows.append(

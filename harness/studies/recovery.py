@@ -7,7 +7,6 @@ monomials. Coefficients lie between 0.05 and 0.1, so one coefficient alone is ne
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +26,7 @@ from conas.recovery.solve import lasso
 from conas.recovery.theory import necessary_measurements, sufficient_measurements
 from conas.seeds import generator
 from conas.synthetic import random_polynomial
+from harness.config.layers import cores
 from harness.console.progress import Reporter
 from harness.pictures.plots import MARKERS, panels, write_picture
 from harness.records.files import write_atomic, write_json
@@ -94,7 +94,7 @@ def run(trials: int) -> pd.DataFrame:
     """All settings, on all cores; the largest problems first, so that no core waits long at the end."""
     cells = sorted(product(SETTINGS, SPARSITIES, COUNTS), key=lambda cell: -cell[2])
     rows = []
-    with ProcessPoolExecutor(os.cpu_count()) as pool, Reporter().bar("recovering", len(cells)) as bar:
+    with ProcessPoolExecutor(cores()) as pool, Reporter().bar("recovering", len(cells)) as bar:
         for row in pool.map(successes, *zip(*cells, strict=True), repeat(trials)):
             rows.append(row)
             bar.step()

@@ -3,11 +3,10 @@
 At each point a one-shot model is trained from its start, its own cosine over its own epochs, and m sub-networks are
 measured. One line per point says what the polynomial recovers, how its answer does against random sub-networks and
 against the best measured one, what this project's Fourier search finds with a fifth of the measurements, and, with
-``--alone``, how the one-shot losses rank networks that were trained alone.
-Points that are done are kept in ``--out`` and skipped; the cheapest come first.
+``--alone``, how the one-shot losses rank networks that were trained alone. Losses that are not finite are left out.
+Points that are done are kept in ``--out`` and skipped, as are those that diverged; the cheapest come first.
 """
 
-import math
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,10 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import spearmanr
 
+from baselines.agreement import tau
 from baselines.fourier_search import FourierSearchSettings
 from baselines.fourier_search import search as fourier_search
+from baselines.ranking import NothingFinite
 from conas.algorithm import Settings
 from conas.oracle import Oracle
 from conas.questions import OneShot
@@ -41,14 +42,18 @@ from harness.problems.trained import TrainedProblem
 from harness.records.files import facts, read_json, write_json
 from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, studying, write_results
+from harness.studies.losses import finite, loss_of
 from harness.studies.paper_model import paper_model
 from harness.studies.ranking import train_alone
 from harness.studies.scaling_picture import draw, summary
 from harness.studies.spectrum import answer
 from harness.training.environment import make_deterministic
+from harness.training.loop import DivergedError
 from harness.training.task import load_task
 
 HELD_OUT, RESTRICTED, REFERENCES = 200, 100, 24
+PAPER = "paper-"
+"""What names of points of paper searches begin with."""
 FEWER = 5
 """The Fourier search has one measurement for so many of CoNAS's."""
 PENALTIES = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -103,8 +108,8 @@ def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> 
     """
     alphas = searched.sample(generator(seed, "scaling"), settings.m + HELD_OUT, settings.p)
     losses = oracle.measure(alphas)
-    known, seen = alphas[: settings.m], losses[: settings.m]
-    others, truth = alphas[settings.m :], losses[settings.m :]
+    known, seen = finite(alphas[: settings.m], losses[: settings.m])
+    others, truth = finite(alphas[settings.m :], losses[settings.m :])
     best, found = float(seen.min()), _found(known, seen, settings)
     kept, kept_log = (_kept(g, settings) for g in (found, _found(known, TARGETS["log"](seen), settings)))
     reply = answer(kept, searched.n)
@@ -119,7 +124,7 @@ def judge(oracle: Oracle, searched: Encoding, seed: int, settings: Settings) -> 
         "r2 degree 1": r2(truth, lasso(known, seen, 1, settings.lambda_).polynomial(others)),
         **_answered(oracle, kept, others, truth, best),
         **{f"{name} (log)": value for name, value in of_logs.items()},
-        "fall": float(seen[:RESTRICTED].mean() - oracle.measure(_restricted(known, kept, reply)).mean()),
+        "fall": _fall(oracle, known, seen, kept, reply),
         "apart": _apart(known, seen, settings),
     }
 
@@ -128,9 +133,9 @@ def _answered(
     oracle: Oracle, kept: SparsePolynomial, others: Alpha, truth: NDArray[np.float64], best: float
 ) -> dict[str, float]:
     """How ``kept`` ranks the ``others``, whose losses are ``truth``, and how its minimiser does among them."""
-    (loss,) = oracle.measure(answer(kept, others.shape[1])[None])
+    loss = loss_of(oracle, answer(kept, others.shape[1]))
     ranks = float(spearmanr(truth, kept(others)).statistic)
-    return {"ranks": ranks, "better": 100 * float((truth < loss).mean()), "gap": float(loss - best)}
+    return {"ranks": ranks, "better": 100 * float((truth < loss).mean()), "gap": loss - best}
 
 
 def _found(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> SparsePolynomial:
@@ -139,6 +144,13 @@ def _found(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> Sp
 
 def _kept(found: SparsePolynomial, settings: Settings) -> SparsePolynomial:
     return found.top(settings.sparsities[0], settings.constant_counts)
+
+
+def _fall(oracle: Oracle, known: Alpha, seen: NDArray[np.float64], kept: SparsePolynomial, reply: Alpha) -> float:
+    """How far the mean loss falls from the first to the second stage."""
+    second = _restricted(known, kept, reply)
+    _, losses = finite(second, oracle.measure(second))
+    return float(seen[:RESTRICTED].mean() - losses.mean())
 
 
 def _restricted(alphas: Alpha, kept: SparsePolynomial, reply: Alpha) -> Alpha:
@@ -175,19 +187,27 @@ class Kept:
         return self.out / "alone.json"
 
     def add(self, name: str, judged: Callable[[], dict[str, Any]]) -> None:
-        """Judge the point ``name`` and draw all, unless it is here."""
+        """Judge the point ``name`` and draw all, unless it is here; one that diverges is not tried again."""
         path = self.out / "points" / f"{name}.json"
         if not self._is_ours(path):  # older points are judged anew, from the measurements kept
             self.reporter.say(f"point {name}")
-            write_json(path, {**judged(), "of": self.of})
+            try:
+                found = judged()
+            except (DivergedError, NothingFinite) as error:
+                found = {"diverged": str(error)}
+                self.reporter.say(f"point {name} is left out: {error}")
+            write_json(path, {**found, "of": self.of})
             self.write()
 
     def write(self) -> None:
         """The figure and the tables of the points that are done."""
-        points = [read_json(path) for path in sorted((self.out / "points").glob("*.json")) if self._is_ours(path)]
+        paths = [path for path in sorted((self.out / "points").glob("*.json")) if self._is_ours(path)]
+        points = [{**read_json(path), "paper": path.name.startswith(PAPER)} for path in paths]
+        known = [point for point in points if "diverged" not in point]
         alone = read_json(self.alone)["losses"] if self._is_ours(self.alone) else None
-        rows = table(points, alone)
-        write_results(self.out, summary(rows), rows, lambda: draw(rows), self.reporter)
+        if known:
+            rows = table(known, alone)
+            write_results(self.out, summary(rows), rows, lambda: draw(rows), self.reporter)
 
     def _is_ours(self, path: Path) -> bool:
         known = facts(path, of=str)
@@ -206,7 +226,7 @@ def study_paper(pieces: Path, config: Config, kept: Kept, reporter: Reporter) ->
     oracle, epochs, steps = paper_model(pieces, config, reporter)
     one_shot = config.oneshot  # type: ignore[attr-defined]
     point = Point(one_shot.channels, one_shot.layers, 50_000, epochs, config.seed)
-    kept.add(f"paper-{point.name}", lambda: _judged(point, steps, oracle, config))
+    kept.add(f"{PAPER}{point.name}-{steps}", lambda: _judged(point, steps, oracle, config))
 
 
 def _judged(point: Point, steps: int, oracle: Oracle, config: Config) -> dict[str, Any]:
@@ -246,12 +266,13 @@ def run(options: Namespace, reporter: Reporter) -> None:
     kept.write()
 
 
-def table(points: list[dict[str, Any]], alone: list[float] | None) -> pd.DataFrame:
-    """One line per point; ``tau`` is Kendall's, of the one-shot losses and those of training ``alone``."""
+def table(points: list[dict[str, Any]], alone: list[float | None] | None) -> pd.DataFrame:
+    """One line per point; ``tau`` is Kendall's, of the one-shot losses and those of training ``alone``, None where
+    these diverged."""
     rows = pd.DataFrame(points).drop(columns="of").sort_values(["channels", "cells", "images", "epochs", "seed"])
     shared = rows.pop("references")
-    tau = [math.nan if alone is None else float(kendalltau(losses, alone).statistic) for losses in shared]
-    return rows.assign(tau=tau)
+    agreements = [None if alone is None else tau(np.array(losses, float), np.array(alone, float)) for losses in shared]
+    return rows.assign(tau=np.array(agreements, float))
 
 
 def main() -> None:
@@ -264,6 +285,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     options = parser.parse_args()
     reporter = Reporter()
+    if options.seed and options.paper is None:
+        parser.error(f"--seed {options.seed} (allowed with --paper only: the points have seeds of their own)")
     with studying(parser, reporter, options.minutes):
         make_deterministic(configuration(options).threads)
         run(options, reporter)

@@ -35,9 +35,14 @@ LEAST = 4
 
 
 def family(rows: pd.DataFrame) -> pd.Series:
-    """The size of the model and of the data, in words, one per line of ``rows``."""
+    """The size of the model and of the data, in words, one per line of ``rows``; models of a ``paper`` search, stopped
+    anywhere on its one schedule, are apart."""
     return rows.apply(
-        lambda row: f"{row.channels:g} channels, {row.cells:g} cells, {int(row.images) // 2:,} images", axis=1
+        lambda row: (
+            f"{row.channels:g} channels, {row.cells:g} cells, {int(row.images) // 2:,} images"
+            + (", the paper's search" if row.paper else "")
+        ),
+        axis=1,
     )
 
 
@@ -62,8 +67,9 @@ def draw(rows: pd.DataFrame) -> Figure:
 
 
 def summary(rows: pd.DataFrame) -> dict[str, Any]:
-    """For each family and quantity the trend per tenfold of the steps and where it leads at the paper's steps."""
-    groups = rows.assign(family=family(rows)).groupby("family", sort=False)
+    """For each family and quantity the trend per tenfold of the steps and where it leads at the paper's steps, of
+    models whose schedules end with their steps."""
+    groups = rows.assign(family=family(rows))[~rows["paper"]].groupby("family", sort=False)
     return {str(name): {"points": len(group), **_trends(group)} for name, group in groups}
 
 

@@ -161,6 +161,8 @@ class _Steps:
         """One step."""
         progress = self._progress
         loss = self._trainee.step(progress.epoch, progress.step)
+        if isinstance(loss, float) and not self.read():  # losses are accounted in the order of their steps
+            return  # this step went on from weights that are given up
         progress.step += 1
         if isinstance(loss, float):
             self._account([loss])
@@ -175,16 +177,17 @@ class _Steps:
         tell = getattr(self._trainee, "tell", "loss {:.3f}".format)
         return f", {tell(self._progress.loss_sum / read)}" if read > 0 else ""
 
-    def read(self) -> None:
-        """Wait for the losses of all steps.
+    def read(self) -> bool:
+        """Wait for the losses of all steps; whether the weights that they led to are kept.
 
         Raises:
             DivergedError: one of them is not finite.
         """
-        if self._unread:
-            losses = torch.stack(self._unread).tolist()
-            self._unread.clear()
-            self._account(losses)
+        if not self._unread:
+            return True
+        losses = torch.stack(self._unread).tolist()
+        self._unread.clear()
+        return self._account(losses)
 
     def ended(self) -> bool:
         """Whether the epoch's steps are all made, and read."""
@@ -193,15 +196,16 @@ class _Steps:
             self.read()
         return self._progress.step == last
 
-    def _account(self, losses: list[float]) -> None:
+    def _account(self, losses: list[float]) -> bool:
         progress = self._progress
         first = progress.step - len(losses)
         for step, loss in enumerate(losses, start=first):
             if not math.isfinite(loss):
                 progress.loss_sum += self._again(step, loss)
                 progress.step = step + 1  # later steps went on from weights that are given up
-                return
+                return False
             progress.loss_sum += loss
+        return True
 
     def _again(self, step: int, loss: float) -> float:
         """Make a step again whose ``loss`` was not finite."""

@@ -1,10 +1,16 @@
-"""What `make gpu-check` finds of the fused kernels of the one-shot CNN, in Triton's interpreter."""
+"""What `make gpu-check` finds of the fused kernels of the one-shot CNN, in Triton's interpreter, and what it keeps."""
+
+from functools import partial
 
 import pytest
+import torch
 
 pytest.importorskip("triton")
 
-from harness.studies.gpu_cnn import Setting, complaints, parity
+from harness.studies import gpu_cnn
+from harness.studies.gpu import Check, report
+from harness.studies.gpu_cnn import Setting, complaints, measuring, parity
+from harness.studies.gpu_limits import REPEATED, beyond
 
 
 @pytest.fixture
@@ -25,6 +31,16 @@ def _slow(model, step):
     return model, step
 
 
+def test_all_measurements_are_compared_and_made_twice(small, monkeypatch):
+    monkeypatch.setattr(gpu_cnn, "_MEASURED", 2)
+    monkeypatch.setattr(gpu_cnn, "_ALPHAS", 2)
+    assert complaints({"measuring, float32": measuring(small, "float32")}) == []
+    right, factors = gpu_cnn.Evaluation.losses, iter((1.1, 1.2))
+    monkeypatch.setattr(gpu_cnn.Evaluation, "losses", lambda *given: right(*given) * torch.tensor([1.0, next(factors)]))
+    wrong = complaints({"measuring, float32": measuring(small, "float32")})
+    assert wrong == ["measuring, float32: worst error 0.1, allowed 0.001", "measuring, float32: repeat: no"]
+
+
 def test_what_failed_and_what_does_not_repeat_is_said_in_a_line_each():
     results = {
         "parity, tf32": {"failed": "KernelError: sgd: no\nmore", "trace": []},
@@ -32,3 +48,18 @@ def test_what_failed_and_what_does_not_repeat_is_said_in_a_line_each():
         "bits, bf16": {"repeat": False, "losses": []},
     }
     assert complaints(results) == ["parity, tf32: KernelError: sgd: no", "bits, bf16: repeat: no"]
+
+
+def test_figures_that_cannot_be_judged_are_kept(tmp_path):
+    done = Check(60, tmp_path / "check.json", "cpu")
+    done.part("two runs", lambda: {"ms": 1.5}, partial(beyond, limits=REPEATED))
+    done.part("three runs", lambda: 1 / 0)
+    assert done.results["two runs"] == {"ms": 1.5}
+    assert "ZeroDivisionError" in done.results["three runs"]["failed"]
+    assert done.failures == ["two runs: KeyError: 'same bits'", "three runs: ZeroDivisionError: division by zero"]
+    assert done.out.exists()
+
+
+def test_projected_hours_say_what_they_are_of(tmp_path):
+    lines = report(Check(60, tmp_path / "check.json", "cpu"), {"cifar10: search": 0.11})
+    assert lines[-1].endswith("0.11 hours, training steps and measurements alone")

@@ -1,6 +1,7 @@
 """A search in pieces: stopped by the clock, carried in files, gone on with elsewhere, on packed images."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from harness.data import packed
 from harness.data.files import DataError
 from harness.data.images import load_images
 from harness.data.packed import pack, unpack
+from harness.data.registry import dataset
+from harness.execution.execute import search
 from harness.problems.trained import TrainedProblem
 from harness.records import pieces
 from harness.records.files import read_json
@@ -96,10 +99,12 @@ def test_the_measurements_lead_to_other_answers_too(tmp_path: Path) -> None:
         run(load({**updates, "method": method, "runs_dir": str(tmp_path / "store")}), pieces=tmp_path / "pieces")
     before, reporter = contents(tmp_path / "pieces"), Telling()
     table = paper_answers.run(tmp_path / "pieces", updates, None, reporter).set_index("answer")
-    found = [read_json(path)["record"]["details"] for path in (tmp_path / "store").glob("stages/search-*/stage.json")]
-    of_conas, of_fourier = sorted(found, key=lambda details: "found_at" in details)
-    assert table.loc["as published", "active"] == of_conas["alpha"].count("1")
-    assert table.loc["fourier_search", "loss"] == pytest.approx(of_fourier["loss"])
+    found = [read_json(path)["record"] for path in (tmp_path / "store").glob("stages/search-*/stage.json")]
+    of_conas, of_fourier = sorted(found, key=lambda record: "found_at" in record["details"])
+    assert table.loc["as published", "active"] == of_conas["details"]["alpha"].count("1")
+    assert table.loc["fourier_search", "loss"] == pytest.approx(of_fourier["details"]["loss"])
+    assert table.loc["fourier_search", "measurements"] == of_fourier["measurements"]
+    assert set(table["measurements"].drop("fourier_search")) == {of_conas["measurements"]}
     assert table.loc["best of m", "better"] == 0 <= table["better"].min()
     assert table.loc["best of m", "loss"] < table.loc["as published", "loss"]
     assert all(line.startswith("without losses above 1.5") for line in reporter.lines)
@@ -221,6 +226,25 @@ def test_packed_images_are_the_images(tmp_path: Path, monkeypatch: pytest.Monkey
         path.write_bytes(other)
         with pytest.raises(DataError, match="not a file of packed images"):
             unpack(path)
+
+
+def test_a_search_on_packed_images_finds_the_same_and_one_that_reads_others_is_refused(tmp_path: Path) -> None:
+    def coloured(method: str) -> Any:
+        updates = {"dataset": "cifar10", "profile": "smoke", "runs_dir": str(tmp_path), "device": "cpu"}
+        return load({**updates, "method": method, "oneshot": {"epochs": 1}, "final": {"cutout": 0}})
+
+    images, known = colours(), dataset("cifar10")
+    images = replace(images, provenance=replace(images.provenance, dataset="cifar10"), mean=known.mean, std=known.std)
+    whole, path = ImageTask(coloured("best_of_m"), images), tmp_path / "packed"
+    path.write_bytes(pack(whole.data, searched(whole), {"seeds": [0]}))
+    found = [
+        search(coloured("best_of_m").model_copy(update={"runs_dir": str(tmp_path / name)}), Reporter(), task).record
+        for name, task in (("of all", whole), ("of packed", packed_task(coloured("best_of_m"), path)))
+    ]
+    assert found[0].details == found[1].details
+    for method in ("rsws", "random_search", "proxylessnas_r"):  # the whole validation set, other networks, fresh draws
+        with pytest.raises(Refused, match=f"lacks images that {method} reads"):
+            packed_task(coloured(method), path)
 
 
 def test_what_a_search_reads() -> None:

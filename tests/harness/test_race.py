@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conas.refusal import Refused
 from conas.seeds import generator
 from harness.problems.tabular import TableError
 from harness.records.files import Lines
@@ -92,6 +93,18 @@ def test_a_search_is_the_same_in_any_process_and_is_never_run_twice(rows, kept, 
     again = race.race(nas_tables, one_shot, range(100, 103), kept, 50, QUICK, processes=1)
     pd.testing.assert_frame_equal(again, rows)
     assert kept.path.stat().st_size == size
+
+
+def test_searches_on_other_tables_are_refused_and_contenders_that_are_no_more_left_out(
+    rows, kept, boards, nas_tables, one_shot, tmp_path
+) -> None:
+    other, older = tmp_path / "other.txt", Lines(tmp_path / "searches.jsonl")
+    other.write_text(one_shot.read_text().replace("1.", "2."))
+    with pytest.raises(Refused, match=r"searches on other tables than these \(one-shot model, 12 bits\)"):
+        race.race(nas_tables, other, range(100, 103), kept, 50, QUICK, processes=1)
+    older.append(*[{**row, "method": name} for row in kept for name in (row["method"], "of old")])
+    again = race.race(nas_tables, one_shot, range(100, 103), older, 50, QUICK, processes=1)
+    pd.testing.assert_frame_equal(again, rows)
 
 
 def test_the_losses_of_a_one_shot_model_are_found_by_their_strings(tmp_path, one_shot) -> None:
@@ -203,9 +216,11 @@ def test_what_is_at_work_when_the_time_is_up_is_kept(monkeypatch: pytest.MonkeyP
 
 
 def test_intervals_cover_the_mean_and_depend_on_their_name_alone() -> None:
-    low, high = interval([1.0, 2.0, 6.0], "a")
-    assert low < 3 < high
-    assert interval([1.0, 2.0, 6.0], "a") == (low, high)
+    values = generator(0, "values").normal(size=30)
+    low, high = interval(values, "a")
+    assert low < values.mean() < high
+    assert interval(values, "a") == (low, high)
+    assert interval(values, "b") != (low, high)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def test_searches_race_on_one_trained_model_and_its_measurements_are_asked_once(
     monkeypatch.setattr(race_cnn, "RACERS", few)
     store = tmp_path / "store"
     command = ["race_cnn", "--dataset", "digits", "--profile", "smoke", "--store", str(store), "--searches", "2"]
-    monkeypatch.setattr("sys.argv", [*command, "--budgets", "20", "--out", str(tmp_path / "race_cnn")])
+    monkeypatch.setattr("sys.argv", [*command, "--budgets", "20", "20", "--out", str(tmp_path / "race_cnn")])
     race_cnn.main()
     numbers = json.loads((tmp_path / "race_cnn" / "race_cnn.json").read_text())
     (duel,) = numbers[f"{FOURIER} minus others"]

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def test_a_thousand_measurements_find_the_support_and_twenty_do_not(
     run(tmp_path / "two", monkeypatch)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="macOS cannot keep a process to some cores")
+def test_as_many_processes_as_there_are_cores_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+    pool = recovery.ProcessPoolExecutor
+    monkeypatch.setattr(recovery, "ProcessPoolExecutor", lambda count: (seen.append(count), pool(count))[1])
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        run(tmp_path / "one", monkeypatch)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert seen == [1]
 
 
 def test_no_trials_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha
         cell = recurrent(model.space.decode(drawn(epoch, step)))
         trained = torch.tensor([True, True, *cuda.trained(cell, model.space.nodes)], dtype=model.embedding.dtype)
         drops = model.draw(batch, dropping)
-        return layout.chosen(cell, model.embedding), trained.to(model.embedding.device), *drops
+        return layout.chosen(cell, model.embedding), trained.to(model.embedding.device, non_blocking=True), *drops
 
     def forward(tokens: Tensor, hidden: Tensor, weights: Tensor, trained: Tensor, *drops: Tensor) -> Run:
         return cuda.run_chosen(model, tokens, hidden, weights, Drops(*drops))

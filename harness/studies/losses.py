@@ -1,0 +1,26 @@
+"""Losses of sub-networks some of which may have diverged."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.ranking import NothingFinite
+from conas.oracle import Oracle
+from conas.space import Alpha
+
+
+def finite(alphas: Alpha, losses: NDArray[np.float64]) -> tuple[Alpha, NDArray[np.float64]]:
+    """The sub-networks whose losses are finite, as CoNAS keeps them, and these losses.
+
+    Raises:
+        NothingFinite: there are fewer than two.
+    """
+    kept = np.isfinite(losses)
+    if kept.sum() < 2:
+        raise NothingFinite(f"of {len(losses)} losses {kept.sum()} are finite")
+    return alphas[kept], losses[kept]
+
+
+def loss_of(oracle: Oracle, alpha: Alpha) -> float:
+    """The loss of one sub-network; infinite where it is no number, so that every other is better."""
+    (loss,) = oracle.measure(alpha[None])
+    return float(np.nan_to_num(loss, nan=np.inf, posinf=np.inf))
