@@ -123,9 +123,8 @@ class Runs:
         if self.profile == "release":
             sentences.append("Its settings are those of the authors' released code, not the paper's.")
         if told:
-            sentences.append(f"Every run is planned with {' '.join(told)}.")
-        if "allow_subset=true" in told:
-            sentences.append("So its data may be a part of a data set.")
+            part = ", so data may be parts of data sets" if "allow_subset=true" in told else ""
+            sentences.append(f"All runs have {' '.join(told)}{part}.")
         return " ".join(sentences)
 
     @property

@@ -68,7 +68,7 @@ def test_what_runs_say_is_text_and_never_markup(results: tuple[Runs, Results]) -
 def test_changed_settings_are_told_at_the_top_and_under_every_table(tmp_path: Path) -> None:
     runs = Runs.of([], "paper", (("final.epochs", "1"),))
     made = build(runs, tmp_path, TABLES[:1])
-    told = "Every run is planned with final.epochs=1."
+    told = "All runs have final.epochs=1."
     head = report(runs, made, []).partition("</header>")[0]
     assert told in head
     assert "at which only directions compare" in head

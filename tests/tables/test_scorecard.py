@@ -154,10 +154,10 @@ def test_at_reduced_scale_no_figure_is_judged(make_record: Make) -> None:
     ("profile", "extra", "told"),
     [
         ("paper", (("data_dir", "elsewhere"),), ""),
-        ("paper", (("threads", "3"),), "Every run is planned with threads=3."),
-        ("paper", (("final.epochs", "1"),), "Every run is planned with final.epochs=1."),
+        ("paper", (("threads", "3"),), "All runs have threads=3."),
+        ("paper", (("final.epochs", "1"),), "All runs have final.epochs=1."),
         ("release", (), "Its settings are those of the authors' released code, not the paper's."),
-        ("paper", (("allow_subset", "true"),), "allow_subset=true. So its data may be a part of a data set."),
+        ("paper", (("allow_subset", "true"),), "All runs have allow_subset=true, so data may be parts of data sets."),
     ],
 )
 def test_other_settings_are_told_and_reproduce_nothing(
