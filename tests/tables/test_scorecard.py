@@ -193,10 +193,10 @@ def test_search_time_on_another_device_is_not_compared(make_record: Make) -> Non
     assert (found.status, "made-up device" in found.why) == (Status.NOT_CHECKABLE, True)
 
 
-def test_this_projects_own_questions_do_not_count_as_claims_of_the_paper() -> None:
+def test_own_questions_and_what_searches_alone_say_do_not_count_as_claims_of_the_paper() -> None:
     found = scorecard.scorecard(EMPTY)
-    own = [v for v in found if v.kind is Kind.CONTROL]
-    assert own
+    own = [v for v in found if v.kind in (Kind.CONTROL, Kind.SEARCHED)]
+    assert {v.kind for v in own} == {Kind.CONTROL, Kind.SEARCHED}
     assert sum(scorecard.counts(found).values()) == len(found) - len(own)
 
 
