@@ -1,5 +1,6 @@
 # For labs with NVIDIA devices and Docker or Apptainer; the driver comes from the host:
-#   docker build -t conas . && docker run --gpus all --shm-size 2g -v "$PWD/runs:/conas/runs" -v "$PWD/data:/conas/data" conas \
+#   docker build -t conas --build-arg COMMIT=$(git describe --always --abbrev=40 --dirty=+changes) .
+#   docker run --gpus all --shm-size 2g -v "$PWD/runs:/conas/runs" -v "$PWD/data:/conas/data" conas \
 #       python harness/run.py with profile=paper dataset=cifar10
 # torch from PyPI brings its CUDA libraries with it, so nothing of CUDA is installed here.
 FROM python:3.12-slim-bookworm
@@ -16,5 +17,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . --config-settings editable_mode=compat
 
-ENV PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
+# what runs record, as the image has no .git
+ARG COMMIT=
+ENV CONAS_COMMIT=$COMMIT PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
 CMD ["python", "harness/run.py", "-h"]

@@ -24,7 +24,7 @@ ALONE := OMP_WAIT_POLICY=ACTIVE GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.mall
 
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-oldest test-python test-slow torture fuzz lint types contracts format bench data replicate tables missing scorecard report curves \
-        laptop-replication docs recovery spectrum prediction ranking scaling race race-cnn gpu-check gpu-compile paper-search paper-search-cpu sync dashboard clean
+        laptop-replication laptop-pages docs recovery spectrum prediction ranking scaling race race-cnn gpu-check gpu-compile paper-search paper-search-cpu sync dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -131,11 +131,15 @@ curves: install ## loss, error and perplexity over the epochs of the runs in STO
 	$(BIN)/python -m harness.curves $(foreach run,$(RUNS),"$(run)") --store "$(STORE)" $(if $(TENSORBOARD),--tensorboard "$(TENSORBOARD)")
 
 KEPT := docs/laptop-replication
-laptop-replication: install ## pack the laptop records into docs/laptop-replication/ and rebuild everything from them
+PAGES = for what in tables scorecard; do \
+	$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; done
+laptop-replication: install ## pack the laptop records of STORE into docs/laptop-replication/ and rebuild everything from them
 	$(BIN)/python -m harness.archive pack all --profile laptop $(SETTINGS) --store "$(STORE)" $(KEPT)/runs.jsonl
-	for what in tables scorecard; do \
-		$(BIN)/python -m tables $$what --profile laptop $(SETTINGS) --store $(KEPT)/runs.jsonl --out $(KEPT) || exit 1; \
-	done
+	$(PAGES)
+
+laptop-pages: SUBSET := 1
+laptop-pages: install ## rebuild docs/laptop-replication/ from the records that are published there
+	$(PAGES)
 
 docs: install ## the documentation as a site, in results/site
 	$(BIN)/python -m tables.compared > docs/compared.md

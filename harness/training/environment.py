@@ -1,5 +1,6 @@
 """What a run ran on, recorded with every run: bits repeat only on the same kind of machine, with the same versions."""
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -102,12 +103,15 @@ def _tf32() -> list[str]:
 
 @cache
 def _commit() -> str | None:
-    """The commit of the checkout, with ``+changes`` if files differ from it; None outside of a checkout."""
+    """The commit of the checkout, with ``+changes`` if files differ from it.
+
+    Outside of one it is what CONAS_COMMIT says, as in an image of the Dockerfile, or None.
+    """
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+changes"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("CONAS_COMMIT") or None
 
 
 @cache
