@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.training.environment import environment
+from harness.training.environment import _commit
 
 
 @pytest.mark.parametrize(("said", "recorded"), [("0123abc", "0123abc"), ("", None)], ids=["named", "not named"])
@@ -11,4 +11,4 @@ def test_an_image_without_git_names_its_commit(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("CONAS_COMMIT", said)
-    assert environment()["commit"] == recorded
+    assert _commit.__wrapped__() == recorded
