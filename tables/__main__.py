@@ -89,10 +89,10 @@ def list_missing(runs: Runs, out: Path) -> None:
 
 def _takes(gap: Gap, costs: Costs | None, priced: list[tuple[Device, dict[str, float]]]) -> Iterator[str]:
     """What the runs of a gap take: here, if this machine is meant for them, and on devices ``priced``, each with the
-    searches that are counted already."""
+    searches that are paid already."""
     if costs is not None:
         yield "no estimate here" if gap.days is None else f"about {duration(gap.days * DAY)} here"
-    yield from (f"{told(gap.missing, device, counted)} on {device.name}" for device, counted in priced)
+    yield from (f"{told(gap.missing, device, paid)} on {device.name}" for device, paid in priced)
 
 
 def _here(found: list[Gap], costs: Costs | None) -> str:

@@ -14,12 +14,12 @@ def rankings(runs: Runs, sweep: str) -> Iterator[str]:
         if taus:
             yield (
                 f"{row}: the loss that it searches by ranks random cells as training them alone does with Kendall's "
-                f"tau {_average(taus)}1: alike, 0: by chance)."
+                f"tau {_average(taus)} (1: alike, 0: by chance)."
             )
 
 
 def _average(taus: list[float]) -> str:
     """Their mean and range, or the only one."""
     if len(taus) == 1:
-        return f"{taus[0]:.2f} in one search ("
-    return f"{sum(taus) / len(taus):.2f} on average over {len(taus)} searches ({min(taus):.2f} to {max(taus):.2f}; "
+        return f"{taus[0]:.2f} in one search"
+    return f"{sum(taus) / len(taus):.2f} on average over {len(taus)} searches, {min(taus):.2f} to {max(taus):.2f}"

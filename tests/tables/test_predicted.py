@@ -16,7 +16,7 @@ def test_a_row_that_looked_says_so_with_its_mean_and_its_range(make_record: Call
         record.search.details["kendall_tau"] = tau
     [line] = rankings(Runs.of(records, "paper"), "table1")
     assert line.startswith("CoNAS (t=1): ")
-    assert "tau 0.15 on average over 2 searches (-0.20 to 0.50; 1: alike," in line
+    assert "tau 0.15 on average over 2 searches, -0.20 to 0.50 (1: alike," in line
     [line] = rankings(Runs.of(records[:1], "paper"), "table1")
     assert "tau 0.50 in one search (1: alike," in line
 
