@@ -20,7 +20,7 @@ class FinalCell(nn.Module):
         self, cell: Cell, widths: tuple[int, int], channels: int, reduce: bool, halve: bool, pool_bn: bool
     ) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self.reduce = cell, reduce
         self.preprocess = nn.ModuleList(
             [preprocess(widths[0], channels, halve, True), preprocess(widths[1], channels, False, True)]
         )
@@ -125,7 +125,7 @@ class FinalNetwork(nn.Module):
             self.auxiliary = AuxiliaryHead(widths[self.auxiliary_layer], classes) if auxiliary else None
 
     def _build(self, channels: int, layers: int, in_channels: int) -> list[int]:
-        width = 3 * channels
+        self.width = width = 3 * channels
         self.stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
         self.cells = nn.ModuleList()
         self.choices = 0
@@ -157,21 +157,23 @@ class FinalNetwork(nn.Module):
         before = last = entry(self.stem, images).value
         for cell in self.cells:
             before, last = last, cell(before, last)
-        return self._classify(last), None
+        return self.classified(last, None)
 
     def train_forward(self, images: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """As `forward` while training, with the drop-path factors given, see `draw`. None: nothing is dropped."""
         factors = None if keep is None else iter(keep.unbind())
-        auxiliary = None
+        early = None
         before = last = entry(self.stem, images)
         for layer, cell in enumerate(self.layers):
             before, last = last, cell.train_forward(before, last, factors)
             if layer == self.auxiliary_layer and self.auxiliary is not None:
-                auxiliary = self.auxiliary(last.rectified)
-        return self._classify(last.value), auxiliary
+                early = last.rectified
+        return self.classified(last.value, early)
 
-    def _classify(self, last: Tensor) -> Tensor:
-        return self.classifier(self.pool(last).flatten(1))
+    def classified(self, last: Tensor, early: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The logits, and the auxiliary head's, from the last cell's output and an earlier one's behind a ReLU."""
+        logits = self.classifier(self.pool(last).flatten(1))
+        return logits, None if early is None or self.auxiliary is None else self.auxiliary(early)
 
     @property
     def layers(self) -> list[FinalCell]:

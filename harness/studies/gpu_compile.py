@@ -15,9 +15,13 @@ from torch import Tensor
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from conas.cnn.cuda.one_shot import PRECISIONS, Network, update
+from conas.cells import cell
+from conas.cnn.cuda.final import FinalCells
+from conas.cnn.cuda.network import PRECISIONS, CellNetwork
+from conas.cnn.cuda.one_shot import Network, update
 from conas.cnn.cuda.plan import Launch
 from conas.cnn.cuda.state import FlatState
+from conas.cnn.network import FinalNetwork
 from conas.cnn.one_shot_plain import PlainOneShotCNN
 from conas.rnn.cuda import kernels as rnn_kernels
 from conas.space import space
@@ -97,9 +101,18 @@ def one_shot(channels: int, precision: str, mode: str) -> list[Call]:
     """The calls of the one-shot CNN of the paper's space in a ``mode`` of `Network`, with few images."""
     model = PlainOneShotCNN(space("cnn"), channels, 3, 10, seed=0)
     network = Network(model, FlatState(model), (2, 3, 32, 32), precision, mode)
+    return _calls(network) + (_update(network) if mode == "train" else [])
+
+
+def final(channels: int, precision: str) -> list[Call]:
+    """The calls of a final network of every operation of the paper's space, in training, with few images."""
+    model = FinalNetwork(cell("conas"), channels, 3, 10, seed=0)
+    return _calls(FinalCells(model, FlatState(model), torch.Size((2, 3, 32, 32)), precision, {}))
+
+
+def _calls(network: CellNetwork) -> list[Call]:
     launches = [*network.forward, *network.backward]
-    calls = [(launch, bound.arguments) for launch, bound in zip(launches, network.bound(launches), strict=True)]
-    return calls + (_update(network) if mode == "train" else [])
+    return [(launch, bound.arguments) for launch, bound in zip(launches, network.bound(launches), strict=True)]
 
 
 def _update(network: Network) -> list[Call]:
@@ -127,10 +140,12 @@ def main() -> None:
     parser.add_argument("--capability", type=int, nargs="+", default=[80, 90], help="80: A100, 90: H100 and H200")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--channels", type=int, default=16, help="of the first cell; others have 2 and 4 times as many")
+    parser.add_argument("--final-channels", type=int, default=36, help="the same of final networks")
     parser.add_argument("--kernels", nargs="*", help="only these")
     chosen = parser.parse_args()
     modes = ("train", "running", "batch")
     calls = [call for mode in modes for call in one_shot(chosen.channels, chosen.precision, mode)] + recurrent()
+    calls += final(chosen.final_channels, chosen.precision)
     named = [call for call in calls if not chosen.kernels or call[0].kernel.__name__ in chosen.kernels]
     too_much = 0
     print(f"{'sm':>3} {'kernel':20} {'registers':>9} {'spilled':>8} {'shared':>8}")

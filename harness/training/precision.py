@@ -16,7 +16,7 @@ from harness.config.grammar import ConfigError
 _TF32 = {"torch": (True, False), "float32": (False, False), "tf32": (True, True), "bf16": (True, False)}
 """Whether cuDNN's convolutions and whether products are in TF32."""
 _KERNELS = {"torch": "float32", "float32": "float32", "tf32": "tf32", "bf16": "bf16"}
-"""The precision of `conas.cnn.cuda.one_shot.PRECISIONS`."""
+"""The precision of `conas.cnn.cuda.network.PRECISIONS`."""
 _ON_A_CPU = {"image": ("torch", "bf16"), "text": ("torch",)}
 
 
@@ -31,10 +31,9 @@ class Precision:
         """Inside, forward passes are in bfloat16, if that is the precision or ``bf16`` asks for it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16 or self.name == "bf16")
 
-    @property
-    def of_training(self) -> str:
-        """The precision of fused training steps."""
-        return _KERNELS[self.name]
+    def of_training(self, bf16: bool = False) -> str:
+        """The precision of kernels that train; in bfloat16 as with `autocast`."""
+        return "bf16" if bf16 else _KERNELS[self.name]
 
     @property
     def of_measuring(self) -> str:

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 
 pytest.importorskip("triton")
 
-from conas.cnn.cuda import one_shot, plan
+from conas.cnn.cuda import plan, replay
 from conas.cnn.cuda.measuring import FusedMeasurer
-from conas.cnn.cuda.one_shot import Evaluation, OneShotStep, Replay
+from conas.cnn.cuda.one_shot import Evaluation, OneShotStep
 from conas.cnn.cuda.plan import UnsupportedError
+from conas.cnn.cuda.replay import Replay
 from conas.cnn.measuring import MODES, Measurer
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.cnn.one_shot_plain import PlainOneShotCNN
@@ -164,14 +165,14 @@ def test_what_is_no_longer_used_is_freed_at_once():
 
 def test_a_warm_up_runs_every_row_and_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(Replay, "_on_cuda", True)
-    monkeypatch.setattr(one_shot, "_aside", nullcontext)
+    monkeypatch.setattr(replay, "_aside", nullcontext)
     monkeypatch.setenv("CONAS_GRAPHS", "0")
     few = one_node("max_pool_3x3", "skip_connect", "dil_conv_3x3")
     model, shape = PlainOneShotCNN(few, 4, 3, 5, 2, seed=0), torch.Size((2, 2, 4, 4))
     step = OneShotStep(model, clip=1.0, precision="ieee", **SGD)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     network = step.prepared(shape)._network
-    scales = [network.buffers["sta"][row["norm_at"] + row["pad_of"]] for row in network._room.tracked]
+    scales = [network.buffers["sta"][row["norm_at"] + row["pad_of"]] for row in network.room.tracked]
     assert all(scale > 0 for scale in scales), "a norm without statistics"
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not step.state.momenta.any()

@@ -1,6 +1,7 @@
-"""The launches of a one-shot CNN's cells, from its modules."""
+"""The launches of a cell, from its modules."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, cast
 
@@ -8,12 +9,39 @@ from torch import Tensor, nn
 
 from conas.cnn.cuda import plan
 from conas.cnn.cuda.plan import Block, Chain, Map, Norm, Pointwise, Pooled, Projection, Room, Term, UnsupportedError
-from conas.cnn.one_shot_plain import OneShotCell
-from conas.cnn.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice, Zero
+from conas.cnn.operations import FactorizedReduce, NormalisedPool, ReLUConvNorm, Separable, SeparableTwice
 from conas.space import Edge
 
-_Connection = tuple[Edge, nn.Module, int, int]
-"""An edge, its operation, its bit and the condition that it is active."""
+
+@dataclass(frozen=True)
+class Connection:
+    """An edge, its operation, and the bits any of which makes it active: ``bits`` is None if it always is.
+
+    ``kept`` is where the factors of its output are, see `plan.Norm`.
+    """
+
+    edge: Edge
+    module: nn.Module
+    bits: frozenset[int] | None = None
+    kept: int = -1
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A cell: what brings its two inputs to its width, the edges that add something, and what it returns.
+
+    Nodes 0 and 1 are the inputs, ``nodes`` others follow, of which it returns ``returned`` side by side.
+    """
+
+    preprocess: Sequence[nn.Module]
+    connections: Sequence[Connection]
+    nodes: int
+    returned: Sequence[int]
+    reduce: bool
+
+    def stride(self, source: int) -> int:
+        """2 on the edges out of a reduction cell's two inputs."""
+        return 2 if self.reduce and source < 2 else 1
 
 
 def _weights(module: ReLUConvNorm | FactorizedReduce) -> list[Tensor]:
@@ -25,16 +53,17 @@ def _weights(module: ReLUConvNorm | FactorizedReduce) -> list[Tensor]:
             return [module.convolution.weight]
 
 
-class CellPlan:
-    """The launches of one cell; ``bits[i]`` is the bit of the cell's edge ``i``."""
+def any_of(connections: Iterable[Connection]) -> frozenset[int] | None:
+    """The bits any of which activates one of the edges."""
+    bits = [connection.bits for connection in connections]
+    return None if None in bits else frozenset().union(*(some for some in bits if some is not None))
 
-    def __init__(self, room: Room, cell: OneShotCell, inputs: Sequence[Map], bits: Sequence[int]) -> None:
+
+class CellPlan:
+    """The launches of one cell whose inputs are the maps ``inputs``."""
+
+    def __init__(self, room: Room, cell: Wiring, inputs: Sequence[Map]) -> None:
         self._room, self._cell = room, cell
-        self._edges: list[_Connection] = [
-            (edge, module, bit, room.masks.computed([bit]))
-            for edge, module, bit in zip(cell.edges, cell.operations, bits, strict=True)
-            if not isinstance(module, Zero)  # which adds nothing and passes no gradient
-        ]
         self._always = room.masks.computed()
         self._inner = range(2, 2 + cell.nodes)
         self._chains: list[tuple[Edge, Chain]] = []
@@ -43,6 +72,7 @@ class CellPlan:
         self._terms: list[tuple[Edge, Term]] = []
         self._gradient_terms: list[tuple[Edge, Term]] = []
         self._forward(inputs)
+        room.reuse()
 
     def _forward(self, inputs: Sequence[Map]) -> None:
         room = self._room
@@ -72,25 +102,34 @@ class CellPlan:
 
     def _place_nodes(self) -> None:
         """Room for the nodes and their gradients; those that the cell returns lie side by side."""
-        room, inputs = self._room, [p.y for p in self._preprocess]
+        room, cell, inputs = self._room, self._cell, [p.y for p in self._preprocess]
         channels = inputs[0].channels
-        self.out = room.map(inputs[0], self._cell.nodes * channels, self._cell.stride(0))
-        inner = [self.out.part(i * channels, channels) for i in range(self._cell.nodes)]
+        self.out = room.map(inputs[0], len(cell.returned) * channels, cell.stride(0))
+        self._first = {node: i * channels for i, node in enumerate(cell.returned)}
+        inner = [
+            self.out.part(self._first[node], channels)
+            if node in self._first
+            else room.map(inputs[0], channels, cell.stride(0))
+            for node in self._inner
+        ]
         self._nodes = [*(room.map(x, channels) for x in inputs), *inner]
         self._gradients = [*(p.g for p in self._preprocess), *(room.gradient(node) for node in inner)]
 
     def _out_of(self, sources: Sequence[int]) -> None:
         """All edges out of ``sources``, nodes of the same size."""
-        room, edges = self._room, [edge for edge in self._edges if edge[0].source in sources]
+        room = self._room
         chains, reductions, pooled = [], [], []
-        for edge, module, bit, mask in edges:
+        for connection in self._cell.connections:
+            edge, module, mask = connection.edge, connection.module, room.masks.computed(connection.bits)
+            if edge.source not in sources:
+                continue
             match module:
                 case Separable() | SeparableTwice():
-                    chains.append(self._chain(edge, module, mask))
+                    chains.append(self._chain(edge, module, mask, connection.kept))
                 case FactorizedReduce():
-                    reductions.append(self._reduction(edge, module, mask))
+                    reductions.append(self._reduction(edge, module, mask, connection.kept))
                 case NormalisedPool():
-                    pooled.append((edge, module, bit, mask))
+                    pooled.append(connection)
                 case nn.Identity():
                     self._term(edge, Term(mask, self._nodes[edge.source]), Term(mask, self._gradients[edge.target]))
                 case _:
@@ -109,12 +148,13 @@ class CellPlan:
         self._terms.append((edge, term))
         self._gradient_terms.append((edge, gradient))
 
-    def _chain(self, edge: Edge, module: Separable | SeparableTwice, mask: int) -> Chain:
+    def _chain(self, edge: Edge, module: Separable | SeparableTwice, mask: int, kept: int) -> Chain:
         modules = [module] if isinstance(module, Separable) else [module.first, module.second]
         target, x, before, blocks = self._gradients[edge.target], self._nodes[edge.source], None, list[Block]()
         gx = self._room.gradient(x)
         for separable in modules:
-            block = self._block(separable, mask, x, before, target if separable is modules[-1] else None, gx)
+            last = separable is modules[-1]
+            block = self._block(separable, mask, x, before, target if last else None, gx, kept if last else -1)
             blocks.append(block)
             x, before, gx = block.y, block.norm, block.g
         chain = Chain(blocks)
@@ -122,23 +162,28 @@ class CellPlan:
         self._term(edge, Term(mask, x, before), Term(mask, chain.first.gx))
         return chain
 
-    def _block(self, module: Separable, mask: int, x: Map, before: Norm | None, g: Map | None, gx: Map) -> Block:
+    def _block(
+        self, module: Separable, mask: int, x: Map, before: Norm | None, g: Map | None, gx: Map, kept: int
+    ) -> Block:
         room = self._room
         y = room.map(x, x.channels, module.depthwise.stride[0])
-        norm = room.norm(module.norm, y, mask)
-        return Block(module, mask, x, before, room.gradient(y), y, norm, g or room.gradient(y), room.gradient(y), gx)
+        norm = room.norm(module.norm, y, mask, kept)
+        return Block(module, mask, x, before, room.lasting(y), y, norm, g or room.gradient(y), room.gradient(y), gx)
 
-    def _reduction(self, edge: Edge, module: FactorizedReduce, mask: int) -> Projection:
-        projection = self._projection(module, self._nodes[edge.source], self._gradients[edge.target], mask)
+    def _reduction(self, edge: Edge, module: FactorizedReduce, mask: int, kept: int) -> Projection:
+        projection = self._projection(module, self._nodes[edge.source], self._gradients[edge.target], mask, kept)
         self._reductions.append((edge, projection))
         self._term(edge, Term(mask, projection.y, projection.norm), Term(mask, projection.gx))
         return projection
 
-    def _projection(self, module: ReLUConvNorm | FactorizedReduce, x: Map, g: Map | None, mask: int) -> Projection:
+    def _projection(
+        self, module: ReLUConvNorm | FactorizedReduce, x: Map, g: Map | None, mask: int, kept: int = -1
+    ) -> Projection:
         room, weights = self._room, _weights(module)
         stride = len(weights)
         y = room.map(x, sum(len(weight) for weight in weights), stride)
-        norm, g, gx = room.norm(module.norm, y, mask), g or room.gradient(y), room.gradient(x)
+        norm, g = room.norm(module.norm, y, mask, kept), g or room.gradient(y)
+        gx = room.lasting(x, stride)
         blocks, first = [], 0
         for shift, weight in enumerate(weights):
             part = norm.part(first, len(weight))
@@ -147,38 +192,41 @@ class CellPlan:
             first += len(weight)
         return Projection(blocks, y, norm, g, gx)
 
-    def _pools_of(self, edges: Iterable[_Connection]) -> list[Pooled]:
-        """The pools out of nodes, each computed once for all edges that have it."""
+    def _pools_of(self, connections: Iterable[Connection]) -> list[Pooled]:
+        """The pools out of nodes, each computed once for all edges that have it; not if their norms have weights."""
 
-        def key(connection: _Connection) -> tuple[int, str]:
-            return connection[0].source, connection[0].operation
+        def key(connection: Connection) -> tuple[int, str, int]:
+            return connection.edge.source, connection.edge.operation, connection.kept
 
-        groups = [list(group) for _, group in groupby(sorted(edges, key=key), key)]
+        groups = [list(group) for _, group in groupby(sorted(connections, key=key), key)]
         pools = [self._pool(group) for group in groups]
         self._pools += pools
         return pools
 
-    def _pool(self, edges: Sequence[_Connection]) -> Pooled:
-        room, (edge, module) = self._room, edges[0][:2]
+    def _pool(self, connections: Sequence[Connection]) -> Pooled:
+        room, edge, module = self._room, connections[0].edge, connections[0].module
         assert isinstance(module, NormalisedPool)
-        x, mask = self._nodes[edge.source], room.masks.computed([bit for _, _, bit, _ in edges])
+        x, mask = self._nodes[edge.source], room.masks.computed(any_of(connections))
         y = room.map(x, x.channels, self._cell.stride(edge.source))
-        norm, gx = room.shared_norm(y, mask), room.gradient(x)
-        average = isinstance(module.pool, nn.AvgPool2d)
-        g_terms = [Term(own, self._gradients[target.target]) for target, _, _, own in edges]
-        for target, own_module, _, own in edges:
-            assert isinstance(own_module, NormalisedPool)
-            own_norm = room.own_norm(own_module.norm, norm, y, own)
-            self._terms.append((target, Term(own, y, own_norm)))
+        shared, gx = room.shared_norm(y, mask), room.gradient(x)
+        norms, g_terms = [], []
+        for connection in connections:
+            own, target = room.masks.computed(connection.bits), connection.edge.target
+            assert isinstance(connection.module, NormalisedPool)
+            norms.append(room.own_norm(connection.module.norm, shared, y, own, connection.kept))
+            g_terms.append(Term(own, self._gradients[target]))
+            self._terms.append((connection.edge, Term(own, y, norms[-1])))
         self._gradient_terms.append((edge, Term(mask, gx)))
-        return Pooled(average, edge.source, mask, x, y, room.gradient(y), norm, room.gradient(y), gx, g_terms)
+        average = isinstance(module.pool, nn.AvgPool2d)
+        norm = norms[0] if room.final else shared
+        return Pooled(average, edge.source, mask, x, y, room.lasting(y), norm, room.gradient(y), gx, g_terms)
 
     def backward(self, terms: Sequence[Term]) -> list[Map]:
         """From the gradient of the output, the sum of ``terms``, to those of the two inputs."""
         width = self._nodes[0].channels
         for node in reversed(self._inner):
-            first = (node - 2) * width
-            own = [Term(term.mask, term.value.part(first, width)) for term in terms]
+            first = self._first.get(node)
+            own = [] if first is None else [Term(term.mask, term.value.part(first, width)) for term in terms]
             self._complete({node: own})
             self._into(node)
         self._complete({0: [], 1: []})
@@ -214,11 +262,3 @@ class CellPlan:
         plan.gradient_statistics(room, [chain.first.norm for chain in longer], plan.STRIP)
         plan.separable_backward(room, [chain.first for chain in chains])
         plan.pointwise_backward(room, [block for r in reductions for block in r.blocks])
-
-    def parameters(self) -> Iterator[tuple[nn.Parameter, frozenset[int]]]:
-        """Each parameter with the bits any of which gives it a gradient."""
-        for source, module in enumerate(self._cell.preprocess):
-            bits = frozenset(bit for edge, _, bit, _ in self._edges if edge.source == source)
-            yield from ((parameter, bits) for parameter in module.parameters())
-        for _, module, bit, _ in self._edges:
-            yield from ((parameter, frozenset([bit])) for parameter in module.parameters())

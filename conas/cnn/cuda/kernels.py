@@ -6,6 +6,8 @@ from one pixel to the next, in the same unit. Weights lie in ``par``, those of d
 convolutions tap by tap in ``dep``, batch-norm statistics in ``sta`` (see
 `norm_vector`), sums of one tile of pixels in ``prt``: sums are reduced in a fixed order, so bits repeat. Arithmetic is
 float32 whatever ``act`` holds; ``DOT`` is Triton's precision of matrix products, which are bfloat16 where ``act`` is.
+In a ``FINAL`` network norms have weights, and what they return is multiplied by a factor for each image (drop-path):
+those in ``kept`` from ``kept_at`` on, unless that is negative.
 """
 
 import triton
@@ -16,13 +18,36 @@ SCALE = tl.constexpr(1)
 VARIANCE = tl.constexpr(2)
 GRADIENT = tl.constexpr(3)
 SLOPE = tl.constexpr(4)
+GAIN = tl.constexpr(5)
+BIAS = tl.constexpr(6)
 
 
 @triton.jit
 def norm_vector(sta, at, which: tl.constexpr, pad, channel, ok):
     """One of a norm's vectors: the batch's mean, 1 / deviation, unbiased variance; the output gradient's mean, and its
-    mean product with the normalised input."""
+    mean product with the normalised input; of a final network, its weight / deviation, and its bias."""
     return tl.load(sta + at + which * pad + channel, mask=ok, other=0.0)
+
+
+@triton.jit
+def norm_gain(sta, at, pad, channel, ok, FINAL: tl.constexpr):
+    """What a norm multiplies the difference from the mean by."""
+    if FINAL:
+        return norm_vector(sta, at, GAIN, pad, channel, ok)
+    else:
+        return norm_vector(sta, at, SCALE, pad, channel, ok)
+
+
+@triton.jit
+def norm_bias(sta, at, pad, channel, ok, FINAL: tl.constexpr):
+    """What a norm of a final network adds."""
+    return norm_vector(sta, at, BIAS, pad, channel, ok & FINAL)
+
+
+@triton.jit
+def factors(kept, at, image, ok):
+    """The drop-path factor of each pixel's image."""
+    return tl.load(kept + at + image, mask=ok & (at >= 0), other=1.0)[:, None]
 
 
 @triton.jit
@@ -109,8 +134,8 @@ def side_by_side(a, b, c, d, G: tl.constexpr):
 
 @triton.jit
 def gather_taps(
-    x, weight, image, y, x_, ok, channel, channel_ok, H, W, row, dilation, mean, scale,
-    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
+    x, weight, image, y, x_, ok, channel, channel_ok, H, W, row, dilation, mean, gain, bias,
+    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr, FINAL: tl.constexpr,
 ):  # fmt: skip
     """The depthwise convolution of ReLU(x), normalised before if ``NORMED``, at ``G`` output pixels from (y, x_) on.
 
@@ -126,7 +151,7 @@ def gather_taps(
         if dilation == 1:
             for j in tl.static_range(K + (G - 1) * STRIDE):
                 from_x = x_ * STRIDE + (j - K // 2)
-                v = rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                v = rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL)
                 if j < K:
                     a += v * pick(j, w0, w1, w2, w3, w4, w5, w6)
                 if (G > 1 and j >= STRIDE) and j < K + STRIDE:
@@ -139,26 +164,45 @@ def gather_taps(
             for dx in tl.static_range(K):
                 from_x = x_ * STRIDE + (dx - K // 2) * dilation
                 tap = pick(dx, w0, w1, w2, w3, w4, w5, w6)
-                a += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                a += tap * rectified(
+                    x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL
+                )
                 if G > 1:
                     from_x += STRIDE
-                    b += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                    b += tap * rectified(
+                        x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL
+                    )
                 if G > 2:
                     from_x += STRIDE
-                    c += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                    c += tap * rectified(
+                        x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL
+                    )
                     from_x += STRIDE
-                    d += tap * rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED)
+                    d += tap * rectified(
+                        x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL
+                    )
     return side_by_side(a, b, c, d, G)
 
 
 @triton.jit
-def rectified(x, start, from_x, row_ok, channel, channel_ok, W, row, mean, scale, NORMED: tl.constexpr):
+def rectified(
+    x, start, from_x, row_ok, channel, channel_ok, W, row, mean, gain, bias, NORMED: tl.constexpr, FINAL: tl.constexpr
+):
     """ReLU of (normalised) pixels in the image rows from ``start`` on, 0 outside."""
     inside = (row_ok & (from_x >= 0) & (from_x < W))[:, None] & channel_ok[None, :]
     value = tl.load(x + (start + from_x)[:, None] * row + channel[None, :], mask=inside, other=0.0).to(tl.float32)
     if NORMED:
-        value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
+        value = tl.where(inside, normalised(value, mean[None, :], gain[None, :], bias[None, :], FINAL), 0.0)
     return relu(value)
+
+
+@triton.jit
+def normalised(value, mean, gain, bias, FINAL: tl.constexpr):
+    """What a norm returns."""
+    result = (value - mean) * gain
+    if FINAL:
+        result += bias
+    return result
 
 
 @triton.jit
@@ -166,7 +210,7 @@ def separable_forward(
     act, par, dep, sta, prt, mask, mask_at, x_at, x_row, norm_at, d_at, y_at, depth_at, point_at, sum_at, kernel,
     dilation, PIXELS, H, W, OH, OW, PAD,
     C: tl.constexpr, BC: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, G: tl.constexpr,
-    STRIDE: tl.constexpr,
+    STRIDE: tl.constexpr, FINAL: tl.constexpr,
     NORMED: tl.constexpr, KEEP: tl.constexpr, MOMENTS: tl.constexpr, WIDEST: tl.constexpr, DOT: tl.constexpr,
     U: tl.constexpr,
 ):  # fmt: skip
@@ -187,7 +231,8 @@ def separable_forward(
         channel = first + tl.arange(0, BK)
         channel_ok = channel < C
         mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok & NORMED)
-        scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok & NORMED)
+        gain = norm_gain(sta, norm, PAD, channel, channel_ok & NORMED, FINAL)
+        bias = norm_bias(sta, norm, PAD, channel, channel_ok & NORMED, FINAL)
         if wide == 3:
             d = gather_taps(
                 x,
@@ -203,12 +248,14 @@ def separable_forward(
                 step,
                 apart,
                 mean,
-                scale,
+                gain,
+                bias,
                 3,
                 G,
                 C,
                 STRIDE,
                 NORMED,
+                FINAL,
             )
         elif wide == 5 or WIDEST == 5:
             d = gather_taps(
@@ -225,12 +272,14 @@ def separable_forward(
                 step,
                 apart,
                 mean,
-                scale,
+                gain,
+                bias,
                 5,
                 G,
                 C,
                 STRIDE,
                 NORMED,
+                FINAL,
             )
         else:
             d = gather_taps(
@@ -247,12 +296,14 @@ def separable_forward(
                 step,
                 apart,
                 mean,
-                scale,
+                gain,
+                bias,
                 7,
                 G,
                 C,
                 STRIDE,
                 NORMED,
+                FINAL,
             )
         if KEEP:
             tl.store(keep + pixel[:, None] * C + channel[None, :], d, mask=ok[:, None] & channel_ok[None, :])
@@ -268,8 +319,8 @@ def separable_forward(
 
 @triton.jit
 def scatter_taps(
-    g, weight, sums, x, row, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, dilation, mean, scale,
-    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
+    g, weight, sums, x, row, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, dilation, mean, gain, bias,
+    K: tl.constexpr, G: tl.constexpr, C: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr, FINAL: tl.constexpr,
 ):  # fmt: skip
     """The gradient of a depthwise convolution's input at ``G`` pixels from (y, x_) on; of its weights, to ``sums``.
 
@@ -278,10 +329,10 @@ def scatter_taps(
     zero = tl.zeros([ok.shape[0], channel.shape[0]], tl.float32)
     a, b, c, d = zero, zero, zero, zero
     start = (image * H + y) * W
-    za = rectified(x, start, x_, ok, channel, channel_ok, W, row, mean, scale, NORMED)
-    zb = rectified(x, start, x_ + 1, ok & (G > 1), channel, channel_ok, W, row, mean, scale, NORMED)
-    zc = rectified(x, start, x_ + 2, ok & (G > 2), channel, channel_ok, W, row, mean, scale, NORMED)
-    zd = rectified(x, start, x_ + 3, ok & (G > 2), channel, channel_ok, W, row, mean, scale, NORMED)
+    za = rectified(x, start, x_, ok, channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL)
+    zb = rectified(x, start, x_ + 1, ok & (G > 1), channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL)
+    zc = rectified(x, start, x_ + 2, ok & (G > 2), channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL)
+    zd = rectified(x, start, x_ + 3, ok & (G > 2), channel, channel_ok, W, row, mean, gain, bias, NORMED, FINAL)
     for dy in range(K):
         up = y - (dy - K // 2) * dilation
         row_ok = ok & (up >= 0) & (up % STRIDE == 0) & (up < OH * STRIDE)
@@ -359,7 +410,7 @@ def depthwise_backward(
     act, dep, sta, prt, mask, mask_at, g_at, x_at, x_row, norm_at, gx_at, depth_at, weight_at, sum_at, kernel, dilation,
     PIXELS, H, W, OH, OW, PAD,
     C: tl.constexpr, BK: tl.constexpr, P: tl.constexpr, G: tl.constexpr, STRIDE: tl.constexpr, NORMED: tl.constexpr,
-    WIDEST: tl.constexpr, U: tl.constexpr,
+    FINAL: tl.constexpr, WIDEST: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     """Gradient ``g`` of ``d`` -> of the ReLU's input; partial sums for the weight and for the batch norm before."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -375,34 +426,39 @@ def depthwise_backward(
     apart, wide = tl.load(dilation + row).to(tl.int32), tl.load(kernel + row)
     norm = tl.load(norm_at + row)
     mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok & NORMED)
-    scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok & NORMED)
+    gain = norm_gain(sta, norm, PAD, channel, channel_ok & NORMED, FINAL)
+    bias = norm_bias(sta, norm, PAD, channel, channel_ok & NORMED, FINAL)
     sums = prt + tl.load(weight_at + row) + tile * (wide * wide * C)
     if wide == 3:
         gz = scatter_taps(
-            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
-            3, G, C, STRIDE, NORMED,
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, gain, bias,
+            3, G, C, STRIDE, NORMED, FINAL,
         )  # fmt: skip
     elif wide == 5 or WIDEST == 5:
         gz = scatter_taps(
-            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
-            5, G, C, STRIDE, NORMED,
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, gain, bias,
+            5, G, C, STRIDE, NORMED, FINAL,
         )  # fmt: skip
     else:
         gz = scatter_taps(
-            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, scale,
-            7, G, C, STRIDE, NORMED,
+            g, weight, sums, x, step, image, y, x_, ok, channel, channel_ok, H, W, OH, OW, apart, mean, gain, bias,
+            7, G, C, STRIDE, NORMED, FINAL,
         )  # fmt: skip
     pixel = tile * P + tl.arange(0, P)
     inside = (pixel < PIXELS)[:, None] & channel_ok[None, :]
     value = tl.load(x + pixel[:, None] * step + channel[None, :], mask=inside, other=0.0).to(tl.float32)
+    read = value
     if NORMED:
-        value = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
-    gz = tl.where(value > 0, gz, 0.0)
+        read = tl.where(inside, normalised(value, mean[None, :], gain[None, :], bias[None, :], FINAL), 0.0)
+    gz = tl.where(read > 0, gz, 0.0)
     tl.store(act + offset(gx_at, row, U) + pixel[:, None] * C + channel[None, :], gz, mask=inside)
     if NORMED:
         to = prt + tl.load(sum_at + row) + tile * 2 * PAD + channel
         tl.store(to, tl.sum(gz, 0), mask=channel_ok)
-        tl.store(to + PAD, tl.sum(gz * value, 0), mask=channel_ok)
+        if FINAL:
+            scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok)
+            read = tl.where(inside, (value - mean[None, :]) * scale[None, :], 0.0)
+        tl.store(to + PAD, tl.sum(gz * read, 0), mask=channel_ok)
 
 
 @triton.jit
@@ -448,11 +504,11 @@ def pointwise_forward(
 
 @triton.jit
 def pointwise_backward(
-    act, par, sta, prt, mask, mask_at, g_at, g_row, y_at, y_row, norm_at, d_at, d_row, gd_at, gd_row, shift_of,
-    point_at, weight_at,
+    act, par, sta, prt, kept, mask, mask_at, g_at, g_row, y_at, y_row, norm_at, kept_at, d_at, d_row, gd_at, gd_row,
+    shift_of, point_at, weight_at,
     PIXELS, OH, OW, IH, IW, PAD, TILES,
     IN: tl.constexpr, BK: tl.constexpr, OUT: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr,
-    RELU: tl.constexpr, DOT: tl.constexpr, U: tl.constexpr,
+    RELU: tl.constexpr, FINAL: tl.constexpr, DOT: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     """Gradient ``g`` of a norm's output -> ``gd`` of the 1x1 convolution's input ``d``; the weight's to ``prt``."""
     part, row = tl.program_id(0), tl.program_id(1)
@@ -465,6 +521,7 @@ def pointwise_backward(
     scale = norm_vector(sta, norm, SCALE, PAD, out, out_ok)[None, :]
     gradient = norm_vector(sta, norm, GRADIENT, PAD, out, out_ok)[None, :]
     slope = norm_vector(sta, norm, SLOPE, PAD, out, out_ok)[None, :]
+    gain = norm_gain(sta, norm, PAD, out, out_ok, FINAL)[None, :]
     g, y, d, gd = (
         act + offset(g_at, row, U),
         act + offset(y_at, row, U),
@@ -487,7 +544,9 @@ def pointwise_backward(
         inside = ok[:, None] & out_ok[None, :]
         value = tl.load(y + pixel[:, None] * y_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
         gy = tl.load(g + pixel[:, None] * g_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
-        gy = tl.where(inside, (gy - gradient - (value - mean) * scale * slope) * scale, 0.0)
+        if FINAL:
+            gy *= factors(kept, tl.load(kept_at + row), pixel // (OH * OW), ok)
+        gy = tl.where(inside, (gy - gradient - (value - mean) * scale * slope) * gain, 0.0)
         inside = ok[:, None] & channel_ok[None, :]
         from_ = source_pixel(pixel, OH, OW, IH, IW, shift, STRIDE)
         z = tl.load(d + from_[:, None] * d_step + channel[None, :], mask=inside, other=0.0).to(tl.float32)
@@ -503,8 +562,8 @@ def pointwise_backward(
 
 @triton.jit
 def statistics(
-    sta, prt, mask, mask_at, sum_at, norm_at, PIXELS, TILES, PAD, EPS, C: tl.constexpr, BC: tl.constexpr,
-    BT: tl.constexpr, P: tl.constexpr,
+    par, sta, prt, mask, mask_at, sum_at, norm_at, gain_at, bias_at, PIXELS, TILES, PAD, EPS,
+    C: tl.constexpr, BC: tl.constexpr, BT: tl.constexpr, P: tl.constexpr, FINAL: tl.constexpr,
 ):  # fmt: skip
     """A batch norm's statistics from the moments of its tiles."""
     row = tl.program_id(0)
@@ -529,7 +588,12 @@ def statistics(
         squares += tl.sum(tl.where(inside, own + count * apart * apart, 0.0), 0)
     to = sta + tl.load(norm_at + row) + channel
     tl.store(to + MEAN * PAD, mean, mask=ok)
-    tl.store(to + SCALE * PAD, 1.0 / tl.sqrt_rn(squares / PIXELS + EPS), mask=ok)
+    scale = 1.0 / tl.sqrt_rn(squares / PIXELS + EPS)
+    tl.store(to + SCALE * PAD, scale, mask=ok)
+    if FINAL:
+        weight = tl.load(par + tl.load(gain_at + row) + channel, mask=ok, other=0.0)
+        tl.store(to + GAIN * PAD, weight * scale, mask=ok)
+        tl.store(to + BIAS * PAD, tl.load(par + tl.load(bias_at + row) + channel, mask=ok, other=0.0), mask=ok)
     tl.store(to + VARIANCE * PAD, squares / tl.maximum(PIXELS - 1, 1), mask=ok)
 
 
@@ -557,8 +621,8 @@ def gradient_statistics(
 
 @triton.jit
 def gradient_sums(
-    act, sta, prt, mask, mask_at, g_at, g_row, y_at, y_row, norm_at, sum_at, PIXELS, PAD,
-    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
+    act, sta, prt, kept, mask, mask_at, g_at, g_row, y_at, y_row, norm_at, kept_at, sum_at, PIXELS, AREA, PAD,
+    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, FINAL: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     """Sums over a tile of a batch norm's output gradient, and of it times the normalised input."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -571,6 +635,8 @@ def gradient_sums(
     g_at_ = act + offset(g_at, row, U) + pixel[:, None] * offset(g_row, row, U) + channel[None, :]
     y_at_ = act + offset(y_at, row, U) + pixel[:, None] * offset(y_row, row, U) + channel[None, :]
     g = tl.load(g_at_, mask=inside, other=0.0).to(tl.float32)
+    if FINAL:
+        g *= factors(kept, tl.load(kept_at + row), pixel // AREA, pixel < PIXELS)
     value = tl.load(y_at_, mask=inside, other=0.0).to(tl.float32)
     value = (value - norm_vector(sta, norm, MEAN, PAD, channel, ok)[None, :]) * norm_vector(
         sta, norm, SCALE, PAD, channel, ok
@@ -582,8 +648,9 @@ def gradient_sums(
 
 @triton.jit
 def add(
-    act, sta, mask, mask_at, out_at, out_row, first_of, count_of, term_mask, term_at, term_row, term_norm, PIXELS, PAD,
-    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, U: tl.constexpr,
+    act, sta, kept, mask, mask_at, out_at, out_row, first_of, count_of, term_mask, term_at, term_row, term_norm,
+    term_kept, PIXELS, AREA, PAD, C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, FINAL: tl.constexpr,
+    U: tl.constexpr,
 ):  # fmt: skip
     """The sum of the active terms of a row; a term with a norm (``term_norm`` not negative) is normalised."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -601,7 +668,10 @@ def add(
             norm = tl.load(term_norm + term)
             if norm >= 0:
                 mean = norm_vector(sta, norm, MEAN, PAD, channel, ok)[None, :]
-                value = (value - mean) * norm_vector(sta, norm, SCALE, PAD, channel, ok)[None, :]
+                gain = norm_gain(sta, norm, PAD, channel, ok, FINAL)[None, :]
+                value = normalised(value, mean, gain, norm_bias(sta, norm, PAD, channel, ok, FINAL)[None, :], FINAL)
+                if FINAL:
+                    value *= factors(kept, tl.load(term_kept + term), pixel // AREA, pixel < PIXELS)
             acc += value
     to = act + offset(out_at, row, U) + pixel[:, None] * offset(out_row, row, U) + channel[None, :]
     tl.store(to, acc, mask=inside)
@@ -649,8 +719,8 @@ def pool_forward(
 
 @triton.jit
 def pool_backward(
-    act, sta, mask, mask_at, g_at, y_at, index_at, norm_at, gx_at, average, PIXELS, H, W, OH, OW, PAD,
-    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr, U: tl.constexpr,
+    act, sta, kept, mask, mask_at, g_at, y_at, index_at, norm_at, kept_at, gx_at, average, PIXELS, H, W, OH, OW, PAD,
+    C: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr, FINAL: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
     """Gradient ``g`` of the batch norm behind a 3x3 pool -> of the pool's input."""
     tile, row = tl.program_id(0), tl.program_id(1)
@@ -664,6 +734,7 @@ def pool_backward(
     scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok)[None, :]
     gradient = norm_vector(sta, norm, GRADIENT, PAD, channel, channel_ok)[None, :]
     slope = norm_vector(sta, norm, SLOPE, PAD, channel, channel_ok)[None, :]
+    gain = norm_gain(sta, norm, PAD, channel, channel_ok, FINAL)[None, :]
     g, value, index = act + offset(g_at, row, U), act + offset(y_at, row, U), act + offset(index_at, row, U)
     acc = tl.zeros([P, BC], tl.float32)
     for tap in range(9):
@@ -673,7 +744,10 @@ def pool_backward(
         inside = there[:, None] & channel_ok[None, :]
         at = ((image * OH + up // STRIDE) * OW + left // STRIDE)[:, None] * C + channel[None, :]
         normed = (tl.load(value + at, mask=inside, other=0.0).to(tl.float32) - mean) * scale
-        gy = (tl.load(g + at, mask=inside, other=0.0).to(tl.float32) - gradient - normed * slope) * scale
+        gy = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
+        if FINAL:
+            gy *= factors(kept, tl.load(kept_at + row), image, ok)
+        gy = (gy - gradient - normed * slope) * gain
         rows = tl.minimum(up + 1, H - 1) - tl.maximum(up - 1, 0) + 1
         columns = tl.minimum(left + 1, W - 1) - tl.maximum(left - 1, 0) + 1
         part = 1.0 / tl.maximum(rows * columns, 1).to(tl.float32)[:, None]
@@ -682,6 +756,22 @@ def pool_backward(
         acc += tl.where(inside, gy * share, 0.0)
     to = act + offset(gx_at, row, U) + pixel[:, None] * C + channel[None, :]
     tl.store(to, acc, mask=ok[:, None] & channel_ok[None, :])
+
+
+@triton.jit
+def norm_gradients(sta, grad, mask, mask_at, norm_at, pad_of, channels, pixels_of, gain_at, bias_at, BC: tl.constexpr):
+    """The gradients of norms' weights and biases."""
+    row = tl.program_id(0)
+    if not active(mask, mask_at, row):
+        return
+    channel = tl.arange(0, BC)
+    ok = channel < tl.load(channels + row)
+    norm, pad, pixels = tl.load(norm_at + row), tl.load(pad_of + row), tl.load(pixels_of + row)
+    slope = norm_vector(sta, norm, SLOPE, pad, channel, ok)
+    tl.store(grad + tl.load(gain_at + row) + channel, slope * pixels, mask=ok)
+    tl.store(
+        grad + tl.load(bias_at + row) + channel, norm_vector(sta, norm, GRADIENT, pad, channel, ok) * pixels, mask=ok
+    )
 
 
 @triton.jit

@@ -18,7 +18,7 @@ _LARGE = 30 << 30
 
 
 class FusedMeasurer:
-    """`conas.cnn.measuring.Measurer`, with its arguments and `precision`, see `conas.cnn.cuda.one_shot.PRECISIONS`.
+    """`conas.cnn.measuring.Measurer`, with its arguments and `precision`, see `conas.cnn.cuda.network.PRECISIONS`.
 
     ``evaluations`` are those of other batches of the same model and settings, by their shape; what is missing is added.
     """

@@ -23,11 +23,13 @@ from conas.device import is_full
 
 EPSILON, MOMENTUM = 1e-5, 0.1
 """Of every batch norm; see `Room.track`."""
-_VECTORS = 5
+_VECTORS = 7
 """Vectors that a norm keeps, see `kernels.norm_vector`."""
 _IN_ACTIVATIONS = {"x_at", "y_at", "d_at", "g_at", "gx_at", "gd_at", "out_at", "term_at", "index_at"}
 _IN_ACTIVATIONS |= {"x_row", "y_row", "d_row", "g_row", "gd_row", "out_row", "term_row"}
 _TILE, _WIDE = 4096, 64
+_WEIGHTS = 4096
+"""Elements of a pointwise weight that a program keeps at a time: more would not fit into its registers."""
 STRIP, _SLICE = 32, 16
 """Pixels and channels of a depthwise convolution's gradient that one warp keeps: its many sums stay in the warp."""
 _STEPS = 4
@@ -54,9 +56,19 @@ class Map:
     channels: int
 
     @property
+    def area(self) -> int:
+        """The pixels of an image."""
+        return self.height * self.width
+
+    @property
     def pixels(self) -> int:
         """The pixels of all images."""
-        return self.count * self.height * self.width
+        return self.count * self.area
+
+    @property
+    def elements(self) -> int:
+        """Room that the map takes by itself."""
+        return self.pixels * self.channels
 
     def part(self, first: int, channels: int) -> "Map":
         """``channels`` of the channels from ``first``."""
@@ -71,7 +83,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Norm:
-    """A batch norm without weights: where its statistics are, and the moments of its tiles."""
+    """A batch norm: where its statistics are, and the moments of its tiles.
+
+    In a final network it has weights, and the factors of its output may follow: where they are, or a negative number.
+    """
 
     at: int
     sums: int
@@ -80,6 +95,9 @@ class Norm:
     mask: int
 
     pad: int  # from one of its vectors to the next
+    gain: int = -1
+    bias: int = -1
+    kept: int = -1
 
     def part(self, first: int, channels: int) -> "Norm":
         """``channels`` of the channels from ``first``."""
@@ -260,6 +278,7 @@ class Room:
     mode: str  # train; or for evaluation, normalised by the statistics of the batch or by the running ones
     dot: str
     unit: int
+    final: bool = False
     activations: Arena = field(default_factory=Arena)
     statistics: Arena = field(default_factory=Arena)
     sums: Arena = field(default_factory=Arena)
@@ -267,6 +286,10 @@ class Room:
     backward: list[Launch] = field(default_factory=list)
     weights: list[dict[str, int]] = field(default_factory=list)
     tracked: list[dict[str, int]] = field(default_factory=list)
+    weighted: list[dict[str, int]] = field(default_factory=list)
+    gaps: list[Map] = field(default_factory=list)  # gradients of which a stride leaves pixels at zero
+    _lent: list[Map] = field(default_factory=list)
+    _free: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def training(self) -> bool:
@@ -279,20 +302,50 @@ class Room:
         return self.mode != "running"
 
     def gradient(self, like: Map) -> Map:
-        """Room for the gradient of a map, where there is one."""
-        return self.map(like, like.channels) if self.training else like
+        """Room for the gradient of a map, where there is one, until `reuse`."""
+        if not self.training:
+            return like
+        free = self._free.get(like.elements)
+        lent = replace(like, at=free.pop(), row=like.channels) if free else self.map(like, like.channels)
+        self._lent.append(lent)
+        return lent
+
+    def lasting(self, like: Map, stride: int = 1) -> Map:
+        """Room, where there is a backward pass, for what other cells read of it, or it of the forward pass.
+
+        Of a gradient behind a ``stride`` only a lattice is written, and the rest has to be zero.
+        """
+        if not self.training:
+            return like
+        made = self.map(like, like.channels)
+        if stride > 1:
+            self.gaps.append(made)
+        return made
+
+    def reuse(self) -> None:
+        """What `gradient` gave is done with before what it gives from now on is written."""
+        for lent in self._lent:
+            self._free.setdefault(lent.elements, []).append(lent.at)
+        self._lent.clear()
 
     def map(self, like: Map, channels: int, stride: int = 1) -> Map:
         """A new map of ``channels``, of the size of ``like`` behind a stride."""
         height, width = -(-like.height // stride), -(-like.width // stride)
-        at = self.activations.take(like.count * height * width * channels)
-        return Map(at, channels, like.count, height, width, channels)
+        made = Map(0, channels, like.count, height, width, channels)
+        return replace(made, at=self.activations.take(made.elements))
 
-    def norm(self, module: nn.BatchNorm2d, y: Map, mask: int) -> Norm:
+    def norm(self, module: nn.BatchNorm2d, y: Map, mask: int, kept: int = -1) -> Norm:
         """The norm behind ``y``; its running statistics follow if ``mask``."""
         norm = self.shared_norm(y, mask)
         self.track(module, norm, mask)
-        return norm
+        return self._weighted(module, norm, kept) if self.final else norm
+
+    def _weighted(self, module: nn.BatchNorm2d, norm: Norm, kept: int) -> Norm:
+        """The norm with the weights of ``module``, whose gradients follow."""
+        gain, bias = self.state.place(module.weight), self.state.place(module.bias)
+        row = {"mask_at": norm.mask, "norm_at": norm.at, "pad_of": norm.pad, "channels": norm.channels}
+        self.weighted.append(row | {"pixels_of": norm.pixels, "gain_at": gain, "bias_at": bias})
+        return replace(norm, gain=gain, bias=bias, kept=kept)
 
     def shared_norm(self, y: Map, mask: int) -> Norm:
         """A norm whose running statistics are kept elsewhere."""
@@ -300,12 +353,12 @@ class Room:
         sums = self.sums.take(max(tiles(y), strips(y)) * 2 * pad)
         return Norm(self.statistics.take(_VECTORS * pad), sums, y.channels, y.pixels, mask, pad)
 
-    def own_norm(self, module: nn.BatchNorm2d, shared: Norm, y: Map, mask: int) -> Norm:
-        """The norm of one of the edges that share ``y``; only its running statistics are its own."""
+    def own_norm(self, module: nn.BatchNorm2d, shared: Norm, y: Map, mask: int, kept: int = -1) -> Norm:
+        """The norm of one of the edges that share ``y``; only its running statistics and weights are its own."""
         if not self.moments:
             return self.norm(module, y, mask)
         self.track(module, shared, mask)
-        return shared
+        return self._weighted(module, shared, kept) if self.final else shared
 
     def track(self, module: nn.BatchNorm2d, norm: Norm, mask: int) -> None:
         """The running statistics of ``module`` follow ``norm``.
@@ -313,8 +366,8 @@ class Room:
         Raises:
             UnsupportedError: the batch norm is not one that the kernels compute.
         """
-        if module.affine:
-            raise UnsupportedError("a batch norm with weights")
+        if module.affine != self.final:
+            raise UnsupportedError(f"a batch norm {'with' if module.affine else 'without'} weights")
         if (module.eps, module.momentum) != (EPSILON, MOMENTUM):
             raise UnsupportedError(f"a batch norm with eps={module.eps} and momentum={module.momentum}")
         assert module.running_mean is not None
@@ -342,6 +395,11 @@ def tile(channels: int) -> int:
 def narrow(channels_in: int, channels: int) -> int:
     """Pixels at a time where two matrix products need registers at once."""
     return max(min(_power(4096 // (_power(channels_in) + _power(channels)) // 2 + 1), 128), 32)
+
+
+def _inputs_at_once(channels_in: int, channels: int) -> int:
+    """Input channels of a pointwise convolution at a time."""
+    return min(_power(channels_in), _WIDE, max(_WEIGHTS // _power(channels), 16))
 
 
 def neighbours(image: Map) -> int:
@@ -399,9 +457,9 @@ def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
         ]
         _launch(
             room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
-            C=channels, BC=_power(channels), BK=min(_power(channels), _WIDE), P=tile(channels),
+            C=channels, BC=_power(channels), BK=_inputs_at_once(channels, channels), P=tile(channels),
             G=neighbours(some.y), STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
-            KEEP=room.training, MOMENTS=room.moments, registers=128, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
+            FINAL=room.final, KEEP=room.training, MOMENTS=room.moments, registers=128, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
@@ -452,8 +510,8 @@ def _lattice(block: Pointwise) -> dict[str, Any]:
     channels = block.weight.shape[1]
     return {
         "PIXELS": block.y.pixels, "OH": block.y.height, "OW": block.y.width, "IH": block.x.height, "IW": block.x.width,
-        "PAD": block.norm.pad, "IN": channels, "BK": min(_power(channels), _WIDE), "P": tile(block.y.row),
-        "STRIDE": block.stride,
+        "PAD": block.norm.pad, "IN": channels, "BK": _inputs_at_once(channels, len(block.weight)),
+        "P": tile(block.y.row), "STRIDE": block.stride,
     }  # fmt: skip
 
 
@@ -487,11 +545,14 @@ def statistics(room: Room, norms: Iterable[Norm]) -> None:
     """The statistics of the batch, where they count."""
     for group in _grouped(norms if room.moments else [], lambda n: (n.channels, n.pixels)):
         some = group[0]
-        rows = [{"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at} for n in group]
+        rows = [
+            {"mask_at": n.mask, "sum_at": n.sums, "norm_at": n.at, "gain_at": n.gain, "bias_at": n.bias} for n in group
+        ]
         count = -(-some.pixels // tile(some.channels))
         _launch(
             room.forward, kernels.statistics, 1, rows, PIXELS=some.pixels, TILES=count, PAD=some.pad, EPS=EPSILON,
             C=some.channels, BC=_power(some.channels), BT=_block(some.channels), P=tile(some.channels),
+            FINAL=room.final,
         )  # fmt: skip
         room.forward[-1].grid = (len(rows), 1, 1)
 
@@ -511,13 +572,14 @@ def add(room: Room, to: list[Launch], sums: Sequence[tuple[int, Map, Sequence[Te
             terms += parts
         some = group[0][1]
         pad = -(-some.channels // 16) * 16
-        sizes = {"PIXELS": some.pixels, "PAD": pad, **_small(some)}
-        _launch(to, kernels.add, -(-some.pixels // sizes["P"]), rows, 1, 4, **sizes, U=room.unit)
+        sizes = {"PIXELS": some.pixels, "AREA": some.area, "PAD": pad, **_small(some)}
+        _launch(to, kernels.add, -(-some.pixels // sizes["P"]), rows, 1, 4, **sizes, FINAL=room.final, U=room.unit)
         to[-1].columns |= {
             "term_mask": [term.mask for term in terms],
             "term_at": [term.value.at for term in terms],
             "term_row": [term.value.row for term in terms],
             "term_norm": [term.norm.at if term.norm else -1 for term in terms],
+            "term_kept": [term.norm.kept if term.norm else -1 for term in terms],
         }
 
 
@@ -530,11 +592,11 @@ def gradient_sums(room: Room, norms: Sequence[tuple[Norm, Map, Map]]) -> None:
         some = group[0][1]
         rows = [
             {"mask_at": norm.mask, "g_at": g.at, "g_row": g.row, "y_at": y.at, "y_row": y.row}
-            | {"norm_at": norm.at, "sum_at": norm.sums}
+            | {"norm_at": norm.at, "kept_at": norm.kept, "sum_at": norm.sums}
             for norm, g, y in group
         ]
-        sizes = {"PIXELS": some.pixels, "PAD": group[0][0].pad, **_all(some)}
-        _launch(room.backward, kernels.gradient_sums, tiles(some), rows, **sizes, U=room.unit)
+        sizes = {"PIXELS": some.pixels, "AREA": some.area, "PAD": group[0][0].pad, **_all(some)}
+        _launch(room.backward, kernels.gradient_sums, tiles(some), rows, **sizes, FINAL=room.final, U=room.unit)
 
 
 def gradient_statistics(room: Room, norms: Iterable[Norm], pixels: int | None = None) -> None:
@@ -559,20 +621,28 @@ def separable_backward(room: Room, blocks: Sequence[Block]) -> None:
 
 def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
     some, channels = blocks[0], blocks[0].y.channels
-    block = min(_power(channels), _WIDE)
+    block = _inputs_at_once(channels, channels)
     pixels, (height, width) = narrow(block, channels), (some.y.height, some.y.width)
     parts = -(-some.y.pixels // (_STEPS * pixels))
     rows = [
         {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row, "norm_at": b.norm.at}
-        | {"d_at": b.d.at, "d_row": b.d.row, "gd_at": b.gd.at, "gd_row": b.gd.row, "shift_of": 0}
+        | {
+            "kept_at": b.norm.kept,
+            "d_at": b.d.at,
+            "d_row": b.d.row,
+            "gd_at": b.gd.at,
+            "gd_row": b.gd.row,
+            "shift_of": 0,
+        }
         | {"point_at": room.state.place(b.module.pointwise.weight)}
         | {"weight_at": room.weight(b.module.pointwise.weight, b.mask, parts, channels * channels, 1)}
         for b in blocks
     ]
     _launch(
-        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), 4, PIXELS=some.y.pixels,
+        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), _warps(channels),
+        PIXELS=some.y.pixels,
         OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_STEPS, IN=channels, BK=block,
-        OUT=channels, BC=_power(channels), P=pixels, STRIDE=1, RELU=False, DOT=room.dot, U=room.unit,
+        OUT=channels, BC=_power(channels), P=pixels, STRIDE=1, RELU=False, FINAL=room.final, DOT=room.dot, U=room.unit,
     )  # fmt: skip
 
 
@@ -590,8 +660,12 @@ def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
     _launch(
         room.backward, kernels.depthwise_backward, strips(some.x), rows, -(-channels // _SLICE), 1, **sizes,
         PAD=some.norm.pad, C=channels, BK=_SLICE, P=STRIP, G=neighbours(some.x), STRIDE=some.module.depthwise.stride[0],
-        NORMED=some.before is not None, WIDEST=_widest(blocks), U=room.unit,
+        NORMED=some.before is not None, FINAL=room.final, WIDEST=_widest(blocks), U=room.unit,
     )  # fmt: skip
+
+
+def _warps(channels: int) -> int:
+    return 4 if _power(channels) < 256 else 8
 
 
 def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
@@ -604,13 +678,13 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
         rows = [
             {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row}
             | {"norm_at": b.norm.at, "d_at": b.x.at, "d_row": b.x.row, "gd_at": b.gx.at, "gd_row": b.gx.row}
-            | {"shift_of": b.shift, "point_at": room.state.place(b.weight)}
+            | {"kept_at": b.norm.kept, "shift_of": b.shift, "point_at": room.state.place(b.weight)}
             | {"weight_at": room.weight(b.weight, b.mask, parts, out * channels, 1)}
             for b in group
         ]
         _launch(
-            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), 4, **sizes,
-            TILES=_STEPS, OUT=out, BC=_power(out), RELU=True, DOT=room.dot, U=room.unit,
+            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), _warps(out), **sizes,
+            TILES=_STEPS, OUT=out, BC=_power(out), RELU=True, FINAL=room.final, DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
@@ -620,18 +694,33 @@ def pool_backward(room: Room, pools: Sequence[Pooled]) -> None:
         some = pools[0]
         rows = [
             {"mask_at": p.mask, "g_at": p.g.at, "y_at": p.y.at, "index_at": p.index.at, "norm_at": p.norm.at}
-            | {"gx_at": p.gx.at, "average": int(p.average)}
+            | {"kept_at": p.norm.kept, "gx_at": p.gx.at, "average": int(p.average)}
             for p in pools
         ]
         sizes, stride = _sizes(some.x, some.y) | {"PIXELS": some.x.pixels}, some.x.height // some.y.height
         small = _small(some.y)
         _launch(
             room.backward, kernels.pool_backward, -(-some.x.pixels // small["P"]), rows, 1, 4, **sizes, **small,
-            PAD=some.norm.pad, STRIDE=stride, U=room.unit,
+            PAD=some.norm.pad, STRIDE=stride, FINAL=room.final, U=room.unit,
         )  # fmt: skip
 
 
-def weight_gradients(room: Room) -> Launch:
+def complete(room: Room) -> None:
+    """What follows when the passes through all cells are planned."""
+    room.backward.append(_weight_gradients(room))
+    if room.weighted:
+        room.backward.append(_norm_gradients(room))
+    room.forward.append(_tracking(room))
+
+
+def _norm_gradients(room: Room) -> Launch:
+    """The gradients of all norms' weights."""
+    columns = {name: [row[name] for row in room.weighted] for name in room.weighted[0]}
+    widest = _power(max(columns["channels"]))
+    return Launch(kernels.norm_gradients, (len(room.weighted), 1, 1), columns, {"BC": widest})
+
+
+def _weight_gradients(room: Room) -> Launch:
     """All weights' gradients from the sums of their tiles."""
     block = 128
     pairs = [(i, first) for i, row in enumerate(room.weights) for first in range(0, row["size_of"], block)]
@@ -640,7 +729,7 @@ def weight_gradients(room: Room) -> Launch:
     return Launch(kernels.weight_gradients, (len(pairs), 1, 1), columns, {"B": block, "BT": 32})
 
 
-def tracking(room: Room) -> Launch:
+def _tracking(room: Room) -> Launch:
     """All running statistics."""
     columns = {name: [row[name] for row in room.tracked] for name in room.tracked[0]}
     widest = _power(max(columns["channels"]))

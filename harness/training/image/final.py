@@ -20,7 +20,7 @@ class FinalTraining(SgdTraining):
             network,
             settings,
             task.batches(task.train, settings.batch_size, "final", settings.cutout, settings.auto_augment),
-            loss_of(task, network, settings, "drop path"),
+            loss_of(task, network, settings, "drop path", settings.bf16),
             task.evaluation(network, task.test, "test"),
             accumulate=settings.accumulate,
             precision=partial(task.precision.autocast, settings.bf16),

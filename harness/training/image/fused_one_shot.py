@@ -52,7 +52,7 @@ class OneShotSgd(SgdTraining):
         self._draw = draw
         fusible = _is_there(self._parameters[0]) and not isinstance(model, WholeOneShotCNN)
         self._fused = (
-            fused("training steps", lambda: _step(model, schedule, precision.of_training)) if fusible else None
+            fused("training steps", lambda: _step(model, schedule, precision.of_training())) if fusible else None
         )
         self._adopt()
 

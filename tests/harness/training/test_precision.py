@@ -84,7 +84,7 @@ def test_a_pass_in_bfloat16_is_near_one_in_float32_and_is_not_it() -> None:
 @pytest.mark.parametrize("precision", ["torch", "float32", "tf32", "bf16"])
 def test_kernels_have_every_precision(precision: str) -> None:
     pytest.importorskip("triton")
-    from conas.cnn.cuda.one_shot import PRECISIONS
+    from conas.cnn.cuda.network import PRECISIONS
 
     chosen = Precision(precision, torch.device("cuda"))
-    assert {chosen.of_training, chosen.of_measuring} <= set(PRECISIONS)
+    assert {chosen.of_training(), chosen.of_measuring} <= set(PRECISIONS)
