@@ -41,6 +41,7 @@ from harness.records.files import write_json
 from harness.studies.gpu_limits import CONVOLUTIONAL, RECURRENT, REPEATED, beyond
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost
+from harness.studies.gpu_together import steps_per_second
 from harness.studies.synthetic import synthetic_images, synthetic_text
 from harness.training.answers import answering
 from harness.training.environment import make_deterministic
@@ -203,32 +204,47 @@ def check(tasks: Tasks, done: Check) -> None:
         said = f", {precision}" if precision != "torch" else ""
         done.part(f"{name}, {how}{said}", partial(_measured, *rows[name], how, precision))
 
-    best = {name: "graph" if name == "final CNN step" else "fused" for name in rows}
-    for name, how in best.items():
-        row(name, how)
+    for name in rows:
+        row(name, "fused")
     small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
     even = {"units": 200, "bptt_deviation": 0.0}  # windows of many lengths come too seldom to be captured here
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": even}
-    for name, make, limits in (
-        ("one-shot RNN", lambda: _one_shot(tasks.text(**few)).training, RECURRENT),
-        ("final RNN", lambda: FinalTextTraining(tasks.text(**few), cell("darts_v2_rnn")), RECURRENT),
-        ("averaged final RNN", lambda: _averaging(tasks.text(**few)), RECURRENT),
-        ("final CNN", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
+    for name, how, make, limits in (
+        ("one-shot RNN", "fused", lambda: _one_shot(tasks.text(**few)).training, RECURRENT),
+        ("final RNN", "fused", lambda: FinalTextTraining(tasks.text(**few), cell("darts_v2_rnn")), RECURRENT),
+        ("averaged final RNN", "fused", lambda: _averaging(tasks.text(**few)), RECURRENT),
+        ("final CNN", "fused", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
+        ("final CNN of torch", "graph", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
     ):
-        done.part(f"right, {name}", partial(parity, make), partial(beyond, limits=limits))
+        done.part(f"right, {name}", partial(_in_form, how, parity, make), partial(beyond, limits=limits))
     for kind, name in (("images", "digits"), ("text", "descriptions")):
         done.part(f"two runs, {kind}", partial(repeats, name), partial(beyond, limits=REPEATED))
     for precision in ("float32", "tf32", "bf16"):
         done.part(f"right, one-shot CNN, {precision}", partial(_fused, precision), _beyond_fused)
     done.part("right, one-shot CNN of DARTS' operations", _fused_darts, _beyond_fused)
     for name in ("one-shot CNN step", "final CNN step"):
-        row(name, best[name], "tf32")
-        row(name, best[name], "bf16")
+        row(name, "fused", "tf32")
+        row(name, "fused", "bf16")
     for name in ("PTB one-shot step", "PTB final step", "CNN measurement", "PTB measurement"):
-        row(name, best[name], "tf32")
+        row(name, "fused", "tf32")
+    done.part("processes that share the device, one-shot CNN steps a second", partial(_together, tasks))
     row("PTB final step", "graph")
+    row("final CNN step", "graph")
     for name in rows:
         row(name, "plain")
+
+
+def _in_form(how: str, work: Callable[..., Any], *given: Any) -> Any:
+    with form(how):
+        return work(*given)
+
+
+def _together(tasks: Tasks) -> dict[str, float]:
+    return {str(count): steps_per_second(count, partial(_one_shot_training, tasks)) for count in (1, 2, 3)}
+
+
+def _one_shot_training(tasks: Tasks) -> Any:
+    return _one_shot(tasks.images()).training
 
 
 def _measured(make: Callable[..., Any], measure: Callable[[Any], Any], how: str, precision: str) -> Any:

@@ -510,18 +510,16 @@ def pointwise_backward(
     IN: tl.constexpr, BK: tl.constexpr, OUT: tl.constexpr, BC: tl.constexpr, P: tl.constexpr, STRIDE: tl.constexpr,
     RELU: tl.constexpr, FINAL: tl.constexpr, DOT: tl.constexpr, U: tl.constexpr,
 ):  # fmt: skip
-    """Gradient ``g`` of a norm's output -> ``gd`` of the 1x1 convolution's input ``d``; the weight's to ``prt``."""
+    """Gradient ``g`` of a norm's output -> ``gd`` of the 1x1 convolution's input ``d``; the weight's to ``prt``.
+
+    ``BC`` output channels at a time, whose parts of ``gd`` are added up.
+    """
     part, row = tl.program_id(0), tl.program_id(1)
     if not active(mask, mask_at, row):
         return
-    out, channel = tl.arange(0, BC), tl.program_id(2) * BK + tl.arange(0, BK)
-    out_ok, channel_ok = out < OUT, channel < IN
+    channel = tl.program_id(2) * BK + tl.arange(0, BK)
+    channel_ok = channel < IN
     norm = tl.load(norm_at + row)
-    mean = norm_vector(sta, norm, MEAN, PAD, out, out_ok)[None, :]
-    scale = norm_vector(sta, norm, SCALE, PAD, out, out_ok)[None, :]
-    gradient = norm_vector(sta, norm, GRADIENT, PAD, out, out_ok)[None, :]
-    slope = norm_vector(sta, norm, SLOPE, PAD, out, out_ok)[None, :]
-    gain = norm_gain(sta, norm, PAD, out, out_ok, FINAL)[None, :]
     g, y, d, gd = (
         act + offset(g_at, row, U),
         act + offset(y_at, row, U),
@@ -535,29 +533,42 @@ def pointwise_backward(
         offset(gd_row, row, U),
     )
     shift = tl.load(shift_of + row).to(tl.int32)
-    w_at = par + tl.load(point_at + row) + out[:, None] * IN + channel[None, :]
-    w = tl.load(w_at, mask=out_ok[:, None] & channel_ok[None, :], other=0.0)
-    weight = tl.zeros([BC, BK], tl.float32)
-    for tile in range(part * TILES, part * TILES + TILES):
-        pixel = tile * P + tl.arange(0, P)
-        ok = pixel < PIXELS
-        inside = ok[:, None] & out_ok[None, :]
-        value = tl.load(y + pixel[:, None] * y_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
-        gy = tl.load(g + pixel[:, None] * g_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
-        if FINAL:
-            gy *= factors(kept, tl.load(kept_at + row), pixel // (OH * OW), ok)
-        gy = tl.where(inside, (gy - gradient - (value - mean) * scale * slope) * gain, 0.0)
-        inside = ok[:, None] & channel_ok[None, :]
-        from_ = source_pixel(pixel, OH, OW, IH, IW, shift, STRIDE)
-        z = tl.load(d + from_[:, None] * d_step + channel[None, :], mask=inside, other=0.0).to(tl.float32)
-        gz = matmul(gy, w, tl.zeros([P, BK], tl.float32), act, DOT)
-        if RELU:
-            gz = tl.where(z > 0, gz, 0.0)
-            z = relu(z)
-        weight = matmul(tl.trans(gy), z, weight, act, DOT)
-        tl.store(gd + from_[:, None] * gd_step + channel[None, :], gz, mask=inside)
-    to = prt + tl.load(weight_at + row) + part * (OUT * IN) + out[:, None] * IN + channel[None, :]
-    tl.store(to, weight, mask=out_ok[:, None] & channel_ok[None, :])
+    for first in range(0, OUT, BC):
+        if OUT > BC:
+            tl.debug_barrier()  # what is added to may have been written by other threads
+        out = first + tl.arange(0, BC)
+        out_ok = out < OUT
+        mean = norm_vector(sta, norm, MEAN, PAD, out, out_ok)[None, :]
+        scale = norm_vector(sta, norm, SCALE, PAD, out, out_ok)[None, :]
+        gradient = norm_vector(sta, norm, GRADIENT, PAD, out, out_ok)[None, :]
+        slope = norm_vector(sta, norm, SLOPE, PAD, out, out_ok)[None, :]
+        gain = norm_gain(sta, norm, PAD, out, out_ok, FINAL)[None, :]
+        w_at = par + tl.load(point_at + row) + out[:, None] * IN + channel[None, :]
+        w = tl.load(w_at, mask=out_ok[:, None] & channel_ok[None, :], other=0.0)
+        weight = tl.zeros([BC, BK], tl.float32)
+        for tile in range(part * TILES, part * TILES + TILES):
+            pixel = tile * P + tl.arange(0, P)
+            ok = pixel < PIXELS
+            inside = ok[:, None] & out_ok[None, :]
+            value = tl.load(y + pixel[:, None] * y_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
+            gy = tl.load(g + pixel[:, None] * g_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
+            if FINAL:
+                gy *= factors(kept, tl.load(kept_at + row), pixel // (OH * OW), ok)
+            gy = tl.where(inside, (gy - gradient - (value - mean) * scale * slope) * gain, 0.0)
+            inside = ok[:, None] & channel_ok[None, :]
+            from_ = source_pixel(pixel, OH, OW, IH, IW, shift, STRIDE)
+            z = tl.load(d + from_[:, None] * d_step + channel[None, :], mask=inside, other=0.0).to(tl.float32)
+            gz = matmul(gy, w, tl.zeros([P, BK], tl.float32), act, DOT)
+            if RELU:
+                gz = tl.where(z > 0, gz, 0.0)
+                z = relu(z)
+            weight = matmul(tl.trans(gy), z, weight, act, DOT)
+            to = gd + from_[:, None] * gd_step + channel[None, :]
+            if OUT > BC:
+                gz += tl.load(to, mask=inside & (first > 0), other=0.0).to(tl.float32)
+            tl.store(to, gz, mask=inside)
+        sums = prt + tl.load(weight_at + row) + part * (OUT * IN) + out[:, None] * IN + channel[None, :]
+        tl.store(sums, weight, mask=out_ok[:, None] & channel_ok[None, :])
 
 
 @triton.jit

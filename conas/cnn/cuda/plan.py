@@ -459,7 +459,8 @@ def separable_forward(room: Room, blocks: Sequence[Block]) -> None:
             room.forward, kernels.separable_forward, tiles(some.y), rows, **_sizes(some.x, some.y), PAD=some.norm.pad,
             C=channels, BC=_power(channels), BK=_inputs_at_once(channels, channels), P=tile(channels),
             G=neighbours(some.y), STRIDE=some.module.depthwise.stride[0], NORMED=some.before is not None,
-            FINAL=room.final, KEEP=room.training, MOMENTS=room.moments, registers=128, WIDEST=_widest(group), DOT=room.dot, U=room.unit,
+            FINAL=room.final, KEEP=room.training, MOMENTS=room.moments, registers=128, WIDEST=_widest(group),
+            DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 
@@ -621,28 +622,20 @@ def separable_backward(room: Room, blocks: Sequence[Block]) -> None:
 
 def _pointwise_of(room: Room, blocks: Sequence[Block]) -> None:
     some, channels = blocks[0], blocks[0].y.channels
-    block = _inputs_at_once(channels, channels)
-    pixels, (height, width) = narrow(block, channels), (some.y.height, some.y.width)
+    block = min(_power(channels), _WIDE)
+    pixels, (height, width) = narrow(block, block), (some.y.height, some.y.width)
     parts = -(-some.y.pixels // (_STEPS * pixels))
     rows = [
         {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row, "norm_at": b.norm.at}
-        | {
-            "kept_at": b.norm.kept,
-            "d_at": b.d.at,
-            "d_row": b.d.row,
-            "gd_at": b.gd.at,
-            "gd_row": b.gd.row,
-            "shift_of": 0,
-        }
-        | {"point_at": room.state.place(b.module.pointwise.weight)}
+        | {"d_at": b.d.at, "d_row": b.d.row, "gd_at": b.gd.at, "gd_row": b.gd.row, "shift_of": 0}
+        | {"kept_at": b.norm.kept, "point_at": room.state.place(b.module.pointwise.weight)}
         | {"weight_at": room.weight(b.module.pointwise.weight, b.mask, parts, channels * channels, 1)}
         for b in blocks
     ]
     _launch(
-        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), _warps(channels),
-        PIXELS=some.y.pixels,
-        OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_STEPS, IN=channels, BK=block,
-        OUT=channels, BC=_power(channels), P=pixels, STRIDE=1, RELU=False, FINAL=room.final, DOT=room.dot, U=room.unit,
+        room.backward, kernels.pointwise_backward, parts, rows, -(-channels // block), _warps(room, block, block),
+        PIXELS=some.y.pixels, OH=height, OW=width, IH=height, IW=width, PAD=some.norm.pad, TILES=_STEPS, IN=channels,
+        BK=block, OUT=channels, BC=block, P=pixels, STRIDE=1, RELU=False, FINAL=room.final, DOT=room.dot, U=room.unit,
     )  # fmt: skip
 
 
@@ -664,16 +657,17 @@ def _depthwise_backward(room: Room, blocks: Sequence[Block]) -> None:
     )  # fmt: skip
 
 
-def _warps(channels: int) -> int:
-    return 4 if _power(channels) < 256 else 8
+def _warps(room: Room, inputs: int, outputs: int) -> int:
+    """More threads for what spills registers on an H100; the one-shot CNN's kernels, measured there, do not."""
+    return 8 if room.final and inputs * outputs >= _WEIGHTS else 4
 
 
 def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
     """From the gradient of the norms behind 1x1 convolutions to that of the maps they read."""
     for group in _grouped(blocks, _shape):
         some, (out, channels) = group[0], group[0].weight.shape[:2]
-        sizes = _lattice(some)
-        sizes["P"] = narrow(sizes["BK"], out)
+        inputs, outputs = min(_power(channels), _WIDE), min(_power(out), _WIDE)
+        sizes = _lattice(some) | {"BK": inputs, "P": narrow(inputs, outputs)}
         parts = -(-some.y.pixels // (_STEPS * sizes["P"]))
         rows = [
             {"mask_at": b.mask, "g_at": b.g.at, "g_row": b.g.row, "y_at": b.y.at, "y_row": b.y.row}
@@ -683,8 +677,9 @@ def pointwise_backward(room: Room, blocks: Sequence[Pointwise]) -> None:
             for b in group
         ]
         _launch(
-            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // sizes["BK"]), _warps(out), **sizes,
-            TILES=_STEPS, OUT=out, BC=_power(out), RELU=True, FINAL=room.final, DOT=room.dot, U=room.unit,
+            room.backward, kernels.pointwise_backward, parts, rows, -(-channels // inputs),
+            _warps(room, inputs, outputs), **sizes, TILES=_STEPS, OUT=out, BC=outputs, RELU=True, FINAL=room.final,
+            DOT=room.dot, U=room.unit,
         )  # fmt: skip
 
 

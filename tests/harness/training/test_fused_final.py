@@ -1,7 +1,6 @@
 """Training a final network by kernels, in Triton's interpreter, beside the same training by its modules."""
 
 import copy
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,7 +47,7 @@ def trainee(operation: str = "skip_connect", accumulate: int = 1) -> SgdTraining
 
 
 @pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def plain(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes trainees that have no kernels."""
 
     def make(*given: Any) -> SgdTraining:
@@ -56,7 +55,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             patch.setenv("CONAS_KERNELS", "0")
             return trainee(*given)
 
-    yield make
+    return make
 
 
 def assert_same(ours: SgdTraining, others: SgdTraining) -> None:
