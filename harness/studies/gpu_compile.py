@@ -33,6 +33,7 @@ Variant = tuple[dict[str, str], dict[str, Any], dict[Any, Any]]
 _SPILLED, _SHARED = {80: 2048, 90: 256}, 163 * 1024
 """Bytes that are too many: of spills for each thread, by capability, and of shared memory on an A100. Its products of
 matrices take more registers, and no A100 has been at hand to choose other sizes on."""
+_NETWORKS = ("one-shot", "final", "recurrent")
 _SGD = {"momentum": 0.9, "weight_decay": 3e-4, "clip": 5.0}
 _POINTERS = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.int32: "*i32", torch.int64: "*i64"}
 
@@ -135,6 +136,17 @@ def _node(kernel: Any, constants: dict[str, Any]) -> Call:
     return Launch(kernel, (1, 1, 1), {}, constants, warps=4, stages=3), buffers | constants
 
 
+def _of(network: str, chosen: argparse.Namespace) -> list[Call]:
+    match network:
+        case "one-shot":
+            modes = ("train", "running", "batch")
+            return [call for mode in modes for call in one_shot(chosen.channels, chosen.precision, mode)]
+        case "final":
+            return final(chosen.final_channels, chosen.precision)
+        case _:
+            return recurrent()
+
+
 def main() -> None:
     """The table as a command; fails if a kernel does not fit."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,11 +154,10 @@ def main() -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--channels", type=int, default=16, help="of the first cell; others have 2 and 4 times as many")
     parser.add_argument("--final-channels", type=int, default=36, help="the same of final networks")
+    parser.add_argument("--networks", nargs="+", choices=_NETWORKS, default=_NETWORKS, help="only of these")
     parser.add_argument("--kernels", nargs="*", help="only these")
     chosen = parser.parse_args()
-    modes = ("train", "running", "batch")
-    calls = [call for mode in modes for call in one_shot(chosen.channels, chosen.precision, mode)] + recurrent()
-    calls += final(chosen.final_channels, chosen.precision)
+    calls = [call for network in chosen.networks for call in _of(network, chosen)]
     named = [call for call in calls if not chosen.kernels or call[0].kernel.__name__ in chosen.kernels]
     too_much = 0
     print(f"{'sm':>3} {'kernel':20} {'registers':>9} {'spilled':>8} {'shared':>8}")
