@@ -66,7 +66,7 @@ demo: install ## see the method work on scikit-learn's digits, and the row of Ta
 	@echo; echo "scikit-learn's digits here, CIFAR-10 in the paper:"; grep -e 'Test error' -e '^| CoNAS (t=1) ' results/smoke/table1.md
 
 test: install lint types contracts ## everything CI checks: lint, types, contracts, tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 OLDEST := .venv-oldest
 test-oldest: ## the tests that compute, under the oldest torch that is allowed (PIP_EXTRA_INDEX_URL may name one of small CPU builds)

@@ -34,6 +34,24 @@ settings.load_profile("repeatable")
 
 WriteRun = Callable[..., RunFolder]
 
+LONG = (
+    "harness/sweep/test_slurm.py",
+    "conas/test_cuda_kernels.py",
+    "harness/test_life.py",
+    "harness/sweep/test_queue.py",
+    "harness/sweep/test_local.py",
+    "harness/test_text_life.py",
+    "harness/test_damage.py",
+    "harness/test_paper_search.py",
+)
+"""The files that take longest: they come first, or a worker is alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first, those that wait beside those that compute."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:

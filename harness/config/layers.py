@@ -116,8 +116,9 @@ def _read(name: str) -> Values:
     return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
 
 
-def _names(kind: str) -> list[str]:
-    return sorted(path.stem for path in (SETTINGS / kind).glob("*.yaml"))
+@cache
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (SETTINGS / kind).glob("*.yaml")))
 
 
 def _choice(kind: str, name: Any, allowed: Any) -> str:

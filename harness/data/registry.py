@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +125,14 @@ def is_own(name: str) -> bool:
 
 def dataset_names() -> list[str]:
     """The names of all data sets."""
+    _import_sets()
+    return sorted(DATASETS)
+
+
+@cache
+def _import_sets() -> None:
+    """Once: every configuration asks for data sets some twenty times, and listing a folder takes a while."""
     sets = importlib.import_module("harness.data.sets")
     for module in pkgutil.iter_modules(sets.__path__):
         importlib.import_module(f"{sets.__name__}.{module.name}")
     load_plugins(DATASETS_GROUP)
-    return sorted(DATASETS)

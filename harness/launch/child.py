@@ -28,8 +28,8 @@ BUSY = os.EX_TEMPFAIL
 Ending = Literal["done", "failed", "busy", "killed"]
 """How a child ended: with a result; with a record that says why not; another process makes the run; without a word."""
 
-_PRELOADED = ["harness.execution.execute", "harness.execution.summary", "harness.execution.experiment"]
-_PRELOADED += ["harness.data.auto_augment", "sklearn.datasets", "sklearn.linear_model"]
+PRELOADED = ["harness.execution.execute", "harness.execution.summary", "harness.execution.experiment"]
+PRELOADED += ["harness.data.auto_augment", "sklearn.datasets", "sklearn.linear_model"]
 """All that a run imports when it starts, or when it needs it."""
 _LAUNCHERS_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 
@@ -39,7 +39,7 @@ class Child:
 
     def __init__(self, config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
+        context.set_forkserver_preload(PRELOADED)
         with _ignored(_LAUNCHERS_SIGNALS):
             forkserver.ensure_running()
         self._process: ForkServerProcess = context.Process(

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from harness.execution.execute import execute
 from harness.launch.post_mortem import give_up, refuse
 from harness.launch.state import standing
 from harness.problems.trained import TrainedProblem
+from harness.records.files import facts
 from harness.records.schema import DamagedRecord
 from harness.records.store import RunFolder, Store
 from harness.training.loop import DivergedError
@@ -59,6 +61,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]
     return list(Store(config.runs_dir).run(config.id).metrics)
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a run that was interrupted in its final training; to be copied."""
+    root = tmp_path_factory.mktemp("stopped") / "runs"
+    interrupted(load({**TINY, "runs_dir": str(root)}))
+    return root
+
+
 def test_rows_that_were_lost_are_written_again(tiny: Configure, undisturbed: list[dict[str, Any]]) -> None:
     folder = interrupted(tiny())
     folder.metrics.path.write_bytes(b'5\nnull\n{"a": 1}\n{"stage": "final", "ep')
@@ -80,9 +90,9 @@ def test_a_run_whose_folder_vanishes_is_not_done_until_it_is_made_again(
 
 @pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_record_is_put_aside_while_the_run_can_go_on(
-    harm: bytes, tiny: Configure, undisturbed: list[dict[str, Any]]
+    harm: bytes, tiny: Configure, stopped: Path, undisturbed: list[dict[str, Any]]
 ) -> None:
-    folder = interrupted(tiny())
+    folder = Store(shutil.copytree(stopped, tiny().runs_dir)).run(tiny().id)
     folder.record_path.write_bytes(harm)
     assert standing(folder).state == "dead", "launchers start it again"
     assert execute(tiny(), Reporter()).status == "done"
@@ -94,19 +104,25 @@ def test_a_damaged_record_is_put_aside_while_the_run_can_go_on(
         execute(tiny(), Reporter())
 
 
+@pytest.mark.parametrize("harm", HARM)
+def test_facts_that_are_damaged_are_none(harm: bytes, tmp_path: Path) -> None:
+    (tmp_path / "facts.json").write_bytes(harm)
+    assert facts(tmp_path / "facts.json", seconds=float) is None
+
+
 def test_small_files_that_are_damaged_are_made_again(tiny: Configure, undisturbed: list[dict[str, Any]]) -> None:
     execute(tiny(), Reporter())
     root = Store(tiny().runs_dir).root
     estimate(tiny())
     files = sorted([*root.glob("stages/*/stage.json"), *root.glob("speeds/*.json")])
     assert len(files) >= 4
-    for number, harm in enumerate(HARM):
+    for number, harm in enumerate((b"{", b'{"a": 1}')):  # of all other kinds, facts are none as of these
         for path in files:
             path.write_bytes(harm)
         for path in root.glob("stages/*/measurements-*.jsonl"):
-            path.write_bytes(harm + b"\n" + path.read_bytes())
+            path.write_bytes(b"\n".join([*HARM, path.read_bytes()]))
         assert estimate(tiny()) > 0
-        again = tiny({"final": {"lr": 0.05 + number / 100}})
+        again = tiny({"final": {"epochs": 1, "lr": 0.05 + number / 100}})
         execute(again, Reporter())
         rows = list(Store(again.runs_dir).run(again.id).metrics)
         assert [row for row in rows if row["stage"] != "final"] == undisturbed[:2]

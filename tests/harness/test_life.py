@@ -24,28 +24,35 @@ from conas.questions import StandAlone
 from conas.refusal import Refused
 from conas.seeds import generator
 from harness import archive
-from harness.config.load import Config, recorded
+from harness.config.load import Config, load, recorded
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
+from harness.launch.child import PRELOADED
 from harness.problems.trained import TrainedProblem
 from harness.records.store import AlreadyRunning, RunFolder, Store, at
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
-from tests.runs import Interrupting, Telling, result
+from tests.runs import TINY, Interrupting, Telling, result
 
 Configure = Callable[..., Config]
 
 KILLS = int(os.environ.get("CONAS_KILLS", "20"))
 
 
-def test_the_same_run_twice_gives_the_same_bits_and_another_seed_does_not(tiny: Configure, tmp_path: Path) -> None:
-    first, again = tiny(), tiny({"runs_dir": str(tmp_path / "again")})
-    other = tiny({"seed": 1})
-    results = [made(config) for config in (first, again, other)]
-    assert results[0] == results[1]
-    assert results[0]["weights"] != results[2]["weights"]
-    assert results[0]["metrics"] != results[2]["metrics"]
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result of the smallest run when nothing disturbs it."""
+    return made(load({**TINY, "runs_dir": str(tmp_path_factory.mktemp("undisturbed"))}))
+
+
+def test_the_same_run_twice_gives_the_same_bits_and_another_seed_does_not(
+    tiny: Configure, undisturbed: dict[str, Any]
+) -> None:
+    again, other = made(tiny()), made(tiny({"seed": 1}))
+    assert again == undisturbed
+    assert again["weights"] != other["weights"]
+    assert again["metrics"] != other["metrics"]
 
 
 def test_a_run_records_what_a_table_needs(tiny: Configure) -> None:
@@ -133,19 +140,21 @@ def test_an_archive_brings_the_search_along(tiny: Configure, tmp_path: Path) -> 
     assert (again.weights, list(here.run(again.id).metrics)) == (second.weights, rows)
 
 
-def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(tiny: Configure, tmp_path: Path) -> None:
+def test_a_run_killed_at_twenty_random_moments_ends_at_the_same_bits(
+    tiny: Configure, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
     start = time.monotonic()
-    expected = made(tiny())
-    undisturbed = time.monotonic() - start
+    assert made(tiny()) == undisturbed
+    seconds = time.monotonic() - start
     killed = tiny({"runs_dir": str(tmp_path / "killed")})
     folder, moments, begun = Store(killed.runs_dir).run(killed.id), random.Random(0), 0
     for _ in range(KILLS):
-        while ends_before(killed, moments.uniform(0, undisturbed)):
-            assert result(folder) == expected
+        while ends_before(killed, moments.uniform(0, seconds)):
+            assert result(folder) == undisturbed
             shutil.rmtree(killed.runs_dir)
         begun += folder.record() is not None
     assert begun > KILLS // 2, "most were killed before they were anything"
-    assert made(killed) == expected
+    assert made(killed) == undisturbed
 
 
 def made(config: Config) -> dict[str, Any]:
@@ -156,7 +165,7 @@ def made(config: Config) -> dict[str, Any]:
 def ends_before(config: Config, moment: float) -> bool:
     """Go on with the run in a new process, and kill it unless it ends within ``moment`` seconds of its beginning."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.execution.execute"])
+    context.set_forkserver_preload(PRELOADED)
     begins = context.Event()
     process = context.Process(target=work, args=(config.model_dump(mode="json"), begins))
     process.start()
@@ -257,7 +266,7 @@ def test_a_signal_that_a_library_takes_for_its_own_still_interrupts(
 
 @pytest.mark.parametrize("when", [("supernet", 1), ("final", 2)])
 def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
-    tiny: Configure, tmp_path: Path, when: tuple[str, int]
+    tiny: Configure, undisturbed: dict[str, Any], when: tuple[str, int]
 ) -> None:
     config = tiny()
     with pytest.raises(KeyboardInterrupt):
@@ -271,7 +280,7 @@ def test_an_interrupted_run_keeps_what_it_measured_and_goes_on(
     assert told.lines[0] == "goes on: attempt 2, the one before it is interrupted"
     assert ("final: goes on in epoch 2, at step 1" in told.lines) == (when == ("final", 2))
     assert [attempt.status for attempt in resumed.attempts] == ["interrupted", "done"]
-    assert result(folder) == made(tiny({"runs_dir": str(tmp_path / "undisturbed")}))
+    assert result(folder) == undisturbed
 
 
 def test_a_run_stays_claimed_when_the_name_of_its_host_changes(

@@ -83,7 +83,8 @@ def test_networks_trained_alone_have_batch_norms_behind_pools_where_that_is_set(
 
 
 def test_rsws_of_equal_time_takes_the_seconds_of_the_search_of_conas(tmp_path: Path) -> None:
-    sizes = {"dataset": "descriptions", "profile": "smoke", "runs_dir": str(tmp_path)}
+    sizes: dict[str, Any] = {"dataset": "descriptions", "profile": "smoke", "runs_dir": str(tmp_path)}
+    sizes |= {"data": {"train_limit": 600, "validation_limit": 100}, "measure": {"limit": 100}}
     ours = load({**sizes, "method": "rsws", "search": {"device_seconds": "conas"}}).for_search()
     found, theirs = search(ours, Reporter()), search(load({**sizes, "method": "conas"}).for_search(), Reporter())
     times = found.record.details["device_seconds"]

@@ -1,9 +1,11 @@
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from filelock import FileLock
 
 from tests.harness.sweep.runs import Tiny, make
 
@@ -18,13 +20,25 @@ def environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Six runs made by the local launcher with nothing disturbing it; two share a trained model."""
-    return make(tmp_path_factory.mktemp("tiny"), seeds=4)
+    return copied("tiny", tmp_path_factory, seeds=4)
 
 
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Three runs, undisturbed and not too short to be killed; two share a trained model."""
-    return make(tmp_path_factory.mktemp("few"), seeds=1, epochs=40)
+    return copied("few", tmp_path_factory, seeds=1, epochs=20)
+
+
+def copied(name: str, factory: pytest.TempPathFactory, **sizes: int) -> Tiny:
+    """A copy, for the tests of this process, of runs that are made once for all of pytest's processes."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / f"shared-{name}"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        made = make(folder, **sizes)  # which starts nothing if all is there
+    return Tiny(made.file, Path(shutil.copytree(made.store, factory.mktemp(name) / made.store.name)))
 
 
 @pytest.fixture

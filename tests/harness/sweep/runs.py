@@ -16,7 +16,7 @@ set: {dataset: digits, data.train_limit: 100, data.test_limit: 20, data.validati
       oneshot.epochs: 1, oneshot.batch_size: 32, final.epochs: EPOCHS, final.batch_size: 32, final.channels: 4}
 rows:
   CoNAS: {method: conas, search.m: 12, search.s: 3, axes: {search.lambda: [1.0, 2.0]}, seeds: [0]}
-  Random: {method: random_wiring, seeds: SEEDS}
+  DARTS: {method: fixed, seeds: SEEDS}
 """
 
 
