@@ -26,7 +26,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """Three runs, undisturbed and not too short to be killed; two share a trained model."""
-    return copied("few", tmp_path_factory, seeds=1, epochs=20)
+    return copied("few", tmp_path_factory, seeds=1, epochs=40)
 
 
 def copied(name: str, factory: pytest.TempPathFactory, **sizes: int) -> Tiny:
