@@ -106,14 +106,13 @@ class CellPlan:
         channels = inputs[0].channels
         self.out = room.map(inputs[0], len(cell.returned) * channels, cell.stride(0))
         self._first = {node: i * channels for i, node in enumerate(cell.returned)}
-        inner = [
+        self._nodes = [
             self.out.part(self._first[node], channels)
             if node in self._first
-            else room.map(inputs[0], channels, cell.stride(0))
-            for node in self._inner
+            else room.map(inputs[0], channels, 1 if node < 2 else cell.stride(0))
+            for node in range(2 + cell.nodes)
         ]
-        self._nodes = [*(room.map(x, channels) for x in inputs), *inner]
-        self._gradients = [*(p.g for p in self._preprocess), *(room.gradient(node) for node in inner)]
+        self._gradients = [*(p.g for p in self._preprocess), *(room.gradient(node) for node in self._nodes[2:])]
 
     def _out_of(self, sources: Sequence[int]) -> None:
         """All edges out of ``sources``, nodes of the same size."""
@@ -223,18 +222,22 @@ class CellPlan:
 
     def backward(self, terms: Sequence[Term]) -> list[Map]:
         """From the gradient of the output, the sum of ``terms``, to those of the two inputs."""
-        width = self._nodes[0].channels
         for node in reversed(self._inner):
-            first = self._first.get(node)
-            own = [] if first is None else [Term(term.mask, term.value.part(first, width)) for term in terms]
-            self._complete({node: own})
+            self._complete({node: self._returned(node, terms)})
             self._into(node)
-        self._complete({0: [], 1: []})
+        self._complete({node: self._returned(node, terms) for node in (0, 1)})
         room, projections = self._room, self._preprocess
         plan.gradient_sums(room, [(p.norm, p.g, p.y) for p in projections])
         plan.gradient_statistics(room, [p.norm for p in projections])
         plan.pointwise_backward(room, [block for p in projections for block in p.blocks])
         return [p.gx for p in projections]
+
+    def _returned(self, node: int, terms: Sequence[Term]) -> list[Term]:
+        """Of the gradient of the output, the sum of ``terms``, what is the node's."""
+        if node not in self._first:
+            return []
+        first, width = self._first[node], self._nodes[node].channels
+        return [Term(term.mask, term.value.part(first, width)) for term in terms]
 
     def _complete(self, nodes: dict[int, list[Term]]) -> None:
         """The gradients of ``nodes``, when those of all their targets are there."""

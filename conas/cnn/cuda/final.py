@@ -150,13 +150,11 @@ def _wirings(model: FinalNetwork, images: int) -> Iterator[Wiring]:
 
 
 def _checked(cell: Wiring) -> Wiring:
-    """The cell, in which all nodes are computed and read.
+    """The cell, in which all nodes are read.
 
     Raises:
-        UnsupportedError: it returns an input, or nothing reads one of its nodes.
+        UnsupportedError: nothing reads one of them.
     """
-    if min(cell.returned) < 2:
-        raise UnsupportedError("a cell that returns one of its inputs")
     read = {*cell.returned, *(connection.edge.source for connection in cell.connections)}
     if not read >= set(range(2, 2 + cell.nodes)):
         raise UnsupportedError("a cell with a node that nothing reads")
@@ -173,8 +171,8 @@ def _reached(cells: Sequence[Wiring], read: Sequence[int]) -> list[int]:
 
 
 def _sources(cell: Wiring) -> set[int]:
-    """The inputs that the cell reads."""
-    return {0, 1} & {connection.edge.source for connection in cell.connections}
+    """The inputs that the cell reads or returns."""
+    return {0, 1} & {*cell.returned, *(connection.edge.source for connection in cell.connections)}
 
 
 def _trained(cell: Wiring) -> Iterator[nn.Parameter]:
