@@ -73,7 +73,7 @@ def compare(cells, batches=((3, False),), channels=4, auxiliary=True, size=8):
 
 
 def test_every_operation_with_and_without_drop_path_on_batches_that_share_memory():
-    compare(EVERYTHING, [(3, False), (2, True), (3, True)])
+    compare(EVERYTHING, [(3, True), (2, False)])
 
 
 @pytest.mark.parametrize("auxiliary", [True, False])
@@ -82,7 +82,7 @@ def test_what_the_loss_does_not_reach_gets_no_gradient(auxiliary):
 
 
 def test_a_cell_that_returns_an_input():
-    compare(genotype([["sep_conv_3x3@0", "max_pool_3x3@1"]], [["skip_connect@1"]], [2], [1]), [(2, True)])
+    compare(genotype([["dil_conv_3x3@0", "skip_connect@1"]], [["skip_connect@1"]], [2], [1]), [(2, True)])
 
 
 @pytest.mark.parametrize("channels", [36, pytest.param(60, marks=pytest.mark.slow)])

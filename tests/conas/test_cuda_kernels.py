@@ -82,7 +82,9 @@ def test_a_step_through_several_nodes_of_every_operation():
     compare(two, two.sample(generator(0, "alpha"), 1, 0.3), size=4, count=2)
 
 
-@pytest.mark.parametrize("channels", [16, 36, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "channels", [16, pytest.param(36, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.slow)]
+)
 def test_every_width_in_use_and_its_multiples(channels):
     few = one_node("sep_conv_5x5", "dil_conv_3x3", "skip_connect")
     alpha = few.parse("100011110001")  # normal and reduction cell: each operation from one input
