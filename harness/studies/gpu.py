@@ -38,7 +38,7 @@ from harness.data.files import DataError
 from harness.data.registry import dataset
 from harness.execution.execute import execute
 from harness.records.files import write_json
-from harness.studies.gpu_limits import CONVOLUTIONAL, RECURRENT, REPEATED, beyond
+from harness.studies.gpu_limits import CONVOLUTIONAL, FINAL, RECURRENT, REPEATED, beyond
 from harness.studies.gpu_parity import parity
 from harness.studies.gpu_timing import cost
 from harness.studies.gpu_together import steps_per_second
@@ -217,6 +217,7 @@ def check(tasks: Tasks, done: Check) -> None:
         ("final CNN of torch", "graph", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
     ):
         done.part(f"right, {name}", partial(_in_form, how, parity, make), partial(beyond, limits=limits))
+    done.part("right, final CNN with drop-path, float32", partial(_dropping, tasks), partial(beyond, limits=FINAL))
     for kind, name in (("images", "digits"), ("text", "descriptions")):
         done.part(f"two runs, {kind}", partial(repeats, name), partial(beyond, limits=REPEATED))
     for precision in ("float32", "tf32", "bf16"):
@@ -237,6 +238,13 @@ def check(tasks: Tasks, done: Check) -> None:
 def _in_form(how: str, work: Callable[..., Any], *given: Any) -> Any:
     with form(how):
         return work(*given)
+
+
+def _dropping(tasks: Tasks) -> dict[str, Any]:
+    """Kernels of the published width, half way to the last epoch, when a tenth of the paths are dropped."""
+    narrow: dict[str, Any] = {"final": {"layers": 3}, "precision": "float32"}
+    with computing("float32"):
+        return parity(lambda: FinalTraining(tasks.images(**narrow), cell("conas")), epoch=300)
 
 
 def _together(tasks: Tasks) -> dict[str, float]:

@@ -16,7 +16,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from conas.cells import cell
-from conas.cnn.cuda.final import FinalCells
+from conas.cnn.cuda.final import FinalCells, Memory
 from conas.cnn.cuda.network import PRECISIONS, CellNetwork
 from conas.cnn.cuda.one_shot import Network, update
 from conas.cnn.cuda.plan import Launch
@@ -109,7 +109,7 @@ def one_shot(channels: int, precision: str, mode: str) -> list[Call]:
 def final(channels: int, precision: str) -> list[Call]:
     """The calls of a final network of every operation of the paper's space, in training, with few images."""
     model = FinalNetwork(cell("conas"), channels, 3, 10, seed=0)
-    return _calls(FinalCells(model, FlatState(model), torch.Size((2, 3, 32, 32)), precision, {}))
+    return _calls(FinalCells(model, FlatState(model), (2, 3, 32, 32), precision, Memory()))
 
 
 def _calls(network: CellNetwork) -> list[Call]:

@@ -13,6 +13,8 @@ Limits = Mapping[str, float | bool]
 RECURRENT: Limits = {"captured": True, "bits": True, "first": 1e-5, "float64": 1e-4, "updates": 1e-3}
 CONVOLUTIONAL: Limits = {"captured": True, "bits": True, "first": 1e-3, "float64": 2e-2, "updates": 0.4}
 """With the TF32 that torch takes for convolutions."""
+FINAL: Limits = {"captured": True, "bits": True, "first": 1e-5, "float64": 1e-3, "updates": 5e-2}
+"""In float32; chosen between those of `RECURRENT` and of the one-shot CNN, as no device has run it."""
 REPEATED: Limits = {"same bits": True}
 _FLOAT32: dict[str, Limits] = {
     "parity": {

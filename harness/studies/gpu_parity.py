@@ -17,8 +17,8 @@ Trainee = BpttTraining | SgdTraining
 State = dict[str, Tensor]
 
 
-def parity(make: Callable[[], Trainee]) -> dict[str, Any]:
-    """A few captured steps, against the same steps without graphs and against plain ones in float64.
+def parity(make: Callable[[], Trainee], epoch: int = 0) -> dict[str, Any]:
+    """A few captured steps of an epoch, against the same steps without graphs and against plain ones in float64.
 
     ``captured`` says whether a graph was replayed at all, which takes three steps of one shape; ``bits``, whether
     graphs and calls end at the same losses and weights; ``first`` and ``float64`` are the relative differences
@@ -26,12 +26,12 @@ def parity(make: Callable[[], Trainee]) -> dict[str, Any]:
     be, relative to that, in the median of all parameters.
     """
     taken = make()
-    graphs, moved, weights = _run(taken)
-    calls, _, same = _run(_uncaptured(make()))
+    graphs, moved, weights = _run(taken, epoch)
+    calls, _, same = _run(_uncaptured(make()), epoch)
     with patch.dict(os.environ, CONAS_GRAPHS="0", CONAS_KERNELS="0"):
         exact = _in_float64(make())
         start = {name: value.detach().clone() for name, value in _network(exact).named_parameters()}
-        precise, right, _ = _run(exact)
+        precise, right, _ = _run(exact, epoch)
     return {
         "captured": taken.captured is not None and taken.captured.graphs.captured > 0,
         "bits": graphs == calls and all(torch.equal(weights[name], same[name]) for name in weights),
@@ -60,11 +60,11 @@ def largest(values: Iterable[float]) -> float:
     return float(torch.tensor(list(values)).max())
 
 
-def _run(trainee: Trainee) -> tuple[list[float], State, State]:
+def _run(trainee: Trainee, epoch: int) -> tuple[list[float], State, State]:
     """The losses of some steps, and the weights behind the first and behind the last one."""
-    losses = [float(trainee.step(0, 0))]
+    losses = [float(trainee.step(epoch, 0))]
     first = _weights(trainee)
-    losses += [float(trainee.step(0, step)) for step in range(1, _STEPS)]
+    losses += [float(trainee.step(epoch, step)) for step in range(1, _STEPS)]
     return losses, first, _weights(trainee)
 
 

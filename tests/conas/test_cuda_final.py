@@ -81,6 +81,18 @@ def test_what_the_loss_does_not_reach_gets_no_gradient(auxiliary):
     compare(FROM_ONE_INPUT, auxiliary=auxiliary)
 
 
+def test_a_smaller_shape_takes_no_memory_and_a_pass_waits_for_the_one_before_it():
+    model = FinalNetwork(genotype([["skip_connect@0"]], [["skip_connect@1"]], [2]), 4, 3, 5, 2)
+    fused = FusedFinal(model, "ieee")
+    images, _, _ = data(model, 3, False, 0)
+    larger, smaller = (fused.prepared(images[:count].shape).buffers for count in (3, 2))
+    assert all(larger[name] is smaller[name] for name in ("act", "sta", "prt", "dep"))
+    logits, _ = fused.train_forward(images, None)
+    fused.train_forward(images, None)
+    with pytest.raises(RuntimeError, match="another forward pass has taken the memory"):
+        logits.sum().backward()
+
+
 def test_a_cell_that_returns_an_input():
     compare(genotype([["dil_conv_3x3@0", "skip_connect@1"]], [["skip_connect@1"]], [2], [1]), [(2, True)])
 

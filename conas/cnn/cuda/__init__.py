@@ -1,4 +1,4 @@
-"""The one-shot CNN on CUDA: one program of fused kernels for every sub-network, captured once."""
+"""CNNs of cells on CUDA: fused kernels, of the one-shot model one program for every sub-network, captured once."""
 
 from collections.abc import Callable
 from typing import TypeVar

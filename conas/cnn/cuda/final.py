@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from math import gcd
 from typing import Any
 
@@ -36,19 +37,18 @@ class FusedFinal:
         self._model, self._precision = model, precision
         self._state = FlatState(model)
         self._shapes: dict[torch.Size, FinalCells] = {}
-        self._buffers: dict[str, Tensor] = {}
+        self._memory = Memory()
 
     def prepared(self, shape: torch.Size) -> "FinalCells":
-        """What images of ``shape`` (N, in_channels, H, W) take; shapes share their memory.
+        """What images of ``shape`` (N, in_channels, H, W) take; a shape has the memory of one before it that is larger.
 
         Raises:
             UnsupportedError: there is no kernel for something in the network.
             KernelError: a kernel cannot be compiled or started.
         """
         if shape not in self._shapes:
-            cells = FinalCells(self._model, self._state, shape, self._precision, self._buffers)
+            cells = FinalCells(self._model, self._state, shape, self._precision, self._memory)
             cells.prepare()
-            self._buffers = {name: cells.buffers[name] for name in _SHARED}
             self._shapes[shape] = cells
         return self._shapes[shape]
 
@@ -61,11 +61,19 @@ class FusedFinal:
         return model.classified(outputs[len(model.layers) - 1], early)
 
 
+@dataclass
+class Memory:
+    """What networks for several shapes share, and how many forward passes have worked on it."""
+
+    buffers: dict[str, Tensor] = field(default_factory=dict)
+    passes: int = 0
+
+
 class FinalCells(CellNetwork):
     """The cells of a final network for images of one shape."""
 
     def __init__(
-        self, model: FinalNetwork, state: FlatState, shape: Sequence[int], precision: str, shared: dict[str, Tensor]
+        self, model: FinalNetwork, state: FlatState, shape: Sequence[int], precision: str, memory: "Memory"
     ) -> None:
         dtype, dot = PRECISIONS[precision]
         width = model.width
@@ -73,16 +81,18 @@ class FinalCells(CellNetwork):
         wirings = list(_wirings(model, shape[0]))
         read = [len(wirings) - 1] + ([] if model.auxiliary is None else [model.auxiliary_layer])
         super().__init__(room, wirings, (shape[0], width, *shape[2:]), read)
-        self._allocate(dtype, shared, model.choices * shape[0])
+        self.memory = memory
+        self._allocate(dtype, model.choices * shape[0])
         reached = _reached(wirings, read)
+        self._reads_stem = min(reached) < 0
         self.parameters = [parameter for cell in model.layers for parameter in cell.parameters()]
-        trained = {id(p) for layer in reached for p in _trained(wirings[layer])}
+        trained = {id(p) for layer in reached if layer >= 0 for p in _trained(wirings[layer])}
         self._trained = [id(parameter) in trained for parameter in self.parameters]
         self._forward, self._backward = self.bound(self.forward), self.bound(self.backward)
 
-    def _allocate(self, dtype: torch.dtype, shared: dict[str, Tensor], factors: int) -> None:
-        own = self.allocate(dtype)
-        own |= {name: kept for name, kept in shared.items() if kept.numel() >= own[name].numel()}
+    def _allocate(self, dtype: torch.dtype, factors: int) -> None:
+        own = self.allocate(dtype, self.memory.buffers)
+        self.memory.buffers = {name: own[name] for name in _SHARED}
         own["mask"].fill_(1)
         self.use(own | {"kept": torch.ones(factors, device=self.state.device)})
         self._gaps = [self.view(gap) for gap in self.room.gaps]
@@ -100,9 +110,10 @@ class FinalCells(CellNetwork):
         self.buffers["kept"].copy_(keep.flatten()) if keep is not None else self.buffers["kept"].fill_(1)
         self.read_weights()
         run(self._forward)
-        return tuple(self.view(out).float() for out in self.out.values())
+        self.memory.passes += 1
+        return tuple(self.view(out).to(torch.float32, copy=True) for out in self.out.values())
 
-    def backward_pass(self, gradients: Sequence[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
+    def backward_pass(self, gradients: Sequence[Tensor]) -> tuple[Tensor | None, list[Tensor | None]]:
         """From the gradients of these outputs to that of the stem's and to those of `parameters`."""
         for place, gradient in zip(self.out_gradient.values(), gradients, strict=True):
             self.view(place).copy_(gradient)
@@ -112,7 +123,8 @@ class FinalCells(CellNetwork):
         state = self.state
         flat = state.gradients.clone()
         found = zip(self.parameters, self._trained, strict=True)
-        return self.view(self.stem_gradient).float(), [state.view(flat, p) if own else None for p, own in found]
+        stem = self.view(self.stem_gradient).to(torch.float32, copy=True) if self._reads_stem else None
+        return stem, [state.view(flat, p) if own else None for p, own in found]
 
 
 class _Pass(torch.autograd.Function):
@@ -122,12 +134,15 @@ class _Pass(torch.autograd.Function):
     def forward(
         ctx: Any, cells: FinalCells, keep: Tensor | None, stem: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.cells = cells
-        return cells.forward_pass(stem, keep)
+        outputs = cells.forward_pass(stem, keep)
+        ctx.cells, ctx.number = cells, cells.memory.passes
+        return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.cells.memory.passes != ctx.number:
+            raise RuntimeError("another forward pass has taken the memory that this backward pass reads")
         stem, others = ctx.cells.backward_pass(gradients)
         return None, None, stem, *others
 
@@ -162,12 +177,12 @@ def _checked(cell: Wiring) -> Wiring:
 
 
 def _reached(cells: Sequence[Wiring], read: Sequence[int]) -> list[int]:
-    """The layers that the outputs of ``read`` depend on."""
+    """The layers that the outputs of ``read`` depend on; the stem is -2 to the first cell and -1 to the first two."""
     found = set(read)
     for layer in reversed(range(len(cells))):
         if layer in found:
             found |= {layer - 2 + source for source in _sources(cells[layer])}
-    return [layer for layer in found if layer >= 0]
+    return sorted(found)
 
 
 def _sources(cell: Wiring) -> set[int]:

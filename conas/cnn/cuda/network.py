@@ -53,21 +53,20 @@ class CellNetwork:
         plan.add(room, room.backward, [(always, self.stem_gradient, terms[0] + terms[1])])
         plan.complete(room)
 
-    def allocate(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """New buffers, but for what the model keeps."""
-        room, state, device = self.room, self.state, self.state.device
-        return {
-            "act": torch.zeros(room.activations.size, dtype=dtype, device=device),
-            "sta": torch.zeros(room.statistics.size, device=device),
-            "prt": torch.zeros(room.sums.size, device=device),
-            "mask": torch.zeros(len(room.masks), dtype=torch.int32, device=device),
-            "kept": torch.ones(1, device=device),
-            "par": state.parameters,
-            "dep": torch.zeros_like(state.parameters),
-            "grad": state.gradients,
-            "run": state.running,
-            "counts": state.counts,
+    def allocate(self, dtype: torch.dtype, there: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The buffers: those ``there`` that are large enough, else new ones, beside what the model keeps."""
+        room, state, device, there = self.room, self.state, self.state.device, there or {}
+        sizes = {"act": room.activations.size, "sta": room.statistics.size, "prt": room.sums.size}
+        sizes |= {"dep": state.parameters.numel()}
+        large = {name: there[name] for name, size in sizes.items() if name in there and there[name].numel() >= size}
+        new = {
+            name: torch.zeros(size, dtype=dtype if name == "act" else torch.float32, device=device)
+            for name, size in sizes.items()
+            if name not in large
         }
+        kept = {"par": state.parameters, "grad": state.gradients, "run": state.running, "counts": state.counts}
+        mask = torch.zeros(len(room.masks), dtype=torch.int32, device=device)
+        return large | new | kept | {"mask": mask, "kept": torch.ones(1, device=device)}
 
     def use(self, buffers: Mapping[str, Tensor]) -> None:
         """Work on ``buffers``, as `allocate` makes them."""

@@ -165,7 +165,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Pooled:
-    """A 3x3 pool and a norm, the same for all edges out of a node."""
+    """A 3x3 pool and a norm, one for all edges out of a node, but in a final network for each."""
 
     average: bool
     source: int
@@ -311,7 +311,7 @@ class Room:
         return lent
 
     def lasting(self, like: Map, stride: int = 1) -> Map:
-        """Room, where there is a backward pass, for what other cells read of it, or it of the forward pass.
+        """Room that no gradient reuses: for what the forward pass leaves to the backward pass, and a cell to others.
 
         Of a gradient behind a ``stride`` only a lattice is written, and the rest has to be zero.
         """

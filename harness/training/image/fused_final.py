@@ -18,8 +18,13 @@ Forward = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 
 def train_forward(network: FinalNetwork, precision: str) -> Forward:
     """The forward pass of a training on the device of ``network``; of the kernels' results, a backward pass follows
-    before the next forward pass."""
-    return _Fused(network, precision) if _is_there(next(network.parameters())) else network.train_forward
+    before the next forward pass.
+
+    Networks without batch norms behind pools are left to the modules, also those that have no pool: searches compare
+    them with each other.
+    """
+    fusible = network.pool_bn and _is_there(next(network.parameters()))
+    return _Fused(network, precision) if fusible else network.train_forward
 
 
 def _is_there(tensor: Tensor) -> bool:
@@ -31,15 +36,15 @@ class _Fused:
     """By kernels, or by the modules where there are none; and for numbers that kernels do not compute with."""
 
     def __init__(self, network: FinalNetwork, precision: str) -> None:
-        self._network = network
+        self._network, self._used = network, True
         self._fused = fused("final networks", lambda: _kernels(network, precision))
 
     def __call__(self, images: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        own = self._fused if images.dtype == torch.float32 else None
-        if own is None:
+        own = self._fused
+        if own is None or not self._used or images.dtype != torch.float32:
             return self._network.train_forward(images, keep)
         if fused("final networks", lambda: own.prepared(images.shape)) is None:
-            self._fused = None
+            self._used = False  # but kept: graphs of other shapes may work on its memory
             return self._network.train_forward(images, keep)
         return own.train_forward(images, keep)
 

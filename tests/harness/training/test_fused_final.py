@@ -95,6 +95,19 @@ def test_an_operation_without_a_kernel_leaves_all_to_the_modules(plain: Any) -> 
     assert list(means.replaced()) == ["kernels for final networks"]
 
 
+def test_graphs_of_other_shapes_keep_their_memory_when_kernels_fail_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = trainee()
+    forward: Any = next(
+        cell.cell_contents for cell in ours._loss.loss.__closure__ if isinstance(cell.cell_contents, fused_final._Fused)
+    )
+    ours.step(0, 0)
+    own = forward._fused
+    monkeypatch.setattr(own, "prepared", lambda shape: 1 / 0)
+    with pytest.warns(RuntimeWarning, match="kernels for final networks cannot be used here.*ZeroDivisionError"):
+        ours.step(0, 1)
+    assert forward._fused is own, "freed under a captured graph"
+
+
 def test_float64_is_left_to_the_modules() -> None:
     ours = trainee()
     ours.network.double()
