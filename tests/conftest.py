@@ -47,8 +47,10 @@ LONG = (
 """The files that take longest: they come first, or a worker is alone with one of them at the end."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first, those that wait beside those that compute."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For several workers, put the long files first, those that wait beside those that compute."""
+    if not hasattr(config, "workerinput"):
+        return
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
