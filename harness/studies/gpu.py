@@ -243,7 +243,7 @@ def _in_form(how: str, work: Callable[..., Any], *given: Any) -> Any:
 def _dropping(tasks: Tasks) -> dict[str, Any]:
     """Kernels of the published width, half way to the last epoch, when a tenth of the paths are dropped."""
     narrow: dict[str, Any] = {"final": {"layers": 3}, "precision": "float32"}
-    with computing("float32"):
+    with form("fused"), computing("float32"):
         return parity(lambda: FinalTraining(tasks.images(**narrow), cell("conas")), epoch=300)
 
 

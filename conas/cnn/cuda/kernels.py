@@ -235,76 +235,19 @@ def separable_forward(
         bias = norm_bias(sta, norm, PAD, channel, channel_ok & NORMED, FINAL)
         if wide == 3:
             d = gather_taps(
-                x,
-                depth,
-                image,
-                y,
-                x_,
-                group < PIXELS,
-                channel,
-                channel_ok,
-                H,
-                W,
-                step,
-                apart,
-                mean,
-                gain,
-                bias,
-                3,
-                G,
-                C,
-                STRIDE,
-                NORMED,
-                FINAL,
-            )
+                x, depth, image, y, x_, group < PIXELS, channel, channel_ok, H, W, step, apart, mean, gain, bias,
+                3, G, C, STRIDE, NORMED, FINAL,
+            )  # fmt: skip
         elif wide == 5 or WIDEST == 5:
             d = gather_taps(
-                x,
-                depth,
-                image,
-                y,
-                x_,
-                group < PIXELS,
-                channel,
-                channel_ok,
-                H,
-                W,
-                step,
-                apart,
-                mean,
-                gain,
-                bias,
-                5,
-                G,
-                C,
-                STRIDE,
-                NORMED,
-                FINAL,
-            )
+                x, depth, image, y, x_, group < PIXELS, channel, channel_ok, H, W, step, apart, mean, gain, bias,
+                5, G, C, STRIDE, NORMED, FINAL,
+            )  # fmt: skip
         else:
             d = gather_taps(
-                x,
-                depth,
-                image,
-                y,
-                x_,
-                group < PIXELS,
-                channel,
-                channel_ok,
-                H,
-                W,
-                step,
-                apart,
-                mean,
-                gain,
-                bias,
-                7,
-                G,
-                C,
-                STRIDE,
-                NORMED,
-                FINAL,
-            )
+                x, depth, image, y, x_, group < PIXELS, channel, channel_ok, H, W, step, apart, mean, gain, bias,
+                7, G, C, STRIDE, NORMED, FINAL,
+            )  # fmt: skip
         if KEEP:
             tl.store(keep + pixel[:, None] * C + channel[None, :], d, mask=ok[:, None] & channel_ok[None, :])
         w = tl.load(

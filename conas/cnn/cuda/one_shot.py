@@ -47,7 +47,7 @@ class Network(CellNetwork):
         self.masks = Masks(model.layers, bits)
         self._wirings = [_wiring(cell, bits[cell.kind]) for cell in model.layers]
         room = Room(state, self.masks, mode, dot, gcd(16, width // 3))
-        super().__init__(room, self._wirings, (shape[0], width, *shape[2:]), [len(self._wirings) - 1])
+        super().__init__(room, self._wirings, (shape[0], width, *shape[2:]), [self.last])
         owners = {"owner": state.owners(self._owners())} if mode == "train" else {}
         self.use(self.allocate(dtype) | owners)
         if mode == "running":

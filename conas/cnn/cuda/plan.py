@@ -432,8 +432,11 @@ def _launch(
     **constants: Any,
 ) -> None:
     if rows:
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        to.append(Launch(kernel, (tiles, len(rows), slices), columns, constants, warps, registers=registers))
+        to.append(Launch(kernel, (tiles, len(rows), slices), _columns(rows), constants, warps, registers=registers))
+
+
+def _columns(rows: Sequence[dict[str, int]]) -> dict[str, list[int]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
@@ -710,7 +713,7 @@ def complete(room: Room) -> None:
 
 def _norm_gradients(room: Room) -> Launch:
     """The gradients of all norms' weights."""
-    columns = {name: [row[name] for row in room.weighted] for name in room.weighted[0]}
+    columns = _columns(room.weighted)
     widest = _power(max(columns["channels"]))
     return Launch(kernels.norm_gradients, (len(room.weighted), 1, 1), columns, {"BC": widest})
 
@@ -719,13 +722,13 @@ def _weight_gradients(room: Room) -> Launch:
     """All weights' gradients from the sums of their tiles."""
     block = 128
     pairs = [(i, first) for i, row in enumerate(room.weights) for first in range(0, row["size_of"], block)]
-    columns = {name: [row[name] for row in room.weights] for name in room.weights[0]}
+    columns = _columns(room.weights)
     columns |= {"block_row": [row for row, _ in pairs], "block_first": [first for _, first in pairs]}
     return Launch(kernels.weight_gradients, (len(pairs), 1, 1), columns, {"B": block, "BT": 32})
 
 
 def _tracking(room: Room) -> Launch:
     """All running statistics."""
-    columns = {name: [row[name] for row in room.tracked] for name in room.tracked[0]}
+    columns = _columns(room.tracked)
     widest = _power(max(columns["channels"]))
     return Launch(kernels.track, (len(room.tracked), 1, 1), columns, {"momentum": MOMENTUM, "BC": widest})

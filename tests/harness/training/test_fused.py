@@ -1,7 +1,7 @@
 """The fused branch of `OneShotSgd`, its kernels in Triton's interpreter, beside `SgdTraining` of the same model."""
 
 import copy
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,10 +28,15 @@ SCHEDULE: Any = SimpleNamespace(epochs=4, lr=0.1, momentum=0.9, weight_decay=3e-
 
 @pytest.fixture(autouse=True)
 def _kernels_in_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    interpret_kernels(monkeypatch, fused_one_shot)
+
+
+def interpret_kernels(monkeypatch: pytest.MonkeyPatch, trained_by: ModuleType) -> None:
+    """Have the trainings of a module use kernels here, and say anew what is replaced."""
     means.forget()
     means._warn.cache_clear()
     monkeypatch.setenv("CONAS_KERNELS", "1")
-    monkeypatch.setattr(fused_one_shot, "_is_there", lambda tensor: True)
+    monkeypatch.setattr(trained_by, "_is_there", lambda tensor: True)
 
 
 class Minibatches:

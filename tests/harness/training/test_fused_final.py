@@ -1,7 +1,6 @@
 """Training a final network by kernels, in Triton's interpreter, beside the same training by its modules."""
 
 import copy
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,17 +17,12 @@ from conas.torch_seeds import torch_generator
 from harness.training.image import fused_final
 from harness.training.image.fused_final import train_forward
 from harness.training.sgd import LossOnTensors, SgdTraining
-from tests.harness.training.test_fused import Minibatches
-
-SCHEDULE: Any = SimpleNamespace(epochs=4, lr=0.1, momentum=0.9, weight_decay=3e-4, clip=1.0)
+from tests.harness.training.test_fused import SCHEDULE, Minibatches, interpret_kernels
 
 
 @pytest.fixture(autouse=True)
 def _kernels_in_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    means.forget()
-    means._warn.cache_clear()
-    monkeypatch.setenv("CONAS_KERNELS", "1")
-    monkeypatch.setattr(fused_final, "_is_there", lambda tensor: True)
+    interpret_kernels(monkeypatch, fused_final)
 
 
 def trainee(operation: str = "skip_connect", accumulate: int = 1) -> SgdTraining:
