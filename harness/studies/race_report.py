@@ -168,7 +168,7 @@ def score(fights: pd.DataFrame) -> str:
     order = ["wins", "loses", "undecided", "both there"]
     counts = fights.groupby(["against", "verdict"], sort=False).size().unstack(fill_value=0)
     counts = counts.reindex(index=fights["against"].unique(), columns=order, fill_value=0)
-    return _table(["against", *order], ([name, *map(str, row)] for name, *row in counts.itertuples()))
+    return markdown_table(["against", *order], ([name, *map(str, row)] for name, *row in counts.itertuples()))
 
 
 def claims(fights: pd.DataFrame) -> str:
@@ -212,35 +212,36 @@ def gains(rows: pd.DataFrame, subject: str) -> str:
 
 def _areas(found: pd.DataFrame) -> str:
     shown = found.assign(text=[f"{r.area:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in found.itertuples()])
-    return _pivot(shown, "table")
+    return pivot(shown, "table")
 
 
 def _seconds(found: pd.DataFrame) -> str:
     times = found.groupby(["method", "budget"], sort=False)["seconds"].median().reset_index()
-    return _pivot(times.assign(text=[f"{value:.2g}" for value in times["seconds"]]), "budget")
+    return pivot(times.assign(text=[f"{value:.2g}" for value in times["seconds"]]), "budget")
 
 
 def _compact(found: pd.DataFrame) -> str:
     keys = [f"{table}, {budget}" for table, budget in zip(found["table"], found["budget"], strict=True)]
-    return _pivot(found.assign(column=keys, text=[f"{mean:.2f}" for mean in found["mean"]]), "column")
+    return pivot(found.assign(column=keys, text=[f"{mean:.2f}" for mean in found["mean"]]), "column")
 
 
 def _grid(cells: pd.DataFrame) -> str:
     least = cells.groupby("budget")["mean"].transform("min")
     bold = np.where(cells["mean"] == least, "**", "")
     texts = [f"{b}{r.mean:.2f}{b} [{r.low:.2f}, {r.high:.2f}]" for b, r in zip(bold, cells.itertuples(), strict=True)]
-    return _pivot(cells.assign(text=texts), "budget")
+    return pivot(cells.assign(text=texts), "budget")
 
 
-def _pivot(cells: pd.DataFrame, columns: str) -> str:
+def pivot(cells: pd.DataFrame, columns: str) -> str:
     """A row for each method, in order, with ``text`` under each of ``columns``."""
     if cells.empty:
         return "(not raced)"
     shown = cells.pivot(index="method", columns=columns, values="text")
     shown = shown.reindex(index=cells["method"].unique(), columns=cells[columns].unique()).fillna("")
-    return _table(["method", *map(str, shown.columns)], ([name, *row] for name, *row in shown.itertuples()))
+    return markdown_table(["method", *map(str, shown.columns)], ([name, *row] for name, *row in shown.itertuples()))
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is of names."""
     rows = [header, ["---", *("---:" for _ in header[1:])], *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in rows)
