@@ -115,11 +115,11 @@ data: install ## download and verify the data sets into DATA
 replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them), skipping what is done, then build them
 	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store "$(STORE)" \
 		--data-dir "$(DATA)" $(if $(SUBSET),--set allow_subset=true); \
-	status=$$?; [ $$status -gt 1 ] || $(TABLES); exit $$status
+	status=$$?; [ $$status -gt 1 ] || $(WRITE_TABLES); exit $$status
 
-TABLES = $(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
+WRITE_TABLES = $(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
 tables: install ## the paper's tables and figures from the runs of PROFILE, beside the paper's numbers
-	$(TABLES)
+	$(WRITE_TABLES)
 
 missing scorecard report: install
 	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)

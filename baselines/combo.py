@@ -1,8 +1,8 @@
 """COMBO (Oh et al., 2019): Bayesian optimisation by a Gaussian process with a diffusion kernel.
 
-Every bit, or edge of an exclusive space, has a scale of its own, drawn from its posterior by slice sampling. Measured
-is what has most expected improvement, over the draws, among the strings that greedy ascents look at; one is measured
-twice only if no new one is found. Takes O(m^3): meant for a few hundred measurements.
+Every bit, or edge of an exclusive space, has a scale of its own, drawn from its posterior by slice sampling. Of the
+strings that greedy ascents look at, the one with the largest expected improvement over the draws is measured, a known
+one only if no new one is found. Takes O(m^3): meant for a few hundred measurements.
 
 Departures from the released code: it draws anew and measures once; here several strings are measured at a time, each
 chosen as if those before it had turned out as expected. The mean and the scale of the process are fitted, where the

@@ -23,7 +23,7 @@ from conas.settings import setting
 from conas.space import Array
 
 DADKHAHI = "Dadkhahi et al. (2020)"
-REMEMBERED = f"{ASSUMPTION}: as remembered of {DADKHAHI}"
+REMEMBERED = f"{ASSUMPTION}: from memory of {DADKHAHI}"
 _FACTOR = np.sqrt(2 * (np.sqrt(2) - 1) / (np.e - 2))
 
 
@@ -60,7 +60,7 @@ class COMEXSettings:
 class Experts:
     """One for and one against each of ``count`` monomials, with weights that sum to 1.
 
-    The rate of learning is the anytime one of Cesa-Bianchi et al. (2007) for second-order bounds, as remembered of the
+    The rate of learning is the anytime one of Cesa-Bianchi et al. (2007) for second-order bounds, from memory of the
     authors; it falls with the range and the variance of what the experts would have gained so far.
     """
 

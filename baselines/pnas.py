@@ -31,7 +31,7 @@ from conas.seeds import generator
 from conas.settings import setting
 from conas.space import Alpha, Space
 
-PNAS = f"{ASSUMPTION}: as remembered of Liu et al. (2018a)"
+PNAS = f"{ASSUMPTION}: from memory of Liu et al. (2018a)"
 Bits = tuple[int, ...]
 
 

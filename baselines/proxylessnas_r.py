@@ -51,7 +51,7 @@ class Paths(Policy):
     updates: int = setting(30, f"{ASSUMPTION}: as ENAS; the released code has 300 on epochs fifty times as long")
     samples: int = setting(10, CAI)
     deviation: float = setting(1e-3, CAI)
-    lr: float = setting(0.01, f"{ASSUMPTION}: as remembered of Cai et al. (2019); the released code has 0.001")
+    lr: float = setting(0.01, f"{ASSUMPTION}: from memory of Cai et al. (2019); the released code has 0.001")
     betas: tuple[float, float] = setting((0.0, 0.999), CAI)
     eps: float = setting(1e-8, CAI)
     decay: float = setting(0.01, f"{CAI}: its decay weight of 0.99 is the weight of the new mean")

@@ -25,7 +25,7 @@ from conas.settings import setting
 _LAYERS = 3
 """Convolutions of a block."""
 _CODE = "Cubuk et al. (2019), released code"
-_ASSUMED = "assumption: as remembered of Cubuk et al. (2019), whose baseline with cutout is the table's row"
+_ASSUMED = "assumption: from memory of Cubuk et al. (2019), whose baseline with cutout is the table's row"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from conas.seeds import generator
 from conas.settings import setting
 
 NASBENCH = "google-research/nasbench, NASBench.ipynb, for some thousand models"
-REAL = "assumption: as remembered of Real et al. (2019)"
+REAL = "assumption: from memory of Real et al. (2019)"
 
 
 @dataclass(frozen=True)

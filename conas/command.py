@@ -22,6 +22,7 @@ STUDIES = (
     "prediction",
     "race",
     "race_cnn",
+    "race_cnn_page",
     "ranking",
     "recovery",
     "scaling",

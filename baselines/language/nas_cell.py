@@ -38,7 +38,7 @@ class NasCellSettings:
     """
 
     units: int = setting(741, "assumption: what makes the 25 million parameters of Table 3")
-    layers: int = setting(2, "assumption: as remembered of Zoph & Le (2017)")
+    layers: int = setting(2, "assumption: from memory of Zoph & Le (2017)")
     drop_words: float = setting(0.1, _RECIPE)
     drop_embedding: float = setting(0.2, _RECIPE)
     drop_input: float = setting(0.75, _RECIPE)

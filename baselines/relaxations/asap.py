@@ -1,6 +1,6 @@
 """ASAP (Noy et al., 2019): a softmax that is annealed, and operations that are pruned as it grows sharp.
 
-Its authors released no code; the rule is as remembered of the paper, and as a third party has it (UniNAS).
+Its authors released no code; the rule is from memory of the paper, and as a third party has it (UniNAS).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from baselines.relaxations.method import RelaxationSettings, relaxation
 from baselines.relaxations.rule import CellArchitecture, Mixture, Moment, PruningRule
 from conas.settings import setting
 
-PAPER = f"{ASSUMPTION}: as remembered of Noy et al. (2019), and as in UniNAS"
+PAPER = f"{ASSUMPTION}: from memory of Noy et al. (2019), and as in UniNAS"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ better; a column's lowest mean is bold. A board is a benchmark, with or without 
 every measurement, repeated ones too, and every training once. {fewer}
 
 Encoding of the benchmarks: one bit for each operation of each edge, exactly one of an edge's bits on. Strings that
-break this are no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
+break this encode no architecture: no method draws one, and CoNAS and Harmonica minimise over the valid ones only. The
 one-shot model has 12 free bits.
 
 CoNAS runs as in the paper: s = 10 monomials of degree d <= 2, penalty 1, one stage; an edge that its polynomial leaves
@@ -33,8 +33,8 @@ belong to other spaces, and ASHA needs the losses of unfinished trainings, of wh
 
 ![mean regret against budget](race.png)
 
-Regrets are percentage points, of the one-shot model nats. A line that falls out of its panel has reached a mean regret
-of 0. The picture leaves out random wiring, which measures nothing and is off its scale.
+Regrets are in percentage points, on the one-shot model in nats. A line that falls out of its panel has reached a mean
+regret of 0. The picture leaves out random wiring, which measures nothing and is off its scale.
 
 ## Who wins
 
@@ -54,8 +54,8 @@ Mean regret over the logarithms of the budgets, from {least} to the largest of t
 
 ## The search's own time
 
-Median seconds of processor time of one search, over the boards; of one that answers for several budgets, until it
-asks for that measurement.
+Processor time of one search in seconds, the median over the boards. Where one search serves several budgets, the time
+until it asks for that measurement.
 
 {seconds}
 
@@ -180,7 +180,7 @@ def claims(fights: pd.DataFrame) -> str:
         lost = group[group["verdict"] == "loses"]
         losses = ", ".join(f"{row.against} on {row.table} ({row.difference:+.2f})" for row in lost.itertuples())
         lines.append(
-            f"- {budget} evaluations: wins on every board that both raced on (how many) against "
+            f"- {budget} evaluations: wins on every board where both raced (their number in brackets) against "
             f"{', '.join(everywhere) or 'nobody'}; "
             f"loses to {losses or 'nobody'}"
         )

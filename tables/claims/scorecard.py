@@ -153,7 +153,7 @@ def in_short(some: Sequence[Verdict]) -> str:
 
 def markdown(verdicts: Sequence[Verdict], runs: Runs) -> str:
     """The scorecard of ``runs`` as a Markdown document."""
-    tally = ", ".join(f"{number} {status}{_sizes(status, verdicts)}" for status, number in counts(verdicts).items())
+    tally = "; ".join(f"{status}: {number}{_sizes(status, verdicts)}" for status, number in counts(verdicts).items())
     claims = sum(counts(verdicts).values())
     lines = [
         "# Scorecard",
