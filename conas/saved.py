@@ -51,7 +51,13 @@ def read(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise NotSaved(f"{file}: not a whole safetensors file ({error})") from error
     if said is None:
         raise NotSaved(f"{file}: weights that do not say of which network")
-    return weights, json.loads(said)
+    try:
+        description = json.loads(said)
+    except ValueError as error:
+        raise NotSaved(f"{file}: its entry {_ENTRY!r} is not JSON") from error
+    if not isinstance(description, dict):
+        raise NotSaved(f"{file}: its entry {_ENTRY!r} is not an object")
+    return weights, description
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:
@@ -77,10 +83,15 @@ def load(path: Path | str, build: Callable[[Mapping[str, Any]], nn.Module] = bui
         build: makes the untrained network of a description; the default builds cells only.
 
     Raises:
-        NotSaved: there is none, or it is not made of cells.
+        NotSaved: there is none, it is not made of cells, or its weights are not those of its description.
     """
     weights, description = read(path)
-    network = build(description)
-    network.load_state_dict(weights)
+    try:
+        network = build(description)
+        network.load_state_dict(weights)
+    except Refused:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise NotSaved(f"{path}: its description and its weights do not fit ({type(error).__name__})") from error
     network.description = description  # type: ignore[assignment]
     return network.eval()

@@ -5,6 +5,7 @@ picture per data set and stage of a run, the numbers behind all as curves.csv, a
 """
 
 import argparse
+import itertools
 import re
 import shlex
 import sys
@@ -46,7 +47,7 @@ def frame(records: Sequence[Record], metrics: pd.DataFrame) -> pd.DataFrame:
     stage, label, seed, run, epoch, unit, split and value. Runs of one label differ in their seeds alone."""
     labels, runs = _labels(records), {record.id: record for record in records}
     known = metrics[metrics["run"].isin(runs)].astype({"run": str, "stage": str})
-    names = [name for name in known.columns if name.rpartition("_")[2] in UNITS]
+    names = [name for name in known.columns if "_" in name and name.rpartition("_")[2] in UNITS]
     long = known.melt(["run", "stage", "epoch"], names, "figure", "value").dropna(subset="value")
     long[["split", "unit"]] = long["figure"].str.rsplit("_", n=1, expand=True)
     for name in ("dataset", "seed"):
@@ -82,7 +83,7 @@ def draw(rows: pd.DataFrame, title: str) -> Figure:
     figure, axes = panels(len(units), width=4.2, height=height)
     palette = sns.color_palette("colorblind" if len(labels) <= 10 else "husl", len(labels))
     colours = dict(zip(labels, palette, strict=True))
-    dashes = dict(zip(splits, ("-", "--", ":", "-."), strict=False))
+    dashes = dict(zip(splits, itertools.cycle(("-", "--", ":", "-.")), strict=False))
     for axis, unit in zip(axes, units, strict=True):
         of_it = rows[rows["unit"] == unit]
         for (label, split), line in of_it.groupby(["label", "split"]):

@@ -103,8 +103,8 @@ def push(folder: Path, number: str, token: str, server: str = SERVERS["zenodo"])
 
 
 def _address(place: str, name: str, servers: dict[str, str]) -> str:
-    kind, _, where = place.partition(":")
-    if kind in _FILES:
+    kind, is_server, where = place.partition(":")
+    if is_server and kind in _FILES:
         return _FILES[kind].format(server=servers[kind], where=where, name=name)
     return f"{place.rstrip('/')}/{name}"
 

@@ -39,7 +39,8 @@ def write_events(rows: pd.DataFrame, records: Mapping[str, Record], out: Path) -
     for (label, run), lines in rows.groupby(["label", "run"]):
         name = re.sub(r"[^\w=.,+-]+", "_", str(label).replace(", ", ","))
         paths.append(out / name / str(run) / EVENTS)
-        started = datetime.fromisoformat(records[str(run)].attempts[0].started).timestamp()
+        attempts = records[str(run)].attempts
+        started = datetime.fromisoformat(attempts[0].started).timestamp() if attempts else 0.0
         write_atomic(paths[-1], b"".join(_framed(event) for event in _events(lines, started)))
     return paths
 

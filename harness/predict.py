@@ -76,7 +76,7 @@ def main() -> None:
             print(
                 f"{path}: " + ", ".join(f"{_name(number, description)} {100 * share:.1f} %" for number, share in found)
             )
-    except Refused as error:
+    except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
 
 

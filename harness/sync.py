@@ -86,10 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
         store.check_there()
         outcome = Sync(database, store, chosen.force)(show_progress=sys.stderr.isatty())
     except (Refused, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except PyMongoError as error:
-        print(f"{database.name}: {reason(error)}", file=sys.stderr)
+        print(f"error: {database.name}: {reason(error)}", file=sys.stderr)
         return 1
     for line in outcome.refused:
         print(line, file=sys.stderr)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.config import sweeps
-from harness.config.grammar import flatten, written
+from harness.config.grammar import ConfigError, flatten, written
 from harness.config.load import Config, recorded
 from harness.records.schema import Record
 from tables.counted import counted
@@ -33,7 +33,7 @@ def near(runs: Runs) -> list[str]:
 def _config(record: Record) -> Config | None:
     try:
         return recorded(record.config)
-    except (ValueError, KeyError, TypeError):  # of a method that is not here, or made by something else
+    except ConfigError:  # of a method or a data set that is not here, or made by something else
         return None
 
 

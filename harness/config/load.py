@@ -16,6 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, TypeAdapter
 from baselines.registry import METHODS, method
 from conas import settings as conas_settings
 from conas.names import unknown
+from conas.refusal import Refused
 from conas.space import SPACES
 from harness.config.checks import check
 from harness.config.grammar import ConfigError, dotted, flatten, merge, nest, readings, setting, written
@@ -265,19 +266,31 @@ def recorded(values: Values) -> Config:
     Raises:
         ConfigError: one line that says what is wrong and what is allowed.
     """
+    said = values.get("typed")
+    if not isinstance(said, list | None):
+        raise ConfigError(f"typed={said!r}: it should be a list")
     config = _validated(values)
-    return config.model_copy(update={"typed": _typed(config, values.get("typed"))})
+    return config.model_copy(update={"typed": _typed(config, said)})
 
 
 def _validated(values: Values) -> Config:
     """The configuration with these ``values``, whatever was typed."""
-    absent = conas_settings.absences(method(values["method"]).settings)
+    for name in ("dataset", "method", "space"):
+        if not isinstance(values.get(name), str):
+            raise ConfigError(f"{name}={values.get(name)!r}: it should be a name")
+    if not isinstance(values.get("search"), Mapping):
+        raise ConfigError(f"search={values.get('search')!r}: it should be a group of settings")
+    try:
+        chosen, kind = method(values["method"]), CONFIGS[task_of(values["dataset"])]
+    except (Refused, ValueError) as error:  # of a plug-in that is not here
+        raise ConfigError(str(error)) from error
+    absent = conas_settings.absences(chosen.settings)
     settings = _method_settings(values["method"], {**outside(absent), **values["search"]})
     if values["space"] not in SPACES:
         raise ConfigError(unknown("space", values["space"], SPACES))
     complete = {**values, "search": _search(asdict(settings)), "typed": []}
     try:
-        return CONFIGS[task_of(values["dataset"])].model_validate(complete)
+        return kind.model_validate(complete)
     except ValidationError as error:
         raise ConfigError(_one_line(error)) from error
 
@@ -388,7 +401,7 @@ def _unknown_setting(name: str, allowed: Iterable[str]) -> str:
     group = name.rpartition(".")[0]
     inner = [other for other in allowed if other.endswith(f".{name}")]
     if inner:
-        raise ConfigError(f"{name} is a setting of groups; which one? {', '.join(inner)}")
+        return f"{name} is a setting of groups; which one? {', '.join(inner)}"
     near = [other for other in allowed if other.rpartition(".")[0] == group]
     return unknown("setting", name, near or allowed)
 

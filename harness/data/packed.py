@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -21,6 +22,8 @@ from harness.data.registry import ImageSet, dataset
 _FORMATS = {"conas-images-1": 1, "conas-images-2": 511}
 """How many images lie below one another in a file: they share what a WebP file says once, a sixteenth of each."""
 _FORMAT = "conas-images-2"
+_DAMAGE = (OSError, EOFError, BadZipFile, ValueError, LookupError, TypeError, RuntimeError, SyntaxError, TokenError)
+"""What reading a damaged file may raise: of zip, of NumPy's headers, of JSON, of the images, of what it says."""
 
 
 def pack(data: ImageData, places: Iterable[int], purpose: Mapping[str, Any]) -> bytes:
@@ -62,16 +65,19 @@ def unpack(path: Path) -> tuple[ImageData, dict[str, Any]]:
                 raise DataError(f"{path} has the format {about['format']!r}; this version reads {_FORMAT!r}")
             parts = (arrays[name] for name in ("shape", "places", "ends", "images", "labels"))
             train = _images(_FORMATS[about["format"]], *parts)
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, SyntaxError) as error:
+            return _data(about["provenance"], train), about["purpose"]
+    except _DAMAGE as error:
         raise DataError(f"{path} is not a file of packed images ({one_line(error)})") from error
-    origin = about["provenance"]
+
+
+def _data(origin: Mapping[str, Any], train: Images) -> ImageData:
     files = tuple(FileRecord(**record) for record in origin["files"])
     entry = dataset(origin["dataset"])
-    assert isinstance(entry, ImageSet)
+    if not isinstance(entry, ImageSet):
+        raise DataError(f"{entry.name} has no images")
     test = Images(train.images[:0], train.labels[:0], train.indices[:0])
     provenance = Provenance(entry.name, origin["source"], files, origin["counts"], origin["whole"])
-    known = entry.classes, entry.mean, entry.std, provenance, entry.class_names
-    return ImageData(entry.name, train, test, *known), about["purpose"]
+    return ImageData(entry.name, train, test, entry.classes, entry.mean, entry.std, provenance, entry.class_names)
 
 
 def _compressed(stack: np.ndarray) -> bytes:

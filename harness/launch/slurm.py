@@ -220,8 +220,5 @@ def minutes(text: str) -> int:
     if form is None:
         raise ValueError(f"{text!r} is not a time limit (allowed: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS:MINUTES)")
     parts = [int(part) for part in form["rest"].split(":")]
-    if form["days"]:
-        hours, mins, seconds = (*parts, 0, 0)[:3]
-        return int(form["days"]) * 1440 + hours * 60 + mins + (seconds > 0)
-    hours, mins, seconds = parts if len(parts) == 3 else (0, *parts, 0)[:3]
-    return max(1, hours * 60 + mins + (seconds > 0))
+    hours, mins, seconds = (*parts, 0, 0)[:3] if form["days"] or len(parts) == 3 else (0, *parts, 0)[:3]
+    return max(1, int(form["days"] or 0) * 1440 + hours * 60 + mins + (seconds > 0))

@@ -42,6 +42,8 @@ def studying(parser: argparse.ArgumentParser, reporter: Reporter, minutes: float
             yield
     except Refused as error:
         parser.error(str(error))
+    except OSError as error:
+        sys.exit(f"error: {error}")
     except DivergedError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:

@@ -11,6 +11,7 @@ recorded among the runs.
 import argparse
 import gc
 import importlib
+import math
 import os
 import sys
 import tempfile
@@ -305,15 +306,15 @@ def projected(results: dict[str, Any]) -> dict[str, float]:
         config: Any = load({"dataset": name, "profile": "paper"})
         images = sum(number for split, number in dataset(name).counts.items() if split != "test")
         if name in ("cifar10", "cifar100"):
-            half = images // 2 // config.oneshot.batch_size * config.oneshot.epochs
-            measured = 1000 * _quickest(results, "CNN measurement")
+            half = math.ceil(images // 2 / config.oneshot.batch_size) * config.oneshot.epochs
+            measured = config.search["m"] * _quickest(results, "CNN measurement")
             hours[f"{name}: search"] = (half * steps["one-shot CNN step"] + measured) / 3.6e6
-        final = images / config.final.batch_size * config.final.epochs
+        final = math.ceil(images / config.final.batch_size) * config.final.epochs
         hours[f"{name}: final training"] = final * steps["final CNN step"] / 3.6e6
-    config = load({"dataset": "ptb", "profile": "paper"})
+    config, words = load({"dataset": "ptb", "profile": "paper"}), dataset("ptb").counts["train"]
     for stage in ("oneshot", "final"):
         part = getattr(config, stage)
-        windows = 929_589 / part.batch_size / part.bptt * part.epochs
+        windows = words / part.batch_size / part.bptt * part.epochs
         step = steps["PTB one-shot step" if stage == "oneshot" else "PTB final step"]
         hours[f"ptb: {'search' if stage == 'oneshot' else 'final training'}"] = windows * step / 3.6e6
     return hours

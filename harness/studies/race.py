@@ -245,8 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with within(None if options.minutes is None else 60 * options.minutes):
             rows = race(options.tables, options.one_shot, seeds, Lines(options.out / "searches.jsonl"), options.most)
         boards = read_boards(options.tables, options.one_shot)
-    except Refused as error:
-        print(error, file=sys.stderr)
+    except (Refused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)

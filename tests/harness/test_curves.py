@@ -28,6 +28,15 @@ def test_a_row_of_the_curves_is_a_figure_of_an_epoch(where: results.Source) -> N
     assert shown == last
 
 
+def test_any_splits_are_drawn_and_a_figure_without_a_split_is_none(where: results.Source) -> None:
+    records = curves.among(results.records(where)[0], ["ptb-darts-s0-*"])
+    metrics = results.metrics(where)
+    more = metrics.assign(loss=1.0, **{f"{split}_loss": 2.0 for split in ("one", "two", "three")})
+    rows = curves.frame(records, more)
+    assert set(rows["split"]) == {"train", "valid", "one", "two", "three"}
+    curves.draw(rows[rows["stage"] == "relaxed"], "more splits than dashes")
+
+
 def test_every_stage_of_a_data_set_is_a_picture(tmp_path: Path) -> None:
     assert curves.main(["digits-nothing-*", "--store", KEPT]) == 1
     assert curves.main(["ptb-darts-*", "--store", KEPT, "--out", str(tmp_path)]) == 0

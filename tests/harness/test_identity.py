@@ -17,6 +17,7 @@ from conas.questions import Relaxed
 from conas.settings import setting
 from harness.config import layers, sweeps
 from harness.config import load as loading
+from harness.config.grammar import ConfigError
 from harness.config.grammar import setting as written_setting
 from harness.config.identity import later
 from harness.config.load import Config, ImageConfig, load, recorded
@@ -96,6 +97,25 @@ def test_the_command_of_a_record_makes_its_run() -> None:
     for record in FEW:
         words = shlex.split(recorded(record["config"]).command)[3:]
         assert load(dict(map(written_setting, words))).id == kept(record)[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"dataset": "mine"}, "unknown data set 'mine'"),
+        ({"method": "mine"}, "unknown method 'mine'"),
+        ({"space": None}, "space=None: it should be a name"),
+        ({"search": 3}, "search=3: it should be a group of settings"),
+        ({"typed": "seed=3"}, "typed='seed=3': it should be a list"),
+        ({"search": {"mine": 3}}, "unknown setting 'search.mine'"),
+        ({"seed": "three"}, "seed='three': it should be a valid integer"),
+    ],
+)
+def test_a_record_that_cannot_be_read_here_is_refused_in_one_line(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        recorded({**RECORDS[0]["config"], **change})
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("typed", [{}, {"typed": ["allow_subset=true"]}])

@@ -1,6 +1,7 @@
 """A search in pieces: stopped by the clock, carried in files, gone on with elsewhere, on packed images."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,14 @@ def colours() -> Any:
         torch.cat([images, 2 * images, 255 - images], 1), digits.train.labels, digits.train.indices
     )
     return type(digits)("cifar10", train, digits.test, 10, (0.5,) * 3, (0.5,) * 3, digits.provenance)
+
+
+def test_a_damaged_file_of_images_is_refused(tmp_path: Path) -> None:
+    path, whole = tmp_path / "packed", pack(colours(), [5, 9], {})
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with suppress(DataError):
+            unpack(path)
 
 
 def test_packed_images_are_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

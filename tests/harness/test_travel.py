@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
 import conas
 from conas.refusal import Refused
@@ -103,6 +104,22 @@ def test_a_picture_that_cannot_be_seen_is_refused(tmp_path: Path, monkeypatch: p
     for name, words in (("real.tiff", "which of its levels is white"), ("vast.png", "exceeds limit of 80 pixels")):
         with pytest.raises(Refused, match=words):
             pixels(tmp_path / name, {"shape": (1, 8, 8), "mean": [0.5], "std": [0.5]})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not an object"),
+        ('{"kind": "mine"}', "a network of kind 'mine'"),
+        ('{"kind": "cnn"}', "do not fit"),
+        ('{"kind": "cnn", "architecture": {}, "sizes": {}}', "not a genotype"),
+    ],
+)
+def test_weights_of_an_unreadable_description_are_refused(tmp_path: Path, said: str, words: str) -> None:
+    (tmp_path / FILE).write_bytes(save({"weight": torch.zeros(1)}, {"conas": said}))
+    with pytest.raises(Refused, match=words):
+        conas.load(tmp_path)
 
 
 def test_what_is_no_network_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -45,6 +45,13 @@ def test_a_setting_that_rows_have_several_values_of_is_not_proposed_for_all(name
     assert told.endswith("so theirs are still to be made")
 
 
+def test_runs_of_what_is_not_here_are_passed_over() -> None:
+    stray = record(load({"dataset": "digits", "method": "conas", "profile": "smoke", "seed": 99}))
+    for name in ("dataset", "method"):
+        gone = stray.model_copy(update={"config": {**stray.config, name: "mine"}})
+        assert near(Runs.of([gone], "smoke")) == []
+
+
 def test_tables_of_such_runs_alone_are_refused_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,6 +106,13 @@ def test_what_is_no_deposit_or_was_changed_is_refused(made: Path, tmp_path: Path
     assert contents(tmp_path / "there") == {}
 
 
+def test_a_folder_called_as_a_server_is_a_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.rename(tmp_path / "hf")
+    monkeypatch.chdir(tmp_path)
+    deposit.fetch("hf", tmp_path / "there")
+    assert contents(tmp_path / "there") == contents(tmp_path / "hf")
+
+
 def test_a_push_without_a_token_or_to_nowhere_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZENODO_TOKEN", raising=False)
     for place, words in ((f"zenodo:{NUMBER}", "ZENODO_TOKEN"), ("zenodo:mine", "allowed"), ("ftp:x", "allowed")):

@@ -118,11 +118,14 @@ def test_an_entry_of_another_version_is_given_back(
     sweep.main(tiny.command(store, "--queue", "--mongo-url", mongo_url))
     entries = Database(mongo_url).collection("queue")
     entries.update_one({"place": 0}, {"$set": {"config.final.epochs": 3}})
+    entries.update_one({"place": 1}, {"$set": {"config.dataset": "mine"}})
     assert worker.main(["--store", str(store), "--mongo-url", mongo_url]) == 1
-    assert capsys.readouterr().out.count("was queued by another version: here the run would be") == 1
+    said = capsys.readouterr().out
+    assert said.count("was queued by another version: here the run would be") == 1
+    assert said.count("unknown data set 'mine'") == 1
     assert Counter((entry["status"], entry["tries"]) for entry in entries.find()) == {
-        ("queued", 0): 1,
-        ("done", 1): len(tiny) - 1,
+        ("queued", 0): 2,
+        ("done", 1): len(tiny) - 2,
     }
 
 

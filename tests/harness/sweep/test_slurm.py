@@ -97,7 +97,17 @@ def test_without_slurm_nothing_is_estimated_or_written(
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("90", 90), ("1:30", 2), ("2:00:00", 120), ("0:00:30", 1), ("1-12", 2160), ("1-0:30", 1470), ("2-1:00:00", 2940)],
+    [
+        ("90", 90),
+        ("0", 1),
+        ("0-0", 1),
+        ("1:30", 2),
+        ("2:00:00", 120),
+        ("0:00:30", 1),
+        ("1-12", 2160),
+        ("1-0:30", 1470),
+        ("2-1:00:00", 2940),
+    ],
 )
 def test_time_limits_are_slurms(text: str, expected: int) -> None:
     assert minutes(text) == expected
