@@ -87,7 +87,7 @@ NASWOT = register(
         "naswot", "random cells by how an untrained network's rectifiers respond (Mellor et al., 2021)", NaswotSettings
     )
 )
-SYNFLOW = register(
+register(
     _method(
         "synflow", "random cells by an untrained network's synaptic flow (Abdelfattah et al., 2021)", ZeroCostSettings
     )

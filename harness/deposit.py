@@ -17,12 +17,11 @@ import sys
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from conas.refusal import Refused
 from conas.saved import FILE
-from harness.archive import ArchiveError, pack, planned
+from harness.archive import pack, planned
 from harness.config import sweeps
 from harness.console.places import add_store
 from harness.data.content import one_line
@@ -146,7 +145,7 @@ def _ask(address: str, token: str, content: bytes | None = None) -> bytes:
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310
             return response.read()
-    except (URLError, HTTPException, OSError) as error:
+    except (OSError, HTTPException) as error:
         raise Refused(f"{address}: {one_line(error)}") from error
 
 
@@ -192,7 +191,7 @@ def main() -> None:
     """The command line."""
     try:
         files = _run(_parser().parse_args())
-    except (Refused, ArchiveError, OSError) as error:
+    except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"{len(files)} files")
 

@@ -54,9 +54,9 @@ def main() -> None:
         record, figures = evaluate(chosen.run, chosen.data_dir)
     except (Refused, OSError) as error:
         sys.exit(f"error: {error}")
-    recorded = record.metrics.get("last", {})
+    before = record.metrics.get("last", {})
     for name, value in figures.items():
-        print(f"{name:16} {value:<12.6g} recorded: {recorded.get(name, float('nan')):.6g}")
+        print(f"{name:16} {value:<12.6g} recorded: {before.get(name, float('nan')):.6g}")
 
 
 if __name__ == "__main__":

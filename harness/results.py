@@ -90,7 +90,8 @@ def load(address: str | Path) -> Results:
         NoStore: there is no such folder.
         PyMongoError: the database is away or refuses.
     """
-    return Results(runs(source(address)), metrics(source(address)))
+    where = source(address)
+    return Results(runs(where), metrics(where))
 
 
 def records(where: Source) -> tuple[list[Record], list[str]]:

@@ -69,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     states = [state for state in ("failed", "diverged") if getattr(options, state)]
     if command == "retry" and not states:
         parser.error("retry which runs? --failed, --diverged")
+    if options.watch and command != "show":
+        parser.error(f"--watch does not go with {command}")
     if states and command != "retry":
         parser.error(f"--{states[0]} goes with retry")
     try:

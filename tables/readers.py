@@ -24,11 +24,6 @@ def title(dataset: str) -> str:
     return _TITLES.get(dataset, dataset)
 
 
-def last(name: str) -> "Last":
-    """The reader of a final metric at the last epoch."""
-    return Last(name)
-
-
 class Last:
     """Reads a metric of the final network at the last epoch, never at the best one."""
 
@@ -38,11 +33,6 @@ class Last:
     def __call__(self, record: Record, runs: Runs) -> float | None:
         """The value, None if the run has no such metric."""
         return record.metrics.get("last", {}).get(self.name)
-
-
-def stage_mean(stage: int) -> "StageMean":
-    """The reader of the mean of what CoNAS measured in a stage, the first being 1."""
-    return StageMean(stage)
 
 
 class StageMean:

@@ -4,7 +4,6 @@ Bits that are the same in all measured encoders cannot be told from constants: t
 definition 2.2 does with the bits that earlier stages have fixed.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +18,7 @@ from conas.recovery.sign_columns import Floats, Indexes
 from conas.recovery.threads import one_thread
 from conas.space import Alpha
 
-PENALTIES = (1e-100, 1e100)
+WEIGHTS = (1e-100, 1e100)
 """Penalties beyond these, for losses of size 1, change nothing that double precision can show."""
 
 
@@ -47,7 +46,6 @@ class Recovery:
 
     Attributes:
         stopped: why the solver stopped, in words.
-        seconds: what it took; never part of a result that must be repeatable.
         objective, gap: for the Lasso, ||y - Ax||^2 + lambda ||x||_1 and how far at most it is above the minimum;
             infinite where double precision cannot hold the square of a loss.
         unique: for the Lasso, whether it has no other solution; None where double precision cannot tell.
@@ -57,7 +55,6 @@ class Recovery:
     polynomial: SparsePolynomial
     stopped: str
     iterations: int
-    seconds: float
     penalty: Penalty | None = None
     objective: float | None = None
     gap: float | None = None
@@ -71,7 +68,6 @@ def lasso(
     d: int,
     lambda_: float,
     solution: Literal["least_norm", "any"] = "least_norm",
-    tolerance: float = 1e-8,
 ) -> Recovery:
     """The Lasso in the paper's scaling, min ||y - Ax||^2 + lambda ||x||_1 (equation 3.2).
 
@@ -83,7 +79,6 @@ def lasso(
         d: the largest degree of a monomial.
         lambda_: the penalty.
         solution: of several solutions the one of least l2 norm, or the one that the solver ends at.
-        tolerance: the duality gap to stop at, relative to the objective.
 
     Raises:
         ValueError: the penalty is not positive, or the measurements are not usable (see `check_measurements`).
@@ -92,25 +87,23 @@ def lasso(
         raise ValueError(f"lambda = {lambda_} (allowed: any positive number)")
     signs, y = check_measurements(alphas, losses)
     penalty = Penalty(lambda_, len(y))
-    started = time.perf_counter()
     with one_thread():
         design, bits = _design(signs, d)
         y, exponent = _scaled(y)
-        weight = float(np.clip(np.ldexp(penalty.release, -exponent), *PENALTIES))
-        found, answer = _least(design, y, weight, solution, tolerance)
+        weight = float(np.clip(np.ldexp(penalty.release, -exponent), *WEIGHTS))
+        found, answer = _least(design, y, weight, solution)
         certified = working_set.certify(design, y, weight, answer.indexes, answer.coefficients)
     polynomial = _polynomial(design, bits, answer.indexes, answer.coefficients, exponent)
-    seconds = time.perf_counter() - started
     objective, gap = (_unscaled_square(2 * value, exponent) for value in certified)
     about = (answer.unique, _in_words(answer))
-    return Recovery(polynomial, found.stopped, found.iterations, seconds, penalty, objective, gap, *about)
+    return Recovery(polynomial, found.stopped, found.iterations, penalty, objective, gap, *about)
 
 
 def _least(
-    design: Parities, y: Floats, weight: float, solution: str, tolerance: float
+    design: Parities, y: Floats, weight: float, solution: str
 ) -> tuple[working_set.LassoSolution, least_norm.Answer]:
     """Where the solver ends, and the answer that is chosen among the solutions, for losses y in [-1, 1]."""
-    found = working_set.solve(design, y, weight, tolerance)
+    found = working_set.solve(design, y, weight)
     choose = least_norm.settle if solution == "least_norm" else least_norm.judge
     return found, choose(design, y, weight, found.indexes, found.coefficients)
 
@@ -171,13 +164,12 @@ def _greedy(
     signs, y = check_measurements(alphas, losses)
     if not 1 <= s <= len(y):
         raise ValueError(f"s = {s} monomials from {len(y)} measurements (allowed: 1 to {len(y)})")
-    started = time.perf_counter()
     with one_thread():
         design, bits = _design(signs, d)
         y, exponent = _scaled(y)
         found = method(design, y, s)
     polynomial = _polynomial(design, bits, found.indexes, found.coefficients, exponent)
-    return Recovery(polynomial, found.stopped, found.iterations, time.perf_counter() - started)
+    return Recovery(polynomial, found.stopped, found.iterations)
 
 
 def debias(polynomial: SparsePolynomial, alphas: ArrayLike, losses: ArrayLike) -> SparsePolynomial:

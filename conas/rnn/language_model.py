@@ -162,13 +162,11 @@ class OneShotRNN(LanguageModel):
 
     Args:
         space: a recurrent space, ``rnn`` in the paper.
-        words, size, seed, dropout, batch_norm: see `LanguageModel`.
+        words, size, seed, dropout: see `LanguageModel`.
     """
 
-    def __init__(
-        self, space: Space, words: int, size: int, seed: int, dropout: Dropout | None = None, batch_norm: bool = False
-    ) -> None:
-        super().__init__(words, size, space.nodes, seed, dropout, batch_norm)
+    def __init__(self, space: Space, words: int, size: int, seed: int, dropout: Dropout | None = None) -> None:
+        super().__init__(words, size, space.nodes, seed, dropout)
         self.space = space
 
     def forward(self, tokens: Tensor, hidden: Tensor, alpha: Alpha, generator: torch.Generator | None = None) -> Run:

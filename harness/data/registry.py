@@ -120,7 +120,7 @@ def is_pinned(name: str) -> bool:
 
 def is_own(name: str) -> bool:
     """Whether a data set is the user's own."""
-    return getattr(dataset(name), "own", False)
+    return dataset(name).own
 
 
 def dataset_names() -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.data.content import one_line
-from harness.data.files import DataError, Files, Provenance, Say, open_files
+from harness.data.files import DataError, Files, Provenance, open_files
 from harness.data.registry import TextSet, dataset
 
 _SPLITS = ("train", "valid", "test")
@@ -56,11 +56,11 @@ class TextData:
         return replace(self, train=train, valid=valid, test=test, vocabulary=names)
 
 
-def load_text(name: str, data_dir: str | Path | None, offline: bool = False, say: Say = print) -> TextData:
+def load_text(name: str, data_dir: str | Path | None, offline: bool = False) -> TextData:
     """The text ``name``, from ``data_dir`` or its usual sub-folder, downloaded if missing. Words are numbered in the
     order in which they first occur in the training split.
 
-    Files that differ from the published ones are always refused. ``offline`` and ``say`` as for `load_images`.
+    Files that differ from the published ones are always refused. ``offline`` is as for `load_images`.
 
     Raises:
         DataError: one line: no such text, files missing, damaged or not the published ones.
@@ -68,7 +68,7 @@ def load_text(name: str, data_dir: str | Path | None, offline: bool = False, say
     entry = dataset(name)
     if not isinstance(entry, TextSet):
         raise DataError(f"{name} is not a text")
-    files = open_files(name, entry.layout, data_dir, allow_subset=None, offline=offline, say=say)
+    files = open_files(name, entry.layout, data_dir, allow_subset=None, offline=offline, say=print)
     words = _read(entry, files)
     numbers = {word: number for number, word in enumerate(dict.fromkeys(words["train"]))}
     if entry.own:

@@ -48,14 +48,14 @@ class Prepared:
         )
 
 
-def prepare(store: Store, sweeps: Iterable[str], profile: str, extra: sweeps.Extra, costs: Costs) -> list[Prepared]:
+def prepare(store: Store, names: Iterable[str], profile: str, extra: sweeps.Extra, costs: Costs) -> list[Prepared]:
     """The sweeps with everything that is known of their runs; a run that several need belongs to the first.
 
     Raises:
         ConfigError: a sweep, a profile or a setting that is unknown or impossible.
     """
     taken: set[str] = set()
-    return [_prepare(store, sweep, profile, extra, costs, taken) for sweep in sweeps]
+    return [_prepare(store, sweep, profile, extra, costs, taken) for sweep in names]
 
 
 def _prepare(store: Store, sweep: str, profile: str, extra: sweeps.Extra, costs: Costs, taken: set[str]) -> Prepared:

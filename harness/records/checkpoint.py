@@ -57,7 +57,8 @@ class Checkpoints:
             except FileNotFoundError:
                 continue
             except ValueError as error:
-                self._say(f"{path} is damaged ({error}); falling back to the checkpoint before")
+                instead = "the checkpoint before" if path == self.newest else "the beginning"
+                self._say(f"{path} is damaged ({error}); falling back to {instead}")
         return None
 
     def clear(self) -> None:

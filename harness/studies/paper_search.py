@@ -93,7 +93,7 @@ def main() -> None:
     add_store(parser, "where the search is kept")
     parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
     parser.add_argument("--method", default="conas", help="the search (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="cuda, cpu (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="cuda, cpu, auto (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="stop after so many, so that the same command goes on")
     parser.add_argument("--pieces", type=Path, help="a folder that takes the store away, and brings it back")
     parser.add_argument("--packed", type=Path, help="a file with the images, instead of --data-dir")

@@ -9,15 +9,17 @@ from harness.data.images import ImageData, Images
 from harness.data.registry import ImageSet, TextSet, dataset
 from harness.data.text import TextData
 
+_SIDE = 32
 
-def synthetic_images(name: str, side: int = 32) -> ImageData:
-    """As many images as the published set has, of ``side`` by ``side`` random pixels."""
+
+def synthetic_images(name: str) -> ImageData:
+    """As many images as the published set has, of 32 by 32 random pixels."""
     entry = dataset(name)
     assert isinstance(entry, ImageSet)
     rng = generator(0, "synthetic", name)
     test = entry.counts["test"]
     train = sum(entry.counts.values()) - test
-    of_train, of_test = (_images(rng, n, (side, side, len(entry.mean)), entry.classes) for n in (train, test))
+    of_train, of_test = (_images(rng, n, (_SIDE, _SIDE, len(entry.mean)), entry.classes) for n in (train, test))
     return ImageData(
         name, of_train, of_test, entry.classes, entry.mean, entry.std, _provenance(name, dict(entry.counts))
     )

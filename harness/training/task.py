@@ -23,9 +23,6 @@ class FinalTrainee(Trainee, Protocol):
     def tested(self) -> dict[str, float]:
         """The figures of the present weights on the test set."""
 
-    def load_weights(self, weights: dict[str, Any]) -> None:
-        """The inverse of `weights`."""
-
 
 class Task(Protocol):
     """One configuration's data, and what is computed on them.

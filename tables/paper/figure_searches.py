@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
 from tables.plot import Plot
-from tables.readers import last, title
+from tables.readers import Last, title
 from tables.runs import Runs, Sample
 from tables.statistics import interval_of_mean
 from tables.table import Reader
 
 PANELS: dict[str, tuple[str, Reader]] = {
-    "table1": ("Test error (%)", last("test_error")),
-    "table3": ("Test perplexity", last("test_perplexity")),
+    "table1": ("Test error (%)", Last("test_error")),
+    "table3": ("Test perplexity", Last("test_perplexity")),
 }
 _COLOURS = {"CoNAS": "#0173b2", "searched here": "0.35", "drawn at random": "#029e73", "published": "#d55e00"}
 _MARGIN = 0.25

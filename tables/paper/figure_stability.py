@@ -13,14 +13,14 @@ from tables.paper.chance import random_distances
 from tables.paper.table4 import TABLE
 from tables.plot import Plot, legend_below
 from tables.published import published
-from tables.readers import REFERENCE_ROW, active_edges, distance_to_reference, last
+from tables.readers import REFERENCE_ROW, Last, active_edges, distance_to_reference
 from tables.runs import Runs
 from tables.statistics import half_width, summarise
 from tables.table import Reader
 
 CHANCE = "chance"
 _COLUMNS = ["name", "lambda", "quantity", "n", "mean", "sd", "paper"]
-_QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": last("test_error")}
+_QUANTITIES: dict[str, Reader] = {"hamming": distance_to_reference, "error": Last("test_error")}
 
 
 def rows(runs: Runs) -> pd.DataFrame:

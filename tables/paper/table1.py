@@ -3,14 +3,14 @@
 from itertools import pairwise
 
 from tables.paper import names
-from tables.readers import last, mult_adds, params, search_days, searches, stage_mean
+from tables.readers import Last, StageMean, mult_adds, params, search_days, searches
 from tables.table import Metric, Order, Over, Table, of_images, share
 
-ERROR = Metric("error", "Test error (%)", last("test_error"), margin=of_images(10_000), best=True)
+ERROR = Metric("error", "Test error (%)", Last("test_error"), margin=of_images(10_000), best=True)
 PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1))
 MULT_ADDS = Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g", Over.CELL, share(0.1))
 SEARCH = Metric("search", "Search (device-days)", search_days, ".3g", Over.CELL, applies=searches, comparable=False)
-STAGES = [Metric(f"stage{k}", f"Measured loss, stage {k}", stage_mean(k), ".3f") for k in (1, 2, 3, 4)]
+STAGES = [Metric(f"stage{k}", f"Measured loss, stage {k}", StageMean(k), ".3f") for k in (1, 2, 3, 4)]
 _RSWS = names.both(names.RSWS)
 _SIXTEEN = "every network of DARTS and RSWS has 16 edges by rule"
 

@@ -1,12 +1,12 @@
 """Table 2: the cells found on CIFAR-10, trained on other data sets."""
 
 from tables.paper import names
-from tables.readers import last, params, search_days, searches
+from tables.readers import Last, params, search_days, searches
 from tables.table import Metric, Order, Over, Table, of_images, share
 
-CIFAR100 = Metric("cifar100", "CIFAR-100 (%)", last("test_error"), margin=of_images(10_000), dataset="cifar100")
-SVHN = Metric("svhn", "SVHN (%)", last("test_error"), margin=of_images(26_032), dataset="svhn")
-FASHION = Metric("fashion_mnist", "F-MNIST (%)", last("test_error"), margin=of_images(10_000), dataset="fashion_mnist")
+CIFAR100 = Metric("cifar100", "CIFAR-100 (%)", Last("test_error"), margin=of_images(10_000), dataset="cifar100")
+SVHN = Metric("svhn", "SVHN (%)", Last("test_error"), margin=of_images(26_032), dataset="svhn")
+FASHION = Metric("fashion_mnist", "F-MNIST (%)", Last("test_error"), margin=of_images(10_000), dataset="fashion_mnist")
 PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1), dataset="fashion_mnist")
 SEARCH = Metric(
     "search",

@@ -1,14 +1,14 @@
 """Table 3: the searches on Penn Treebank."""
 
 from tables.paper import names
-from tables.readers import last, params, search_days, searches, stage_mean
+from tables.readers import Last, StageMean, params, search_days, searches
 from tables.table import Metric, Order, Over, Table, share
 
-VALID = Metric("valid", "Valid perplexity", last("valid_perplexity"), ".1f", margin=share(0.01))
-TEST = Metric("test", "Test perplexity", last("test_perplexity"), ".1f", margin=share(0.01))
+VALID = Metric("valid", "Valid perplexity", Last("valid_perplexity"), ".1f", margin=share(0.01))
+TEST = Metric("test", "Test perplexity", Last("test_perplexity"), ".1f", margin=share(0.01))
 PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1), certain=True)  # no cell changes it
 SEARCH = Metric("search", "Search (device-days)", search_days, ".3g", Over.CELL, applies=searches, comparable=False)
-STAGES = [Metric(f"stage{k}", f"Measured perplexity, stage {k}", stage_mean(k), ".1f") for k in (1, 2)]
+STAGES = [Metric(f"stage{k}", f"Measured perplexity, stage {k}", StageMean(k), ".1f") for k in (1, 2)]
 _RIVALS = (names.RSWS_EQUAL_TIME, names.RSWS_BOUNDED, names.DARTS_RERUN, names.DARTS_FORMULA)
 
 TABLE = Table(

@@ -1,11 +1,11 @@
 """Table 4: how stable the search is when the Lasso parameter changes."""
 
 from tables.paper import names
-from tables.readers import distance_to_reference, last, mult_adds, params
+from tables.readers import Last, distance_to_reference, mult_adds, params
 from tables.table import Metric, Order, Over, Table, exactly, of_images, share
 
 HAMMING = Metric("hamming", "Hamming distance to λ = 1", distance_to_reference, ".1f", Over.CELL, exactly(2))
-ERROR = Metric("error", "Test error (%)", last("test_error"), margin=of_images(10_000))
+ERROR = Metric("error", "Test error (%)", Last("test_error"), margin=of_images(10_000))
 PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL, share(0.1))
 MULT_ADDS = Metric("mult_adds", "Mult-adds (M)", mult_adds, ".4g", Over.CELL, share(0.1))
 _OTHERS = [row for penalty, row in names.PENALTIES.items() if penalty != 1.0]

@@ -1,12 +1,12 @@
 """Table 5: randomly wired cells with about as many edges as CoNAS (t=4)."""
 
 from tables.paper import names
-from tables.readers import active_edges, last, params
+from tables.readers import Last, active_edges, params
 from tables.table import Metric, Order, Over, Table, of_images
 
 EDGES = Metric("edges", "Active edges", active_edges, ".1f", Over.CELL)
 PARAMS = Metric("params", "Params (M)", params, ".3g", Over.CELL)
-ERROR = Metric("error", "Test error (%)", last("test_error"), margin=of_images(10_000))
+ERROR = Metric("error", "Test error (%)", Last("test_error"), margin=of_images(10_000))
 
 _ONE = "the wiring is one draw, trained anew under each seed: the interval says nothing of other wirings"
 

@@ -129,13 +129,15 @@ def spread(name: str, values: list[float]) -> dict[str, float]:
 def alone(case: Case) -> dict[str, object]:
     """Time and memory of a case that no stored matrix fits."""
     alphas, y = case.measurements()
+    started = time.perf_counter()
     found = lasso(alphas, y, 2, case.lambda_)
+    seconds = time.perf_counter() - started
     return {
         "case": case.name,
         "monomials": basis_size(case.n, 2),
         "non-zeros": len(found.polynomial),
         "gap": found.gap / found.objective if found.gap and found.objective else 0.0,
-        "seconds": found.seconds,
+        "seconds": seconds,
         "mb": peak(lambda: lasso(alphas, y, 2, case.lambda_)),
     }
 
