@@ -37,8 +37,8 @@ from harness.studies.race_contenders import BUDGETS, CONTENDERS, SEARCH, Contend
 from harness.studies.race_report import write_report
 
 FIRST, SEEDS = 100, 200
-SLOW, SOME = 100, 30
-"""Seeds of slow searches; of variants and of parts."""
+SOME = 30
+"""Seeds of slow searches, of variants and of parts."""
 KEY = ["table", "group", "method", "budget", "seed"]
 """What names a row."""
 _SEEDS_PER_JOB = 5
@@ -118,19 +118,12 @@ def jobs(boards: Sequence[Board], seeds: range, most: int, contenders: Sequence[
         for board in boards:
             for contender in contenders:
                 budgets = contender.budgets(min(board.most, most))
-                if budgets and _races(contender, board) and first - seeds.start < _seeds(contender, len(seeds)):
+                if budgets and _races(contender, board) and (_whole(contender) or first < seeds.start + SOME):
                     yield Job(board.name, contender.group, contender.name, budgets, some)
 
 
-def _seeds(contender: Contender, most: int) -> int:
-    """With how many seeds it races, of at most so many."""
-    if contender.group != SEARCH:
-        return SOME
-    return SLOW if contender.slow else most
-
-
 def _whole(contender: Contender) -> bool:
-    """Whether it races on all boards."""
+    """Whether it races with all seeds, and on all boards."""
     return contender.group == SEARCH and not contender.slow
 
 

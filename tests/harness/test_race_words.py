@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.studies.race_cnn_page import page
+
 ROOT = Path(__file__).parents[2]
 DUELS = pd.read_csv(ROOT / "docs" / "race" / "duels.csv")
 WINS = DUELS[DUELS["verdict"] == "wins"].groupby("against").size()
@@ -41,3 +43,8 @@ def test_it_wins_at_so_many_against_others() -> None:
     assert f"and at {climbing} against hill climbing" in STUDIES
     assert PAIRS["regularised evolution"] == PAIRS["hill climbing"] == pairs
     assert f"{of('BOCS')}, {of('COMBO')}, {of('COMEX')} and {of('BANANAS')}" in STUDIES
+
+
+def test_the_page_of_the_race_on_a_cnn_is_what_its_searches_say() -> None:
+    folder = ROOT / "docs" / "race_cnn"
+    assert (folder / "race_cnn.md").read_text(encoding="utf-8") == page(folder)
