@@ -60,6 +60,9 @@ TABLE = Table(
             for earlier, later in pairwise(STAGES)
         ),
         *(Order(ERROR, names.CONAS, other, None) for other in (names.BEST_OF_M, names.WIRED_15, names.WIRED_5)),
-        *(Order(ERROR, names.FOURIER, other, None) for other in (names.CONAS, names.BEST_OF_M, names.WIRED_15)),
+        *(
+            Order(ERROR, names.FOURIER, other, None)
+            for other in (names.CONAS, names.CONAS_AND_LOCAL_SEARCH, names.EVOLUTION, names.BEST_OF_M, names.WIRED_15)
+        ),
     ),
 )
