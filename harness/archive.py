@@ -296,9 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.archive", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack", help="write the runs of sweeps to a file")
-    packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    sweeps.add_profile(packing)
-    packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
+    sweeps.add_sweeps(packing)
     unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")
     comparing = commands.add_parser("compare", help="are runs of a store those of a file; status 1 if one differs")
     for command in (packing, unpacking, comparing):

@@ -139,13 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
-    sweeps.add_profile(parser)
+    sweeps.add_settings(parser)
     about = "the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the one in"
     add_store(parser, f"{about} that variable")
     parser.add_argument("--out", default="results", help="where results go (default: results)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"
-    )
     return parser
 
 
