@@ -26,13 +26,13 @@ from harness.config import sweeps
 from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
+from harness.launch.state import FINAL
 from harness.records.files import encode, write_atomic, write_json
 from harness.records.metrics import Row, is_row
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
 from harness.records.store import AlreadyRunning, Store, claim
 
-_ENDED = ("done", "failed", "diverged")
 _ROWS = "metrics of every epoch"
 
 Content = tuple[str, bytes | Exception]
@@ -123,7 +123,7 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
     for name in sorted(set(names)):
         folder = store.run(name)
         record = folder.record()
-        if record is not None and record.status in _ENDED:
+        if record is not None and record.status in FINAL:
             fields = {"run": name, "record": portable(record.model_dump(mode="json")), "metrics": list(folder.metrics)}
             lines.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) + b"\n")
     if not lines:
@@ -218,7 +218,7 @@ def compare(path: Path, store: Store) -> Outcome:
                 raise packed
             folder = store.run(packed.run)
             record = folder.record()
-            if record is None or record.status not in _ENDED:
+            if record is None or record.status not in FINAL:
                 continue
             if _by_the_clock(record):
                 outcome.by_the_clock.append(packed.run)
