@@ -1,9 +1,11 @@
-"""Intervals of means, and p values for several tests at once."""
+"""Means with their intervals, and p values for several tests at once."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import sem, t
 
@@ -28,6 +30,16 @@ def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
     drawn = generator(0, "bootstrap", *names).integers(len(array), size=(RESAMPLES, len(array)))
     low, high = np.percentile(array[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def means(rows: pd.DataFrame, by: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The mean and its `interval` of each of the columns ``names``, for every value of the column ``by``."""
+    return {
+        str(value): {
+            name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(value))} for name in names
+        }
+        for value, group in rows.groupby(by)
+    }
 
 
 def holm(values: Sequence[float]) -> list[float]:
