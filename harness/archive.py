@@ -23,6 +23,7 @@ import orjson
 from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
+from harness.config.grammar import setting
 from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
@@ -288,7 +289,7 @@ COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 def planned(options: argparse.Namespace) -> list[str]:
     """The names of the runs of the sweeps that were typed."""
-    extra = tuple(map(sweeps.setting, options.set))
+    extra = tuple(map(setting, options.set))
     return [config.id for name in sweeps.named(options.sweeps) for config in sweeps.runs(name, options.profile, extra)]
 
 

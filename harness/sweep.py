@@ -24,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.grammar import ConfigError
+from harness.config.grammar import ConfigError, setting
 from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
 from harness.console.places import URL_VARIABLE, WHICH_DATABASE, add_data_dir, add_mongo_url, add_store
@@ -71,11 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     names = sweeps.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
-    if named := {name for name, _ in map(sweeps.setting, options.set)} & dict(places).keys():
+    if named := {name for name, _ in map(setting, options.set)} & dict(places).keys():
         raise ConfigError(f"--set {min(named)}=... (--store and --data-dir say where runs and data are)")
     _refuse_devices(options)
-    options.sbatch = {name.replace("-", "_"): value for name, value in map(sweeps.setting, options.sbatch)}
-    extra = (*_device(options), *map(sweeps.setting, options.set), *places)
+    options.sbatch = {name.replace("-", "_"): value for name, value in map(setting, options.sbatch)}
+    extra = (*_device(options), *map(setting, options.set), *places)
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
         slurm.check()
@@ -101,7 +101,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _refuse_devices(options: argparse.Namespace) -> None:
     """A launcher here, or a worker, shows each of its runs one CUDA device, which is cuda:0 to the run."""
-    for name, value in map(sweeps.setting, options.set):
+    for name, value in map(setting, options.set):
         kind, _, number = value.partition(":")
         if options.launcher == "local" and (name, kind) == ("device", "cuda") and number not in ("", "0"):
             raise ConfigError(f"--set device={value} (CUDA_VISIBLE_DEVICES={number} chooses a device)")

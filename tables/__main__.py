@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
+from harness.config.grammar import setting
 from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
 from harness.console.places import DEFAULT_STORE, add_store
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _runs(options: argparse.Namespace) -> Runs:
     """The runs to tell about; ``missing`` takes a store that is not there yet for one without runs."""
-    extra = [sweeps.setting(text) for text in options.set]
+    extra = [setting(text) for text in options.set]
     if options.command == "missing" and is_folder(options.store):
         extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         if not Path(options.store).exists():

@@ -120,15 +120,6 @@ def titles(sweep: str, profile: str, extra: Extra = ()) -> dict[str, str]:
     return found
 
 
-def setting(text: str) -> tuple[str, str]:
-    """The setting that ``NAME=VALUE`` stands for.
-
-    Raises:
-        ConfigError: it has another form.
-    """
-    return grammar.setting(text)
-
-
 def add_sweeps(parser: argparse.ArgumentParser) -> None:
     """The words of command lines that take sweeps: their names, then as `add_settings`."""
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(names())}, all, or a FILE.yaml")
