@@ -12,7 +12,8 @@ import numpy as np
 
 from baselines import as_conas
 from baselines.annealing import Quadratic, anneal, monomials
-from baselines.checks import ASSUMPTION, at_least, positive, share
+from baselines.best_of_m import BestOfMSettings
+from baselines.checks import ASSUMPTION, at_least, positive
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
@@ -28,33 +29,29 @@ _FACTOR = np.sqrt(2 * (np.sqrt(2) - 1) / (np.e - 2))
 
 
 @dataclass(frozen=True)
-class COMEXSettings:
-    """Measurements, the surrogate's scale and the annealing.
+class COMEXSettings(BestOfMSettings):
+    """As many measurements as CoNAS's, one after the other, the surrogate's scale and the annealing.
+
+    Annealing starts at random strings with the same ``p``.
 
     Attributes:
-        m: measurements, one after the other.
         scale: the sum of the sizes of all coefficients at most, in standard deviations of the losses so far.
         sweeps: changes that one annealing tries, for every bit.
         cooling: the temperature, in the same units, falls as exp(-cooling * changes / bits).
         spare: more annealings, whose ends are measured instead if that of the first was measured before.
-        p: probability of an edge to be on while the one-shot model is trained, and where annealing starts.
-        connect: give empty nodes a random edge while training, not while measuring.
     """
 
-    m: int = setting(1000, "as CoNAS, theorem 3.2")
     scale: float = setting(3.0, f"{ASSUMPTION}: first trials on planted polynomials and the tabular benchmarks")
     sweeps: int = setting(3, REMEMBERED)
     cooling: float = setting(3.0, REMEMBERED)
     spare: int = setting(
         4, f"{ASSUMPTION}: a known string is measured only if no new one is at hand; the authors say nothing"
     )
-    p: float = setting(0.5, "as CoNAS, section 3")
-    connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
     def __post_init__(self) -> None:
-        at_least(1, self, "m", "sweeps", "spare")
+        super().__post_init__()
+        at_least(1, self, "sweeps", "spare")
         positive(self, "scale", "cooling")
-        share(self, "p")
 
 
 class Experts:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import as_conas
-from baselines.checks import at_least, one_of, positive, share
+from baselines.best_of_m import BestOfMSettings
+from baselines.checks import at_least, one_of, positive
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
 from conas.problem import Cost, Outcome, Problem
@@ -30,12 +31,11 @@ DESIGN = "this project's: trials on the tabular benchmarks, seeds 0 to 99"
 
 
 @dataclass(frozen=True)
-class FourierSearchSettings:
-    """Measurements, the process and its candidates.
+class FourierSearchSettings(BestOfMSettings):
+    """As many measurements as CoNAS's, the process and its candidates.
 
     Attributes:
-        m: measurements in all.
-        start: of them on random strings.
+        start: measurements on random strings.
         alone: so many measurements, with those on random strings, come one at a time, each with all before it known.
         together: later ones that are chosen at a time, each as if those before it turned out as expected.
         known: the process predicts from at most so many measurements, the best.
@@ -45,11 +45,8 @@ class FourierSearchSettings:
         parents: best strings whose neighbourhoods are searched.
         doubles: random pairs of changes of each parent.
         fresh: random strings among the candidates.
-        p: probability of an edge to be on, in training and in random strings.
-        connect: give empty nodes a random edge while training, not while measuring.
     """
 
-    m: int = setting(1000, "as CoNAS, theorem 3.2")
     start: int = setting(10, DESIGN)
     alone: int = setting(100, DESIGN)
     together: int = setting(8, "this project's: as many as are measured in one call")
@@ -60,14 +57,12 @@ class FourierSearchSettings:
     parents: int = setting(3, DESIGN)
     doubles: int = setting(50, DESIGN)
     fresh: int = setting(100, "this project's: so that no string is out of reach")
-    p: float = setting(0.5, "as CoNAS, section 3")
-    connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
     def __post_init__(self) -> None:
-        at_least(1, self, "m", "alone", "together", "parents", "doubles", "fresh")
+        super().__post_init__()
+        at_least(1, self, "alone", "together", "parents", "doubles", "fresh")
         at_least(2, self, "start", "known")
         positive(self, "spread")
-        share(self, "p")
         one_of(self, "target", TARGETS)
         if not self.growth > 1:
             raise ValueError(f"growth is {self.growth} (allowed: above 1)")

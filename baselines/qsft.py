@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from baselines import as_conas
+from baselines.best_of_m import BestOfMSettings
 from baselines.checks import ASSUMPTION, at_least, share
 from baselines.history import History, rehearsal
 from baselines.registry import Method, register
@@ -28,30 +29,27 @@ _EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
-class QSFTSettings:
-    """Measurements and what is recovered from them.
+class QSFTSettings(BestOfMSettings):
+    """As many measurements as CoNAS's, and what is recovered from them.
+
+    The design says what is measured; ``p`` is of the one-shot model's training only.
 
     Attributes:
-        m: measurements in all.
         d: largest degree of a monomial.
         last: share of the measurements, at least, that goes to where the recovered function is low; what the design of
             equal groups leaves over comes on top.
         chance: that a monomial is taken that is none, at most, for each that is taken.
-        p: probability of an edge to be on while the one-shot model is trained.
-        connect: give empty nodes a random edge while it is trained, not while measuring.
     """
 
-    m: int = setting(1000, "as CoNAS, theorem 3.2")
     d: int = setting(2, "as CoNAS, section 4.1")
     last: float = setting(0.1, f"{ASSUMPTION}: the authors do not minimise what they recover")
     chance: float = setting(0.01, f"{ASSUMPTION}: the authors know the variance of the noise")
-    p: float = setting(0.5, "as CoNAS, section 3")
-    connect: bool = setting(False, "as CoNAS, section 4.3 for the recurrent cell")
 
     def __post_init__(self) -> None:
         at_least(2, self, "m")
+        super().__post_init__()
         at_least(1, self, "d")
-        share(self, "last", "chance", "p")
+        share(self, "last", "chance")
 
 
 def _check(space: Space, settings: QSFTSettings) -> None:

@@ -21,15 +21,12 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from thop.profile import register_hooks
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from conas.cnn.operations import Zero
-from conas.genotype import Cell
 from conas.refusal import Refused
-from conas.rnn.language_model import LanguageModel
 
 Rule = Callable[[Any, tuple[Tensor, ...], Tensor], None]
 
@@ -90,17 +87,20 @@ def mult_adds(network: nn.Module, forward: Callable[[nn.Module, Tensor], object]
     return counter.get_total_flops() / 2
 
 
-def word_mult_adds(model: LanguageModel, cell: Cell) -> int:
-    """Multiply-adds of all products of a vector and a matrix for one word, the softmax included, by torch's counter.
+def word_mult_adds(model: nn.Module, *given: Any) -> int:
+    """Multiply-adds of a language model's pass over one word and its softmax, by torch's counter.
 
-    It sees the products that are computed: one for each node and each node that it reads, however many activations
-    share it. Dropout, activations and gates are left out, as activations are in the counts of networks for images.
+    It sees the products that are computed: in a recurrent cell one for each node and each node that it reads, however
+    many activations share it. Dropout, activations and gates are left out, as activations are in the counts of
+    networks for images.
+
+    Args:
+        given: what ``model`` is called with beside words and a hidden state, such as a one-shot RNN's encoder.
     """
-    model = copy.deepcopy(model).to("meta").eval()
+    any_model: Any = copy.deepcopy(model).to("meta").eval()
     word = torch.zeros(1, 1, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        outputs = model.run(word, model.initial_hidden(1), cell).outputs
-        F.linear(outputs, model.embedding, model.bias)
+        any_model.cross_entropy(any_model(word, any_model.initial_hidden(1), *given).scored, word)
     return counter.get_total_flops() // 2
 
 
@@ -129,15 +129,6 @@ CONVENTIONS: dict[str, Callable[[type[nn.Module]], Rule | None]] = {
     "mult_adds_thop": register_hooks.get,
     "mult_adds_ptflops_like": lambda kind: LAYERS.get(kind) or register_hooks.get(kind),
 }
-
-
-def any_word_mult_adds(model: nn.Module) -> int:
-    """As `word_mult_adds`, for a language model of any kind: of a pass over one word and its softmax."""
-    any_model: Any = copy.deepcopy(model).to("meta").eval()
-    word = torch.zeros(1, 1, dtype=torch.long, device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        any_model.cross_entropy(any_model(word, any_model.initial_hidden(1)).scored, word)
-    return counter.get_total_flops() // 2
 
 
 def _is_leaf(module: nn.Module) -> bool:

@@ -23,16 +23,17 @@ import orjson
 from conas.architecture import architecture
 from conas.refusal import Refused
 from harness.config import sweeps
+from harness.config.grammar import setting
 from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
+from harness.launch.state import FINAL
 from harness.records.files import encode, write_atomic, write_json
 from harness.records.metrics import Row, is_row
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
 from harness.records.store import AlreadyRunning, Store, claim
 
-_ENDED = ("done", "failed", "diverged")
 _ROWS = "metrics of every epoch"
 
 Content = tuple[str, bytes | Exception]
@@ -123,7 +124,7 @@ def pack(store: Store, names: Iterable[str], path: Path) -> int:
     for name in sorted(set(names)):
         folder = store.run(name)
         record = folder.record()
-        if record is not None and record.status in _ENDED:
+        if record is not None and record.status in FINAL:
             fields = {"run": name, "record": portable(record.model_dump(mode="json")), "metrics": list(folder.metrics)}
             lines.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) + b"\n")
     if not lines:
@@ -218,7 +219,7 @@ def compare(path: Path, store: Store) -> Outcome:
                 raise packed
             folder = store.run(packed.run)
             record = folder.record()
-            if record is None or record.status not in _ENDED:
+            if record is None or record.status not in FINAL:
                 continue
             if _by_the_clock(record):
                 outcome.by_the_clock.append(packed.run)
@@ -288,7 +289,7 @@ COMMANDS = {"pack": _pack, "unpack": _unpack, "compare": _compare}
 
 def planned(options: argparse.Namespace) -> list[str]:
     """The names of the runs of the sweeps that were typed."""
-    extra = tuple(map(sweeps.setting, options.set))
+    extra = tuple(map(setting, options.set))
     return [config.id for name in sweeps.named(options.sweeps) for config in sweeps.runs(name, options.profile, extra)]
 
 
@@ -296,9 +297,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.archive", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     packing = commands.add_parser("pack", help="write the runs of sweeps to a file")
-    packing.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    sweeps.add_profile(packing)
-    packing.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
+    sweeps.add_sweeps(packing)
     unpacking = commands.add_parser("unpack", help="put the runs of a file into a store")
     comparing = commands.add_parser("compare", help="are runs of a store those of a file; status 1 if one differs")
     for command in (packing, unpacking, comparing):

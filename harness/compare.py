@@ -14,13 +14,11 @@ from conas.names import unknown
 from conas.refusal import Refused
 from harness import results
 from harness.config.grammar import flatten, written
-from harness.config.load import Config, recorded
+from harness.config.load import NOT_IDENTITY, Config, recorded
 from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.records.schema import Record
-
-_DECIDES_NOTHING = {"data_dir", "runs_dir", "device", "offline", "typed"}
 
 Line = tuple[str, str, str]
 """What is compared, and what the first and the second run have."""
@@ -48,7 +46,7 @@ def chosen(records: Sequence[Record], name: str) -> Record:
 
 def settings(configs: Sequence[Config]) -> dict[str, list[Any]]:
     """The settings in which ``configs`` differ, with the value that each has, None where it has no such setting."""
-    flat = [dict(flatten(config.model_dump(mode="json", exclude=_DECIDES_NOTHING))) for config in configs]
+    flat = [dict(flatten(config.model_dump(mode="json", exclude=NOT_IDENTITY))) for config in configs]
     names = dict.fromkeys(name for values in flat for name in values)
     return {name: values for name in names if _differ(values := [one.get(name) for one in flat])}
 

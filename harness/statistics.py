@@ -1,9 +1,11 @@
-"""Intervals of means, and p values for several tests at once."""
+"""Means with their intervals, and p values for several tests at once."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import sem, t
 
@@ -20,14 +22,30 @@ def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
     NaN if there are fewer than two.
     """
     array = np.asarray(values, dtype=np.float64)
-    if len(array) < 2:
-        return math.nan, math.nan
     if len(array) < FEW:
-        half = t.ppf(0.975, len(array) - 1) * sem(array)
-        return float(array.mean() - half), float(array.mean() + half)
+        return student(array) or (math.nan, math.nan)
     drawn = generator(0, "bootstrap", *names).integers(len(array), size=(RESAMPLES, len(array)))
     low, high = np.percentile(array[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def student(values: ArrayLike) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean of ``values``, None for fewer than two."""
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return None
+    half = t.ppf(0.975, len(array) - 1) * sem(array)
+    return float(array.mean() - half), float(array.mean() + half)
+
+
+def means(rows: pd.DataFrame, by: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The mean and its `interval` of each of the columns ``names``, for every value of the column ``by``."""
+    return {
+        str(value): {
+            name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(value))} for name in names
+        }
+        for value, group in rows.groupby(by)
+    }
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -6,7 +6,6 @@ python harness/status.py cancel SWEEP...               end launchers and runs, o
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.console.pipes import piped
-from harness.console.places import URL_VARIABLE, add_store
+from harness.console.places import add_mongo_url, add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.launch import slurm
@@ -222,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--failed", action="store_true", help="with retry: runs that failed")
     parser.add_argument("--diverged", action="store_true", help="with retry: runs whose training diverged")
     add_store(parser)
-    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    add_mongo_url(parser)
     return parser
 
 

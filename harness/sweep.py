@@ -24,10 +24,10 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
-from harness.config.grammar import ConfigError
+from harness.config.grammar import ConfigError, setting
 from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
-from harness.console.places import URL_VARIABLE, add_data_dir, add_store
+from harness.console.places import URL_VARIABLE, WHICH_DATABASE, add_data_dir, add_mongo_url, add_store
 from harness.console.progress import duration
 from harness.data.files import check_data_dir
 from harness.deadline import interrupt
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.command = typed("harness/sweep.py", sys.argv[1:] if arguments is None else arguments)
     if options.queue and not options.mongo_url:
-        parser.error(f"--queue needs a database: --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE}")
+        parser.error(f"--queue needs a database: {WHICH_DATABASE}")
     signal.signal(signal.SIGTERM, interrupt)
     try:
         if options.mongo_url:
@@ -71,11 +71,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     names = sweeps.named(options.sweeps)
     places = (("runs_dir", options.store), ("data_dir", options.data_dir))
-    if named := {name for name, _ in map(sweeps.setting, options.set)} & dict(places).keys():
+    if named := {name for name, _ in map(setting, options.set)} & dict(places).keys():
         raise ConfigError(f"--set {min(named)}=... (--store and --data-dir say where runs and data are)")
     _refuse_devices(options)
-    options.sbatch = {name.replace("-", "_"): value for name, value in map(sweeps.setting, options.sbatch)}
-    extra = (*_device(options), *map(sweeps.setting, options.set), *places)
+    options.sbatch = {name.replace("-", "_"): value for name, value in map(setting, options.sbatch)}
+    extra = (*_device(options), *map(setting, options.set), *places)
     _warn(options, dict(extra))
     if options.launcher == "slurm" and not (options.queue or options.dry_run):
         slurm.check()
@@ -101,7 +101,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _refuse_devices(options: argparse.Namespace) -> None:
     """A launcher here, or a worker, shows each of its runs one CUDA device, which is cuda:0 to the run."""
-    for name, value in map(sweeps.setting, options.set):
+    for name, value in map(setting, options.set):
         kind, _, number = value.partition(":")
         if options.launcher == "local" and (name, kind) == ("device", "cuda") and number not in ("", "0"):
             raise ConfigError(f"--set device={value} (CUDA_VISIBLE_DEVICES={number} chooses a device)")
@@ -192,8 +192,7 @@ LAUNCHERS = {"local": _local, "slurm": _slurm, "queue": _queue}
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/sweep.py", description=__doc__, allow_abbrev=False)
-    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, all, or a FILE.yaml")
-    sweeps.add_profile(parser)
+    sweeps.add_sweeps(parser)
     parser.add_argument("--dry-run", action="store_true", help="print every command with its estimate, start nothing")
     parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
     parser.add_argument("--queue", action="store_true", help="queue the runs in MongoDB for harness/worker.py instead")
@@ -209,8 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--retries", type=at_least(0), default=2, metavar="N", help="for killed processes (default: 2)")
     add_store(parser)
     add_data_dir(parser)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
-    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    add_mongo_url(parser)
     asked = parser.add_argument_group("what every Slurm job asks for")
     asked.add_argument("--partition", metavar="NAME")
     asked.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")

@@ -4,7 +4,6 @@ Runs that the database has and this store has not are left as they are: they may
 """
 
 import argparse
-import os
 import sys
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ from pymongo.errors import PyMongoError
 from tqdm import tqdm
 
 from conas.refusal import Refused
-from harness.console.places import URL_VARIABLE, add_store
+from harness.console.places import WHICH_DATABASE, add_mongo_url, add_store
 from harness.mongo.database import Database, reason, upload
 from harness.mongo.snapshot import signature
 from harness.records.store import RunFolder, Store
@@ -76,11 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 if the database could not be reached or a run could not be uploaded."""
     parser = argparse.ArgumentParser(prog="python -m harness.sync", description=__doc__)
     add_store(parser)
-    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    add_mongo_url(parser)
     parser.add_argument("--force", action="store_true", help="upload every run, also those that seem equal")
     chosen = parser.parse_args(arguments)
     if not chosen.mongo_url:
-        parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
+        parser.error(f"which database? {WHICH_DATABASE}")
     try:
         database, store = Database(chosen.mongo_url), Store(chosen.store)
         store.check_there()

@@ -25,7 +25,7 @@ from pymongo.errors import PyMongoError
 from conas.refusal import Refused
 from harness.config.layers import cuda_devices
 from harness.config.load import ConfigError, recorded
-from harness.console.places import URL_VARIABLE, add_data_dir, add_store
+from harness.console.places import URL_VARIABLE, WHICH_DATABASE, add_data_dir, add_mongo_url, add_store
 from harness.data.files import check_data_dir
 from harness.deadline import interrupt
 from harness.launch.console import INTERRUPTED, at_least, say
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.mongo_url:
-        parser.error(f"which database? --mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment")
+        parser.error(f"which database? {WHICH_DATABASE}")
     os.environ[URL_VARIABLE] = options.mongo_url  # where the runs' processes look for it
     signal.signal(signal.SIGTERM, interrupt)
     try:
@@ -94,7 +94,7 @@ def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python harness/worker.py", description=__doc__)
-    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    add_mongo_url(parser)
     parser.add_argument("--workers", type=at_least(1), default=1, metavar="N", help="runs at once (default: 1)")
     add_store(parser)
     add_data_dir(parser)

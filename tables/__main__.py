@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.config import sweeps
+from harness.config.grammar import setting
 from harness.config.layers import cuda_devices, is_meant_for_gpu
 from harness.console.pipes import piped
 from harness.console.places import DEFAULT_STORE, add_store
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _runs(options: argparse.Namespace) -> Runs:
     """The runs to tell about; ``missing`` takes a store that is not there yet for one without runs."""
-    extra = [sweeps.setting(text) for text in options.set]
+    extra = [setting(text) for text in options.set]
     if options.command == "missing" and is_folder(options.store):
         extra.append(("runs_dir", options.store))  # where the commands are to record their runs
         if not Path(options.store).exists():
@@ -139,13 +140,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables")
-    sweeps.add_profile(parser)
+    sweeps.add_settings(parser)
     about = "the folder, packed .jsonl file or mongodb:// address of the recorded runs, or CONAS_MONGO_URL: the one in"
     add_store(parser, f"{about} that variable")
     parser.add_argument("--out", default="results", help="where results go (default: results)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that all runs were made with"
-    )
     return parser
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from harness.console.markdown import markdown_row
 from harness.records.schema import Record, SearchRecord
 from tables.readers import searches
-from tables.render import escape_markdown, markdown_row
+from tables.render import escape_markdown
 from tables.runs import Runs
 from tables.table import Table
 

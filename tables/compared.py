@@ -11,9 +11,10 @@ from conas import cells
 from harness.config.grammar import flatten, written
 from harness.config.layers import defaults, outside, summaries
 from harness.config.load import Config, load
+from harness.console.markdown import markdown_row
 from tables.paper.contents import TABLES
 from tables.published import published
-from tables.render import escape_markdown, markdown_row
+from tables.render import escape_markdown
 from tables.runs import ONE_CELL, Runs
 from tables.tiers import Tier, tier
 

@@ -43,8 +43,9 @@ class StageMean:
 
     def __call__(self, record: Record, runs: Runs) -> float | None:
         """The mean, None if the search had no such stage."""
-        stages = record.search.details.get("stages", []) if record.search else []
-        return float(stages[self.stage - 1]["measurements"]["mean"]) if len(stages) >= self.stage else None
+        if len(record.stages) < self.stage:
+            return None
+        return float(record.stages[self.stage - 1]["measurements"]["mean"])
 
 
 def params(record: Record, runs: Runs) -> float | None:

@@ -7,6 +7,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from harness.console.markdown import markdown_row
 from harness.console.plain import plain
 from tables.wording import Cell, Sheet
 
@@ -78,11 +79,6 @@ def code(text: str) -> Markup:
     """``text`` as HTML, what stands between backticks as code."""
     parts = escape(text).split("`")
     return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))  # noqa: S704 - escaped
-
-
-def markdown_row(cells: list[str]) -> str:
-    """A line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
 
 
 def _markdown_cell(cell: Cell) -> str:

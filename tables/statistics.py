@@ -4,6 +4,7 @@ The spread is the sample standard deviation (ddof = 1). Every interval is Studen
 SD and its number of trainings, or Fisher's for a ratio of SDs; all assume values that are about normal. A figure of the
 paper is known to half a unit of its last printed digit, and an interval of a difference to it is wider by that much.
 A few values that tie are no proof that all do: they give no interval, unless they are certain to be the same.
+The interval of one mean, which studies ask for, too, is `harness.statistics.student`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from conas.seeds import generator
+from harness.statistics import student
 from tables.published import Figure
 
 LEVEL = 0.95
@@ -80,15 +82,6 @@ def summarise(values: Sequence[float]) -> Summary | None:
     array = np.asarray(values, dtype=np.float64)
     sd = float(array.std(ddof=1)) if len(array) > 1 else None
     return Summary(len(array), float(array.mean()), float(array.min()), sd)
-
-
-def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean of ``values``, None for fewer than two."""
-    found = summarise(values)
-    if found is None or found.sd is None:
-        return None
-    half = half_width(found.sd, found.n)
-    return found.mean - half, found.mean + half
 
 
 def half_width(sd: float | None, n: float) -> float:
@@ -172,7 +165,7 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
     if not differences:
         return None
     value = float(np.mean(differences))
-    interval, spread = interval_of_mean(differences), differ(differences)
+    interval, spread = student(differences), differ(differences)
     if interval is None or (not spread and differ([0.0, value])):  # a few equal differences are no proof that all are
         return Estimate(value)
     p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else 1.0

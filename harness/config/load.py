@@ -55,7 +55,8 @@ __all__ = [
 
 PLACES = {"data_dir", "runs_dir", "device", "offline"}
 """Settings that say where a run is made, not what it is."""
-_NOT_IDENTITY = {*PLACES, "typed"}
+NOT_IDENTITY = {*PLACES, "typed"}
+"""Settings that tell no run from another."""
 _NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "dataset": dataset_names,
     "search_dataset": dataset_names,
@@ -120,7 +121,7 @@ class Config(Section):
     def identity(self) -> Values:
         """All that decides the run's result, as JSON data."""
         values = deciding(self, {kind.name for kind in method(self.method).asks(self.settings)})
-        identity = {name: value for name, value in values.items() if name not in _NOT_IDENTITY}
+        identity = {name: value for name, value in values.items() if name not in NOT_IDENTITY}
         return identity | {"search": _search(conas_settings.deciding(self.settings))}
 
     @property

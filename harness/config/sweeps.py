@@ -120,19 +120,17 @@ def titles(sweep: str, profile: str, extra: Extra = ()) -> dict[str, str]:
     return found
 
 
-def setting(text: str) -> tuple[str, str]:
-    """The setting that ``NAME=VALUE`` stands for.
-
-    Raises:
-        ConfigError: it has another form.
-    """
-    return grammar.setting(text)
+def add_sweeps(parser: argparse.ArgumentParser) -> None:
+    """The words of command lines that take sweeps: their names, then as `add_settings`."""
+    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help=f"{', '.join(names())}, all, or a FILE.yaml")
+    add_settings(parser)
 
 
-def add_profile(parser: argparse.ArgumentParser) -> None:
-    """The option ``--profile`` of command lines that take sweeps."""
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options ``--profile`` and ``--set``, which say which runs of a sweep are meant."""
     about = "sizes (default: paper with a CUDA device here, else laptop)"
     parser.add_argument("--profile", choices=summaries("profiles"), default=default_profile(), help=about)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every run")
 
 
 def _file(sweep: str) -> Path:

@@ -1,4 +1,4 @@
-"""The options of command lines that name folders: in all of them ``~`` is the user's own."""
+"""The options of command lines that name folders and the database: in folders ``~`` is the user's own."""
 
 import argparse
 import os
@@ -7,6 +7,8 @@ from pathlib import Path
 DEFAULT_STORE = "runs"
 DEFAULT_DATA = "data"
 URL_VARIABLE = "CONAS_MONGO_URL"
+WHICH_DATABASE = f"--mongo-url mongodb://HOST:PORT/DATABASE or {URL_VARIABLE} in the environment"
+"""What is typed where a database is needed."""
 PACKED = ".jsonl"
 """The suffix of a packed file of runs."""
 
@@ -19,6 +21,12 @@ def add_store(parser: argparse.ArgumentParser, what: str = "where runs are recor
 def add_data_dir(parser: argparse.ArgumentParser, what: str = "where the data sets lie") -> None:
     """The option ``--data-dir``: the folder of the data sets."""
     _add(parser, "--data-dir", DEFAULT_DATA, what)
+
+
+def add_mongo_url(parser: argparse.ArgumentParser) -> None:
+    """The option ``--mongo-url``: the database, by default the one that the environment names."""
+    default, about = os.environ.get(URL_VARIABLE), f"or ${URL_VARIABLE}"
+    parser.add_argument("--mongo-url", default=default, metavar="URL", help=about)
 
 
 def is_folder(address: str | Path) -> bool:

@@ -9,6 +9,11 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
 
 
+def last_line(text: str) -> str:
+    """What a command that failed said last."""
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
+
+
 class Uncoloured:
     """A stream that leaves out the colours of what is written to it."""
 

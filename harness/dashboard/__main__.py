@@ -6,7 +6,6 @@ used.
 """
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import NoReturn
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness.console.places import URL_VARIABLE, add_store
+from harness.console.places import add_mongo_url, add_store
 from harness.dashboard import guarded, services
 from harness.deadline import interrupt
 from harness.mongo.database import Database, reason
@@ -32,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.dashboard", description=__doc__)
     add_store(parser)
-    parser.add_argument("--mongo-url", default=os.environ.get(URL_VARIABLE), metavar="URL", help=f"or ${URL_VARIABLE}")
+    add_mongo_url(parser)
     parser.add_argument("--port", type=port, default=9000, help="Omniboard's port (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

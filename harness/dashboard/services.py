@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from conas.refusal import Refused
+from harness.console.plain import last_line
 
 LOOPBACK = "127.0.0.1"
 
@@ -136,7 +137,7 @@ def _run(command: list[str]) -> None:
     except FileNotFoundError:
         raise ServiceError(f"{command[0]} is not installed on this machine") from None
     except subprocess.CalledProcessError as error:
-        raise ServiceError(f"{' '.join(command[:3])} failed: {_last_line(error.stderr)}") from None
+        raise ServiceError(f"{' '.join(command[:3])} failed: {last_line(error.stderr)}") from None
 
 
 @contextmanager
@@ -166,7 +167,7 @@ def _wait(process: subprocess.Popen[bytes], name: str, ready: Callable[[], bool]
     limit = time.monotonic() + _SECONDS_TO_START
     while not ready():
         if process.poll() is not None or time.monotonic() > limit:
-            said = _last_line(log.read_text(errors="replace"))
+            said = last_line(log.read_text(errors="replace"))
             raise ServiceError(f"{name} did not start: {said} (see {log})")
         time.sleep(0.05)
 
@@ -193,8 +194,3 @@ def _serves(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"

@@ -10,7 +10,7 @@ import torch
 
 from conas.cnn.one_shot import OneShotCNN
 from conas.counting import mult_adds, word_mult_adds
-from conas.rnn.language_model import OneShotRNN, recurrent
+from conas.rnn.language_model import OneShotRNN
 from conas.seeds import generator
 from conas.space import space
 from harness.config.identity import digest
@@ -119,7 +119,7 @@ def _rnn(device: torch.device, rows: int, large: bool) -> tuple[Step, Callable[[
         run = model(tokens, model.initial_hidden(batch), alpha)
         model.cross_entropy(run.outputs, tokens).backward()
 
-    return step, lambda: tokens.numel() * word_mult_adds(model, recurrent(cells.decode(alpha)))
+    return step, lambda: tokens.numel() * word_mult_adds(model, alpha)
 
 
 def _seconds(device: torch.device, step: Step) -> float:

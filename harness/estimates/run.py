@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.config.identity import digest
-from harness.config.load import Config
+from harness.config.load import NOT_IDENTITY, Config
 from harness.estimates.asking import measuring_seconds, questions, training_seconds
 from harness.estimates.machine import Machine, machine
 from harness.records.files import facts, write_json
 from harness.training.environment import device
 from harness.training.task import read_task
 
-_COSTS_NOTHING = {"seed", "search_seed", "data_dir", "runs_dir", "offline", "device", "typed"}
+_COSTS_NOTHING = {*NOT_IDENTITY, "seed", "search_seed"}
 
 
 class Parts(NamedTuple):

@@ -17,6 +17,7 @@ from submitit import SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError
 
 from conas.refusal import Refused
+from harness.console.plain import last_line
 from harness.deadline import interrupt
 from harness.launch.console import say
 from harness.launch.local import JobList
@@ -143,9 +144,9 @@ class Submitter:
             executor.update_parameters(**parameters)
             return [job.job_id for job in executor.submit_array(tasks)]
         except FailedJobError as error:
-            raise SlurmError(f"sbatch refuses: {_last_line(str(error))}") from error
+            raise SlurmError(f"sbatch refuses: {last_line(str(error))}") from error
         except ValueError as error:
-            raise SlurmError(f"submitit refuses: {_last_line(str(error))}") from error
+            raise SlurmError(f"submitit refuses: {last_line(str(error))}") from error
         except RuntimeError as error:
             raise SlurmError(f"no Slurm here: {error}") from error
 
@@ -202,12 +203,8 @@ def _ask(*command: str) -> str:
     except OSError as error:
         raise SlurmError(f"no Slurm here: {command[0]}: {error.strerror}") from error
     except subprocess.CalledProcessError as error:
-        said = _last_line(error.stderr).removeprefix(f"{command[0]}: ")
+        said = last_line(error.stderr).removeprefix(f"{command[0]}: ")
         raise SlurmError(f"{command[0]}: {said}") from error
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def minutes(text: str) -> int:

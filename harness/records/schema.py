@@ -184,6 +184,11 @@ class Record(_Part):
         """The name of the run's folder."""
         return f"{self.dataset}-{self.method}-s{self.seed}-{self.key}"
 
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """What a search by sparse recovery reported of each of its stages; empty for any other."""
+        return self.search.details.get("stages", []) if self.search else []
+
     @model_validator(mode="after")
     def _agrees(self) -> "Record":
         """The record says what its configuration says."""
@@ -205,7 +210,7 @@ class Record(_Part):
 
     def _check_stages(self) -> None:
         try:
-            _STAGES.validate_python(self.search.details.get("stages", []) if self.search else [])
+            _STAGES.validate_python(self.stages)
         except ValidationError as error:
             raise ValueError(f"search.details.stages: {_first_line(error)}") from error
 

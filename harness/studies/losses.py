@@ -1,4 +1,4 @@
-"""Losses of sub-networks some of which may have diverged."""
+"""Losses of sub-networks, some of which may have diverged, and where one stands among others."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,3 +24,8 @@ def loss_of(oracle: Oracle, alpha: Alpha) -> float:
     """The loss of one sub-network; infinite where it is no number, so that every other is better."""
     (loss,) = oracle.measure(alpha[None])
     return float(np.nan_to_num(loss, nan=np.inf, posinf=np.inf))
+
+
+def share_below(losses: NDArray[np.float64], loss: float) -> float:
+    """The share of ``losses`` that are better than ``loss``, in percent: 0 is the best of all."""
+    return 100 * float((losses < loss).mean())

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from conas.algorithm import search_on
@@ -33,6 +32,7 @@ from harness.records.pieces import join
 from harness.records.search_results import kept, place
 from harness.records.store import Store
 from harness.studies.cli import studying
+from harness.studies.losses import share_below
 from harness.studies.paper_search import packed_task
 from harness.training.environment import make_deterministic
 from harness.training.image import ImageTask
@@ -98,7 +98,7 @@ def judge(
     best: Answer = ("best of m", settings.m, known.best, None, None)
     for name, measured, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best, *others):
         loss, counts = float(oracle.measure(alpha[None])[0]), task.count(space.build(alpha))
-        judged = int((alpha > 0).sum()), loss, 100 * np.mean(known.losses < loss)
+        judged = int((alpha > 0).sum()), loss, share_below(known.losses, loss)
         lines.append((name, measured, *judged, *_millions(counts), *r2))
     return pd.DataFrame(lines, columns=_COLUMNS)
 

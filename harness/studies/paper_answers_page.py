@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.console.markdown import markdown_table
+
 NONE = "–"
 COLUMNS: dict[str, tuple[str, str]] = {
     "measurements": ("sub-networks measured", ",.0f"),
@@ -22,14 +24,14 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
-def page(tables: Sequence[pd.DataFrame]) -> list[str]:
-    """The lines of the table; an answer that a search does not have is a dash there."""
+def page(tables: Sequence[pd.DataFrame]) -> str:
+    """The table; an answer that a search does not have is a dash there."""
     known = [table.set_index("answer") for table in tables]
     names = dict.fromkeys(name for table in known for name in table.index)
     columns = [column for column in COLUMNS if any(column in table for table in known)]
     titles = ["answer", *(COLUMNS[column][0] for column in columns)]
     rows = [[name, *(_cell(known, name, column) for column in columns)] for name in names]
-    return [_line(titles), "|---|" + "---:|" * len(columns), *map(_line, rows)]
+    return markdown_table(titles, rows)
 
 
 def _cell(tables: Sequence[pd.DataFrame], name: str, column: str) -> str:
@@ -42,15 +44,11 @@ def _number(value: float, form: str) -> str:
     return format(value, form).replace("-", "−")
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
 def main() -> None:
     """The command line."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    print("\n".join(page([pd.read_csv(Path(name)) for name in sys.argv[1:]])))
+    print(page([pd.read_csv(Path(name)) for name in sys.argv[1:]]))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from harness.console.progress import Reporter
 from harness.pictures.plots import panels
 from harness.problems.trained import TrainedProblem
 from harness.records.store import Store
-from harness.statistics import interval
+from harness.statistics import means
 from harness.studies.cli import configuration, study_parser, studying, write_results
-from harness.studies.losses import finite, loss_of
+from harness.studies.losses import finite, loss_of, share_below
 from harness.studies.spectrum import answer
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
@@ -76,8 +76,8 @@ def _judge(
         TOP: r2(truth, top(others)),
         ALL: r2(truth, found(others)),
         LINEAR: r2(truth, lasso(alphas, losses, 1, settings.lambda_).polynomial(others)),
-        CONAS: 100 * float((truth < loss).mean()),
-        BEST: 100 * float((truth < losses.min()).mean()),
+        CONAS: share_below(truth, loss),
+        BEST: share_below(truth, losses.min()),
     }
 
 
@@ -113,15 +113,9 @@ def draw(rows: pd.DataFrame) -> Figure:
 def summary(rows: pd.DataFrame, noise: dict[str, float]) -> dict[str, object]:
     """The study's numbers: means with 95 % intervals over the draws from one set of measurements,
     of which there is but one with the largest m."""
-    names = (TOP, ALL, LINEAR, CONAS, BEST)
     return {
         "one measurement against the whole validation set": noise,
-        "by m": {
-            str(m): {
-                name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(m))} for name in names
-            }
-            for m, group in rows.groupby("m")
-        },
+        "by m": means(rows, "m", (TOP, ALL, LINEAR, CONAS, BEST)),
     }
 
 

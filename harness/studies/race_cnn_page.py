@@ -12,11 +12,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from harness.console.markdown import markdown_table
 from harness.pictures.plots import MARKERS, panels
 from harness.records.files import read_json, write_atomic
 from harness.statistics import interval
 from harness.studies.race_contenders import FOURIER
-from harness.studies.race_report import markdown_table, pivot
+from harness.studies.race_report import pivot
 from harness.studies.race_statistics import duels
 
 PAGE = """# The race on a one-shot CNN

@@ -1,11 +1,12 @@
 """The page of a race: in words and in tables, all of it from the numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from harness.console.markdown import markdown_table
 from harness.pictures.plots import write_picture
 from harness.problems.tabular import Table
 from harness.records.files import write_atomic
@@ -239,9 +240,3 @@ def pivot(cells: pd.DataFrame, columns: str) -> str:
     shown = cells.pivot(index="method", columns=columns, values="text")
     shown = shown.reindex(index=cells["method"].unique(), columns=cells[columns].unique()).fillna("")
     return markdown_table(["method", *map(str, shown.columns)], ([name, *row] for name, *row in shown.itertuples()))
-
-
-def markdown_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is of names."""
-    rows = [header, ["---", *("---:" for _ in header[1:])], *lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in rows)

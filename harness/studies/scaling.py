@@ -42,7 +42,7 @@ from harness.problems.trained import TrainedProblem
 from harness.records.files import facts, read_json, write_json
 from harness.records.store import Store
 from harness.studies.cli import configuration, study_parser, studying, write_results
-from harness.studies.losses import finite, loss_of
+from harness.studies.losses import finite, loss_of, share_below
 from harness.studies.paper_model import paper_model
 from harness.studies.ranking import train_alone
 from harness.studies.scaling_picture import draw, summary
@@ -135,7 +135,7 @@ def _answered(
     """How ``kept`` ranks the ``others``, whose losses are ``truth``, and how its minimiser does among them."""
     loss = loss_of(oracle, answer(kept, others.shape[1]))
     ranks = float(spearmanr(truth, kept(others)).statistic)
-    return {"ranks": ranks, "better": 100 * float((truth < loss).mean()), "gap": loss - best}
+    return {"ranks": ranks, "better": share_below(truth, loss), "gap": loss - best}
 
 
 def _found(alphas: Alpha, losses: NDArray[np.float64], settings: Settings) -> SparsePolynomial:

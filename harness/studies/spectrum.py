@@ -29,8 +29,9 @@ from harness.pictures.plots import panels
 from harness.problems.trained import TrainedProblem
 from harness.records.files import write_atomic
 from harness.records.store import Store
-from harness.statistics import interval
+from harness.statistics import means
 from harness.studies.cli import configuration, study_parser, studying, write_results
+from harness.studies.losses import share_below
 from harness.training.environment import make_deterministic
 from harness.training.task import load_task
 
@@ -90,8 +91,8 @@ def recover(truth: Spectrum, m: int, draw: int) -> dict[str, float | None]:
         "m": m,
         "draw": draw,
         "r2": r2(truth.losses, g(truth.alphas)),
-        "CoNAS": _rank(truth, _value(truth, found)),
-        "best of m": _rank(truth, truth.losses[chosen].min()),
+        "CoNAS": share_below(truth.losses, _value(truth, found)),
+        "best of m": share_below(truth.losses, truth.losses[chosen].min()),
     }
 
 
@@ -105,11 +106,6 @@ def answer(g: SparsePolynomial, n: int) -> Alpha:
 
 def _value(truth: Spectrum, alpha: Alpha) -> float:
     return float(truth.losses[(truth.alphas == alpha).all(axis=1)][0])
-
-
-def _rank(truth: Spectrum, loss: float) -> float:
-    """The share of sub-networks that are better, in percent: 0 is the best of all."""
-    return 100 * float((truth.losses < loss).mean())
 
 
 def draw(truth: Spectrum, runs: pd.DataFrame) -> Figure:
@@ -155,7 +151,6 @@ def _sizes(truth: Spectrum, axis: Axes) -> None:
 def summary(truth: Spectrum, runs: pd.DataFrame) -> dict[str, object]:
     """The study's numbers."""
     cumulated = np.cumsum(truth.by_degree())
-    means = runs.groupby("m")
     return {
         "bits": truth.alphas.shape[1],
         "sub-networks": len(truth.losses),
@@ -163,13 +158,7 @@ def summary(truth: Spectrum, runs: pd.DataFrame) -> dict[str, object]:
         "variance share of degree up to 1, 2, 3": list(cumulated[:3]),
         f"variance share of the {S} largest": truth.by_size()[S - 1],
         f"variance share of the {S} largest of degree up to {DEGREE}": truth.by_size(True)[S - 1],
-        "by m": {
-            str(m): {
-                name: {"mean": group[name].mean(), "interval": interval(group[name], name, str(m))}
-                for name in ("r2", "CoNAS", "best of m")
-            }
-            for m, group in means
-        },
+        "by m": means(runs, "m", ("r2", "CoNAS", "best of m")),
     }
 
 

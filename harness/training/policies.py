@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conas.oracle import Function, Oracle
-from conas.questions import OneShotModel
+from conas.questions import OneShot, OneShotModel
 from conas.sampling import RunningPolicy
 from conas.space import Alpha
 from harness.training.answers import Measurer, Remembered
 from harness.training.loop import Trainee
+from harness.training.work import Work
 
+SAMPLED_SUBNETWORKS = 8
+"""Of how many sub-networks the figures after an epoch of a one-shot model are the mean."""
 _POLICY = "policy"
 
 
@@ -35,6 +38,14 @@ class PolicyTraining:
         self.training, self.measurer, self._policy = training, measurer, policy
         if hasattr(training, "tell"):
             self.tell = training.tell
+
+    @staticmethod
+    def work(task: Any, question: OneShot) -> list[Work]:
+        """Epochs of random sub-networks, and what the policy measures after each of them."""
+        settings = task.config.oneshot
+        training = task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)
+        learning = [part.times(question.policy.measurements * settings.epochs) for part in task.measuring(whole=False)]
+        return [training, *(learning if question.measures() else [])]
 
     def finish_epoch(self, epoch: int) -> dict[str, float]:
         """Let the policy learn, then evaluate; the figures of both."""

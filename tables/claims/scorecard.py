@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from harness.console.markdown import markdown_row
 from tables.claims import figures, genotypes, orders, searched, text
 from tables.claims.verdict import Kind, Status, Test, Verdict
 from tables.counted import counted
 from tables.paper.contents import TABLES
-from tables.render import escape_markdown, markdown_row
+from tables.render import escape_markdown
 from tables.runs import Runs
 from tables.statistics import MOST_SEEDS
 from tables.table import Table

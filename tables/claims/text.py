@@ -14,6 +14,7 @@ from conas.recovery.theory import sufficient_measurements
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import random_polynomial
+from harness.statistics import student
 from tables.claims.figures import PAPER_DEVICE, decided
 from tables.claims.verdict import Kind, Status, Verdict, make
 from tables.paper import names
@@ -22,7 +23,7 @@ from tables.paper.table1 import ERROR
 from tables.published import Claim, Figure, claims, published
 from tables.readers import active_edges
 from tables.runs import Runs
-from tables.statistics import against, interval_of_mean, summarise
+from tables.statistics import against, summarise
 
 Settled = tuple[Status, str, str]
 POLYNOMIALS = 10
@@ -96,7 +97,7 @@ def _two_percent(claim: Claim, runs: Runs) -> Settled:
     if not runs.is_full_scale:
         return Status.NOT_RUN, "", "needs the published settings"
     values = ERROR.values(runs, "table1", names.CONAS_WIDE)
-    ours, interval = summarise(values), interval_of_mean(values)
+    ours, interval = summarise(values), student(values)
     if ours is None:
         return Status.NOT_RUN, "", "no finished run of one cell"
     shown = f"{ours.mean:.2f} (n = {ours.n})"

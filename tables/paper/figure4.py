@@ -1,14 +1,11 @@
 """Figure 4: the loss (perplexity) of the sub-networks measured in each stage of CoNAS."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
-from harness.records.schema import SearchRecord
 from tables.paper import names
 from tables.plot import Plot, legend_below
 from tables.readers import title
@@ -27,7 +24,7 @@ def rows(runs: Runs) -> pd.DataFrame:
     for panel, (sweep, row) in PANELS.items():
         for record in runs.sample(sweep, row).done:
             quantity = record.config["measure"].get("quantity", "loss")
-            for stage, report in enumerate(_stages(record.search), start=1):
+            for stage, report in enumerate(record.stages, start=1):
                 measured = report["measurements"]
                 figures = [measured["mean"], measured["sd"], measured["used"]]
                 lines.append((panel, record.dataset, record.seed, quantity, stage, *figures))
@@ -56,10 +53,6 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
     axis.plot(mean.index, mean, color="#0173b2", marker="o", linewidth=2, label="mean of the searches")
     axis.set_xticks(np.asarray(mean.index))
     legend_below(axis)
-
-
-def _stages(search: SearchRecord | None) -> list[dict[str, Any]]:
-    return search.details.get("stages", []) if search else []
 
 
 PLOT = Plot(

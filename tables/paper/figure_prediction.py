@@ -33,7 +33,7 @@ def rows(runs: Runs) -> pd.DataFrame:
     lines = []
     for (sweep, name), stages in SEARCHES.items():
         for record in runs.sample(sweep, name).done:
-            for number, stage in enumerate(record.search.details.get("stages", []) if record.search else [], start=1):
+            for number, stage in enumerate(record.stages, start=1):
                 if None not in (fits := (stage.get("fit_r2"), stage.get("held_out_r2"))):
                     undecided = math.log2(stage["minimisers"])
                     search = f"{title(record.dataset)}{stages}"

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.pictures.plots import panels
+from harness.statistics import student
 from tables.plot import Plot
 from tables.readers import Last, title
 from tables.runs import Runs, Sample
-from tables.statistics import interval_of_mean
 from tables.table import Reader
 
 PANELS: dict[str, tuple[str, Reader]] = {
@@ -79,7 +79,7 @@ def _draw_panel(axis: Axes, frame: pd.DataFrame) -> None:
 
 def _draw_row(axis: Axes, y: int, values: list[float], style: dict[str, Any]) -> None:
     axis.plot(values, [y] * len(values), linestyle="", marker="o", markersize=4, alpha=0.5, **style)
-    if interval := interval_of_mean(values):
+    if interval := student(values):
         axis.plot(interval, [y, y], linewidth=1.6, **style)
         mean = sum(values) / len(values)
         axis.plot([mean], [y], linestyle="", marker="D", markersize=7, markeredgecolor="white", **style)

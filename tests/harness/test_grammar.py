@@ -14,7 +14,7 @@ import yaml
 from baselines.registry import METHODS
 from harness.config import sweeps
 from harness.config.command_line import parse, settings
-from harness.config.grammar import nest, readings, written
+from harness.config.grammar import nest, readings, setting, written
 from harness.config.layers import task_of
 from harness.config.load import Config, ConfigError, _setting, defaults, flatten, load
 
@@ -92,7 +92,7 @@ def test_a_setting_means_the_same_wherever_it_is_written(dataset: str, method: s
             "command line": typed,
             "config file": load(parse(["with", str(stored)]).settings),
             "sweep": sweeps.runs(str(sweep), "smoke")[0],
-            "--set": sweeps.runs(str(bare), "smoke", (sweeps.setting(f"{name}={written(value)}"),))[0],
+            "--set": sweeps.runs(str(bare), "smoke", (setting(f"{name}={written(value)}"),))[0],
             "printed": load(settings(shlex.split(typed.command)[3:])),
         }
         assert {where: plain(config) for where, config in found.items()} == dict.fromkeys(found, expected), name

@@ -6,14 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.statistics import holm, interval
+from harness.statistics import holm, interval, student
 from tables.published import Figure
 from tables.statistics import (
     Estimate,
     Summary,
     against,
     best_of,
-    interval_of_mean,
     one_more,
     paired,
     ratio,
@@ -43,7 +42,7 @@ def test_a_summary_is_numpys(some: list[float]) -> None:
 def test_of_one_value_there_is_no_spread_and_of_none_no_summary() -> None:
     one = summarise([2.0])
     assert one
-    assert one.sd is interval_of_mean([2.0]) is summarise([]) is None
+    assert one.sd is student([2.0]) is summarise([]) is None
 
 
 @given(values, st.floats(-1e3, 1e3))

@@ -14,6 +14,7 @@ from harness.config.load import load
 from harness.data.registry import dataset
 from harness.records.schema import Record
 from harness.records.store import Store
+from harness.statistics import student
 from tables import budgets
 from tables.__main__ import main
 from tables.build import Results, build
@@ -23,7 +24,6 @@ from tables.paper.contents import TABLES
 from tables.paper.table1 import TABLE
 from tables.render import escape_latex
 from tables.runs import Runs
-from tables.statistics import interval_of_mean
 from tables.wording import caption
 from tests.runs import contents
 
@@ -165,8 +165,8 @@ def test_the_figure_of_the_prediction_tells_ties_in_bits(results: tuple[Runs, Re
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
-    assert interval_of_mean([5.0]) is None
-    assert interval_of_mean([1.0, 3.0]) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-3)
+    assert student([5.0]) is None
+    assert student([1.0, 3.0]) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-3)
 
 
 def test_the_budgets_are_those_of_the_finished_runs(results: tuple[Runs, Results]) -> None:

@@ -23,11 +23,11 @@ def train_forward(network: FinalNetwork, precision: str) -> Forward:
     Networks without batch norms behind pools are left to the modules, also those that have no pool: searches compare
     them with each other.
     """
-    fusible = network.pool_bn and _is_there(next(network.parameters()))
+    fusible = network.pool_bn and is_there(next(network.parameters()))
     return _Fused(network, precision) if fusible else network.train_forward
 
 
-def _is_there(tensor: Tensor) -> bool:
+def is_there(tensor: Tensor) -> bool:
     """Whether a tensor is where kernels are worth it; Triton's interpreter runs them on a CPU, to be tested."""
     return tensor.is_cuda
 

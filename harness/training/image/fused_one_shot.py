@@ -12,6 +12,7 @@ from conas.cnn.cuda import fused
 from conas.cnn.measuring import Measurer
 from conas.cnn.one_shot import OneShotCNN, WholeOneShotCNN
 from conas.space import Alpha
+from harness.training.image import fused_final
 from harness.training.precision import Precision
 from harness.training.schedules import rate
 from harness.training.sgd import Batch, Batches, Loss, Schedule, SgdTraining, largest_norm
@@ -50,7 +51,7 @@ class OneShotSgd(SgdTraining):
     ) -> None:
         super().__init__(model, schedule, batches, loss, evaluate, precision=precision.autocast)
         self._draw = draw
-        fusible = _is_there(self._parameters[0]) and not isinstance(model, WholeOneShotCNN)
+        fusible = fused_final.is_there(self._parameters[0]) and not isinstance(model, WholeOneShotCNN)
         self._fused = (
             fused("training steps", lambda: _step(model, schedule, precision.of_training())) if fusible else None
         )
@@ -83,11 +84,6 @@ class OneShotSgd(SgdTraining):
             self._fused.adopt(self._optimizer)
 
 
-def _is_there(tensor: Tensor) -> bool:
-    """Whether a tensor is where kernels are worth it; Triton's interpreter runs them on a CPU, to be tested."""
-    return tensor.is_cuda
-
-
 def _step(model: OneShotCNN, schedule: Schedule, precision: str) -> "OneShotStep":
     from conas.cnn.cuda.one_shot import OneShotStep
     from conas.cnn.cuda.plan import UnsupportedError
@@ -107,7 +103,7 @@ def measurer(
 ) -> Losses:
     """Measurements on the same ``batches``, by the means that the device has; fused kernels, of this ``precision``,
     measure losses only. ``evaluations`` are those of other batches of this model, and get these."""
-    fusible = _is_there(batches[0][0]) and quantity == "loss"
+    fusible = fused_final.is_there(batches[0][0]) and quantity == "loss"
     on_device = (
         fused("measurements", lambda: _measurer(model, batches, bn, precision, evaluations)) if fusible else None
     )

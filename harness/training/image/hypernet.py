@@ -19,10 +19,9 @@ from conas.space import Alpha
 from harness.training.answers import Remembered, answers
 from harness.training.image.one_shot import ImageMeasurer
 from harness.training.image.task import ImageTask
+from harness.training.policies import SAMPLED_SUBNETWORKS
 from harness.training.sgd import Batch, SgdTraining
 from harness.training.work import Work
-
-_SAMPLED_SUBNETWORKS = 8
 
 
 @answers(Hypernet, task="image", stage="hypernet", section="oneshot")
@@ -59,7 +58,7 @@ class HypernetTraining(SgdTraining):
         """The mean loss, or error in percent, of a few sub-networks, always drawn alike, on the images of cheap
         measurements."""
         rng = generator(self._task.config.seed, "sampled sub-networks")
-        alphas = np.stack([self._policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)])
+        alphas = np.stack([self._policy.draw(rng) for _ in range(SAMPLED_SUBNETWORKS)])
         mean = float(PredictedMeasurer(self._task, self._model).measure(alphas, 0, False).mean())
         quantity = self._task.config.measure.quantity
         return {f"valid_{quantity}": 100 * mean if quantity == "error" else mean}

@@ -18,11 +18,8 @@ from harness.data.images import Images
 from harness.training.answers import answers
 from harness.training.image.fused_one_shot import Evaluations, Losses, OneShotSgd, measurer
 from harness.training.image.task import EVALUATION_BATCH, ImageTask
-from harness.training.policies import PolicyTraining
+from harness.training.policies import SAMPLED_SUBNETWORKS, PolicyTraining
 from harness.training.sgd import Batch
-from harness.training.work import Work
-
-_SAMPLED_SUBNETWORKS = 8
 
 
 @answers(OneShot, task="image", stage="supernet", section="oneshot")
@@ -46,14 +43,6 @@ class OneShotTraining(PolicyTraining):
         )
         super().__init__(training, policy, partial(ImageMeasurer, task, model))
 
-    @staticmethod
-    def work(task: ImageTask, question: OneShot) -> list[Work]:
-        """Epochs of random sub-networks, and what the policy measures after each of them."""
-        settings = task.config.oneshot
-        training = task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)
-        learning = [part.times(question.policy.measurements * settings.epochs) for part in task.measuring(whole=False)]
-        return [training, *(learning if question.measures() else [])]
-
 
 class _Sampled:
     """Mean figures of a few sub-networks, always drawn alike, on one batch of validation images; on CUDA, as graphs."""
@@ -67,7 +56,7 @@ class _Sampled:
         rng = generator(self._task.config.seed, "sampled sub-networks")
         images, labels = next(self._task.evaluation_batches(self._task.validation))
         self._model.eval()
-        alphas = [self._policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)]
+        alphas = [self._policy.draw(rng) for _ in range(SAMPLED_SUBNETWORKS)]
         self._graphs = {
             alpha.tobytes(): self._graphs.get(alpha.tobytes(), Graphs(partial(_figures, self._model, alpha)))
             for alpha in alphas

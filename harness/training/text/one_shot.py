@@ -19,11 +19,8 @@ from conas.seeds import derive, generator
 from conas.space import Alpha
 from harness.training.answers import answers
 from harness.training.bptt import BpttTraining, PassOnTensors
-from harness.training.policies import PolicyTraining
+from harness.training.policies import SAMPLED_SUBNETWORKS, PolicyTraining
 from harness.training.text.task import TextTask
-from harness.training.work import Work
-
-_SAMPLED_SUBNETWORKS = 8
 
 
 @answers(OneShot, task="text", stage="supernet", section="oneshot")
@@ -47,14 +44,6 @@ class OneShotTraining(PolicyTraining):
         part, evaluate = derive(seed, "training", "oneshot"), partial(_sampled, task, model, policy)
         training = BpttTraining(model, settings, task.data.train, part, forward, evaluate, epochs=settings.epochs)
         super().__init__(training, policy, partial(TextMeasurer, task, model))
-
-    @staticmethod
-    def work(task: TextTask, question: OneShot) -> list[Work]:
-        """Epochs of random sub-networks, and what the policy measures after each of them."""
-        settings = task.config.oneshot
-        training = task.epoch(settings, task.one_shot_mult_adds).times(settings.epochs)
-        learning = [part.times(question.policy.measurements * settings.epochs) for part in task.measuring(whole=False)]
-        return [training, *(learning if question.measures() else [])]
 
 
 def _on_tensors(model: OneShotRNN, batch: int, drawn: Callable[[int, int], Alpha]) -> PassOnTensors:
@@ -81,7 +70,7 @@ def _sampled(task: TextTask, model: OneShotRNN, policy: RunningPolicy) -> dict[s
     policy learns. Those that diverge are left out of the mean.
     """
     rng = generator(task.config.seed, "sampled sub-networks")
-    alphas = np.stack([policy.draw(rng) for _ in range(_SAMPLED_SUBNETWORKS)])
+    alphas = np.stack([policy.draw(rng) for _ in range(SAMPLED_SUBNETWORKS)])
     losses = RecurrentMeasurer(model, task.cheap, task.config.measure.bptt).losses(alphas)
     finite = [loss for loss in losses if math.isfinite(perplexity(loss))]
     if not finite:

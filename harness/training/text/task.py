@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from baselines.networks import build
 from baselines.registry import method
 from conas.architecture import Architecture, Named
-from conas.counting import any_word_mult_adds, word_mult_adds
+from conas.counting import word_mult_adds
 from conas.genotype import Genotype
-from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN, recurrent
+from conas.rnn.language_model import Dropout, FinalRNN, OneShotRNN
 from conas.rnn.text_windows import batchify
 from conas.seeds import derive, generator
 from conas.space import space
@@ -109,21 +109,17 @@ class TextTask:
         """Parameters and multiply-adds of the final model, see `harness.records.schema.CountsRecord`."""
         model = self.network(architecture, self.config.final, "final")
         params = sum(parameter.numel() for parameter in model.parameters())
-        return {"params": params, "mult_adds": self._mult_adds(model)}
-
-    @staticmethod
-    def _mult_adds(model: nn.Module) -> int:
-        return word_mult_adds(model, model.wiring) if isinstance(model, FinalRNN) else any_word_mult_adds(model)
+        return {"params": params, "mult_adds": word_mult_adds(model)}
 
     @cached_property
     def one_shot_mult_adds(self) -> float:
         """Multiply-adds of a random sub-network of the one-shot RNN for one word."""
-        cell = recurrent(self.space.decode(self.space.sample(generator(0, "speed"), 1)[0]))
-        return word_mult_adds(self.one_shot_model("speed"), cell)
+        alpha = self.space.sample(generator(0, "speed"), 1)[0]
+        return word_mult_adds(self.one_shot_model("speed"), alpha)
 
     def _network_mult_adds(self, settings: TextTraining) -> float:
         genotype = self.space.build(self.space.sample(generator(0, "speed"), 1, p=1 / 12)[0])
-        return word_mult_adds(self.cells(genotype, settings, "speed"), recurrent(genotype))
+        return word_mult_adds(self.cells(genotype, settings, "speed"))
 
     def epoch(self, settings: TextTraining, word: float) -> Work:
         """The work of an epoch on the training text, ``word`` multiply-adds for every word."""
@@ -139,7 +135,7 @@ class TextTask:
         final = self.config.final
         word = self.network_mult_adds(final)
         if isinstance(architecture, Named):
-            word = self._mult_adds(self.network(architecture, final, "speed"))
+            word = word_mult_adds(self.network(architecture, final, "speed"))
         validation = _reading(batchify(self.data.valid, final.valid_batch), word)
         test = _reading(batchify(self.data.test, final.test_batch), word)
         epochs = final.passes * final.epochs

@@ -1,7 +1,7 @@
 """The fused branch of `OneShotSgd`, its kernels in Triton's interpreter, beside `SgdTraining` of the same model."""
 
 import copy
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from conas.cnn.one_shot import OneShotCNN
 from conas.seeds import generator
 from conas.space import Space
 from conas.torch_seeds import torch_generator
-from harness.training.image import fused_one_shot
+from harness.training.image import fused_final
 from harness.training.image.fused_one_shot import OneShotSgd
 from harness.training.precision import Precision
 from harness.training.sgd import SgdTraining
@@ -28,15 +28,15 @@ SCHEDULE: Any = SimpleNamespace(epochs=4, lr=0.1, momentum=0.9, weight_decay=3e-
 
 @pytest.fixture(autouse=True)
 def _kernels_in_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    interpret_kernels(monkeypatch, fused_one_shot)
+    interpret_kernels(monkeypatch)
 
 
-def interpret_kernels(monkeypatch: pytest.MonkeyPatch, trained_by: ModuleType) -> None:
-    """Have the trainings of a module use kernels here, and say anew what is replaced."""
+def interpret_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have trainings use kernels here, and say anew what is replaced."""
     means.forget()
     means._warn.cache_clear()
     monkeypatch.setenv("CONAS_KERNELS", "1")
-    monkeypatch.setattr(trained_by, "_is_there", lambda tensor: True)
+    monkeypatch.setattr(fused_final, "is_there", lambda tensor: True)
 
 
 class Minibatches:

@@ -22,7 +22,7 @@ from tests.harness.training.test_fused import SCHEDULE, Minibatches, interpret_k
 
 @pytest.fixture(autouse=True)
 def _kernels_in_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    interpret_kernels(monkeypatch, fused_final)
+    interpret_kernels(monkeypatch)
 
 
 def trainee(operation: str = "skip_connect", accumulate: int = 1) -> SgdTraining:

@@ -21,7 +21,7 @@ from harness.execution.execute import execute
 from harness.studies import gpu
 from harness.studies.gpu import Check
 from harness.studies.gpu_limits import beyond
-from harness.training.image import fused_one_shot
+from harness.training.image import fused_final
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
@@ -51,16 +51,16 @@ def test_a_kernel_that_does_not_compile(tmp_path: Path, monkeypatch: pytest.Monk
     plain = execute(smoke(tmp_path / "plain"), Reporter())
     assert "replaced" not in plain.environment
     monkeypatch.setenv("CONAS_KERNELS", "1")
-    monkeypatch.setattr(fused_one_shot, "_is_there", lambda tensor: True)
+    monkeypatch.setattr(fused_final, "is_there", lambda tensor: True)
     monkeypatch.setattr(kernels, "separable_forward", Broken(kernels.separable_forward))
     why = 'KernelError: separable_forward: ValueError: this device has no "dot"'
+    kinds = ["kernels for training steps", "kernels for measurements", "kernels for final networks"]
     with pytest.warns(RuntimeWarning) as said:
         replaced = execute(smoke(tmp_path / "replaced"), Reporter())
     assert [str(warning.message) for warning in said if "kernels" in str(warning.message)] == [
-        f"kernels for training steps cannot be used here, so this is slower: {why}",
-        f"kernels for measurements cannot be used here, so this is slower: {why}",
+        f"{kind} cannot be used here, so this is slower: {why}" for kind in kinds
     ]
-    assert replaced.environment["replaced"] == {"kernels for training steps": why, "kernels for measurements": why}
+    assert replaced.environment["replaced"] == dict.fromkeys(kinds, why)
     assert (replaced.genotype, replaced.metrics) == (plain.genotype, plain.metrics)
 
 
