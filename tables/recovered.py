@@ -1,7 +1,7 @@
 """What the recovery left open: whether a table's answers follow from the measurements, or from a rule."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tables.counted import counted
@@ -27,7 +27,7 @@ def left_open(runs: Runs, sweep: str) -> Iterator[str]:
     )
 
 
-def _uniqueness(stages: list[Stage]) -> str:
+def _uniqueness(stages: Sequence[Stage]) -> str:
     """Of how many stages the Lasso's solution is known to be one of many, and of how many nobody looked."""
     many = sum(_is_one_of_many(stage) for stage in stages)
     unknown = sum(stage.get("recovery", {}).get("unique") is None and not _is_one_of_many(stage) for stage in stages)
@@ -41,13 +41,13 @@ def _is_one_of_many(stage: Stage) -> bool:
     return recovery.get("unique") is False or recovery.get("nonzeros", 0) > stage["measurements"]["used"]
 
 
-def _at_the_cut(stages: list[Stage]) -> str:
+def _at_the_cut(stages: Sequence[Stage]) -> str:
     """In how many stages the s largest monomials are not defined, if there are any."""
     cut = sum(bool(stage.get("recovery", {}).get("equal_at_the_cut")) for stage in stages)
     return f" In {cut} equal monomials compete for the last place." if cut else ""
 
 
-def _bits(stages: list[Stage]) -> str:
+def _bits(stages: Sequence[Stage]) -> str:
     """Bits that differ among equally good strings; at least log2 of their number where the record has no more."""
     recorded = all("decided_by_tie_rule" in stage for stage in stages)
     bits = [stage.get("decided_by_tie_rule", math.ceil(math.log2(stage["minimisers"]))) for stage in stages]

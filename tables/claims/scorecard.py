@@ -26,7 +26,8 @@ NOTES = {
     ),
     Kind.CONTROL: (
         "What the paper does not ask: CoNAS against what costs nothing beyond it, and this project's Fourier search, "
-        "with as many measurements, against both. Same statistics."
+        "with as many measurements, against both, against regularised evolution with as many and against a local "
+        "search from CoNAS's answer, which measures more. Same statistics."
     ),
     Kind.TEXT: "Sentences with a number that no table prints; a number that stands in both is counted there.",
     Kind.SIZE: (
