@@ -39,7 +39,7 @@ def _compact(genotype: Genotype) -> str:
 
 def _content(said: str) -> str:
     """What stands in the file called ``said``; ``said`` itself if it writes a genotype."""
-    text = re.sub(r"^\w+\s*=\s*(?=Genotype)", "", said.strip())  # as it stands in the code of DARTS
+    text = _without_name(said)
     if text.startswith(("{", "Genotype")):
         return text
     path = Path(text).expanduser()
@@ -48,9 +48,14 @@ def _content(said: str) -> str:
             f"{unknown('genotype', said, names())}, JSON, Genotype(normal=[...], ...) or the path of a file"
         )
     try:
-        return path.read_text(encoding="utf-8-sig").strip()
+        return _without_name(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise GenotypeError(f"genotype file {said}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _without_name(text: str) -> str:
+    """``Genotype(...)`` of a line ``NAME = Genotype(...)``, as it stands in the code of DARTS."""
+    return re.sub(r"^\w+\s*=\s*(?=Genotype)", "", text.strip())
 
 
 def _is_file(path: Path) -> bool:

@@ -1,11 +1,15 @@
 """The search methods by name. A method is one module with one `register` call, offered by the package."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+from conas.architecture import Named
+from conas.genotype import Genotype
 from conas.names import unknown
 from conas.problem import Cost, Kinds, Outcome, Problem, refuse
 from conas.refusal import Refused
@@ -62,9 +66,12 @@ class Method:
         Raises:
             UnsupportedError: it does not.
             ValueError: its space has no room for the settings.
+            Refused: the search returned something else than an outcome whose details are JSON data.
         """
         self._check(problem, settings)
-        return self.search(problem, seed, settings)
+        outcome = self.search(problem, seed, settings)
+        self._check_outcome(outcome)
+        return outcome
 
     def rehearse(self, problem: Problem, settings: Any) -> Outcome:
         """Ask as many of the same questions in little time, to see what a search costs; raises as a call."""
@@ -74,6 +81,16 @@ class Method:
     def _check(self, problem: Problem, settings: Any) -> None:
         refuse(self.asks(settings), problem, f"method {self.name!r}")
         self.check(problem.space, settings)
+
+    def _check_outcome(self, outcome: Any) -> None:
+        if not isinstance(outcome, Outcome) or not isinstance(outcome.architecture, Genotype | Named):
+            found = f"Outcome({_kind(outcome.architecture)})" if isinstance(outcome, Outcome) else _kind(outcome)
+            raise Refused(f"method {self.name!r} returned {found} (allowed: Outcome(genotype, details))")
+        for key, value in outcome.details.items():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise Refused(f"method {self.name!r}: details[{key!r}] is not JSON data ({error})") from error
 
     def asks(self, settings: Any) -> Kinds:
         """The kinds of question that a search with ``settings`` asks."""
@@ -85,6 +102,10 @@ class Method:
         for layer in (task, profile, f"{profile}/{task}"):
             values |= self.sizes.get(layer, {})
         return values
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
 
 
 class NotRegistered(Refused, LookupError):
@@ -144,6 +165,13 @@ def register(method: Method) -> Method:
     return method
 
 
+def _absent(name: str) -> str:
+    """What to say of a method that is not there, or is there and was not offered."""
+    if name.isidentifier() and find_spec(f"baselines.{name}"):
+        return f"method {name!r}: baselines/{name}.py is not offered in baselines/__init__.py"
+    return unknown("method", name, METHODS)
+
+
 def method(name: str) -> Method:
     """The method called ``name``.
 
@@ -151,5 +179,5 @@ def method(name: str) -> Method:
         ValueError: no such method.
     """
     if name not in METHODS:
-        raise ValueError(unknown("method", name, METHODS))
+        raise ValueError(_absent(name))
     return METHODS[name]

@@ -115,7 +115,8 @@ def _two_per_input(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> N
 
 LAYERS: dict[type[nn.Module], Rule] = {
     nn.BatchNorm2d: _two_per_input,
-    nn.ReLU: one_per_input,
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish), one_per_input),
+    **dict.fromkeys((nn.Sigmoid, nn.Hardsigmoid, nn.Tanh), one_per_input),
     nn.MaxPool2d: one_per_input,
     nn.AvgPool2d: one_per_input,
     nn.AdaptiveAvgPool2d: one_per_input,
@@ -123,7 +124,7 @@ LAYERS: dict[type[nn.Module], Rule] = {
 """What the paper's convention counts of a module's type; of other types what thop does. An operation made of modules
 that are in neither adds its rule here, `one_per_input` or its own."""
 PRODUCTS = (nn.Conv2d, nn.Linear)
-FREE = (nn.Identity, nn.ConstantPad2d, Zero)
+FREE = (nn.Identity, nn.Dropout, nn.ConstantPad2d, Zero)
 CONVENTIONS: dict[str, Callable[[type[nn.Module]], Rule | None]] = {
     "mult_adds": lambda kind: register_hooks[kind] if kind in PRODUCTS else None,
     "mult_adds_thop": register_hooks.get,

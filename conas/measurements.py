@@ -61,11 +61,16 @@ def measure(
     The free bits are drawn at once from ``rng``: +1 with probability ``p`` (one operation per edge in an exclusive
     space). Losses that are NaN, infinite or above ``threshold`` are left out and counted; no other value takes their
     place.
+
+    Raises:
+        ValueError: the oracle does not return one loss per encoder.
     """
     fresh = max(0, m - len(earlier.losses))
     alphas = space.sample(rng, fresh, p)
     alphas[:, list(fixed)] = list(fixed.values())
     losses = np.asarray(oracle.measure(alphas), dtype=np.float64) if fresh else np.empty(0)
+    if losses.shape != (fresh,):
+        raise ValueError(f"losses of shape {losses.shape} for {fresh} encoders (allowed: one for each, ({fresh},))")
     finite = np.isfinite(losses)
     kept = finite & (losses <= (math.inf if threshold is None else threshold))
     return Measurements(

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
-from baselines.registry import METHODS, method
+from baselines.registry import Method, method
 from conas.names import unknown
 from harness.config.grammar import ConfigError, flatten, merge
 from harness.data.registry import ImageSet, dataset, dataset_names
 
 SETTINGS = Path(__file__).parent.parent / "settings"
+TASKS = ("image", "text")
 CHOICES = ("dataset", "method", "profile", "variant")
 """The settings that choose the defaults of the others."""
 
@@ -34,7 +35,7 @@ def defaults(chosen: Mapping[str, Any]) -> tuple[Values, dict[str, str]]:
     """
     name = _choice("dataset", chosen.get("dataset", "cifar10"), dataset_names())
     profile = _choice("profile", chosen.get("profile", default_profile()), _names("profiles"))
-    named = _choice("method", chosen.get("method", "conas"), METHODS)
+    named = _method(chosen.get("method", "conas"))
     task = task_of(name)
     layers = [_read("common"), _read(task), _read(f"datasets/{name}"), _recipe(named, task)]
     layers += _profile(profile, task, name)
@@ -127,6 +128,13 @@ def _choice(kind: str, name: Any, allowed: Any) -> str:
     return str(name)
 
 
+def _method(name: Any) -> str:
+    try:
+        return method(str(name)).name
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
 def _profile(profile: str, task: str, dataset: str) -> list[Values]:
     read = _read(f"profiles/{profile}")
     return [read.get(part) or {} for part in ("common", task, dataset)]
@@ -158,6 +166,10 @@ def _unwrap(layer: Mapping[str, Any], prefix: str = "") -> tuple[Values, dict[st
     sources: dict[str, str] = {}
     for name, value in layer.items():
         if isinstance(value, Mapping) and "value" in value:
+            if "source" not in value:
+                raise ConfigError(
+                    f"{prefix}{name}={value['value']!r} has no source (allowed: {{value: ..., source: ...}})"
+                )
             values[name] = value["value"]
             sources[prefix + name] = value["source"]
         elif isinstance(value, Mapping):
@@ -168,8 +180,18 @@ def _unwrap(layer: Mapping[str, Any], prefix: str = "") -> tuple[Values, dict[st
     return values, sources
 
 
+def _check_sizes(chosen: Method) -> None:
+    """Refuse sizes of a method for what is neither a profile nor a task: nobody would read them."""
+    profiles = _names("profiles")
+    allowed = [*profiles, *TASKS, *(f"{profile}/{task}" for profile in profiles for task in TASKS)]
+    for key in chosen.sizes:
+        if key not in allowed:
+            raise ConfigError(f"method {chosen.name!r}: {unknown('size', key, allowed)}")
+
+
 def _method_defaults(name: str, profile: str, task: str) -> tuple[Values, dict[str, str]]:
     chosen = method(name)
+    _check_sizes(chosen)
     values = outside(chosen.defaults(profile, task))
     fields = {field.name.rstrip("_"): field for field in dataclasses.fields(chosen.settings)}
     sources = {f"search.{name}": field.metadata.get("source", "assumption") for name, field in fields.items()}

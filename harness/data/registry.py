@@ -84,7 +84,7 @@ def image_set(
     """Register the decorated reader as the data set of images ``name``."""
 
     def register(read: ImageReader) -> ImageReader:
-        DATASETS[name] = ImageSet(name, read, classes, mean, std, counts, layout, side, own, class_names)
+        _add(ImageSet(name, read, classes, mean, std, counts, layout, side, own, class_names))
         return read
 
     return register
@@ -96,10 +96,21 @@ def text_set(
     """Register the decorated reader as the text ``name``."""
 
     def register(read: TextReader) -> TextReader:
-        DATASETS[name] = TextSet(name, read, counts or {}, layout, own)
+        _add(TextSet(name, read, counts or {}, layout, own))
         return read
 
     return register
+
+
+def _add(entry: DataSet) -> None:
+    """Register a data set.
+
+    Raises:
+        ValueError: its name is taken.
+    """
+    if entry.name in DATASETS:
+        raise ValueError(f"data set {entry.name!r} is registered twice")
+    DATASETS[entry.name] = entry
 
 
 def dataset(name: str) -> DataSet:
@@ -114,8 +125,9 @@ def dataset(name: str) -> DataSet:
 
 
 def is_pinned(name: str) -> bool:
-    """Whether a data set's files have published checksums."""
-    return not is_own(name) and dataset(name).layout is not None
+    """Whether all of a data set's files have published checksums: then its name says what is in them."""
+    layout = dataset(name).layout
+    return not is_own(name) and layout is not None and all(layout.files.values())
 
 
 def is_own(name: str) -> bool:

@@ -24,7 +24,7 @@ DARTS_RNN = (
 @pytest.mark.parametrize(("text", "name"), [(DARTS_V2, "darts_v2"), (DARTS_RNN, "darts_v2_rnn")])
 def test_every_form_of_a_genotype_is_the_same(text: str, name: str, tmp_path: Path) -> None:
     expected = cells.cell(name)
-    stored = {"genotype.json": json.dumps(expected.to_json(), indent=2), "genotype.txt": f"\ufeff{text}\n"}
+    stored = {"genotype.json": json.dumps(expected.to_json(), indent=2), "genotype.txt": f"\ufeffMINE = {text}\n"}
     for file, content in stored.items():
         (tmp_path / file).write_text(content, encoding="utf-8")
     said = [

@@ -1,6 +1,8 @@
 """What is particular to each search; what all of them promise is in tests/conformance."""
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from baselines import conas as conas_method
 from baselines.ranking import NothingFinite, ranked
 from baselines.registry import METHODS, Method, register
 from baselines.wiring import Wired, draw
+from conas import cells
 from conas.algorithm import TooFewLosses
+from conas.problem import Outcome
 from conas.questions import OneShot
 from conas.recovery.minimiser import minimise
+from conas.refusal import Refused
 from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import SyntheticProblem, random_polynomial
@@ -344,6 +349,21 @@ def test_fixed_is_the_published_cell_and_nothing_else() -> None:
         METHODS["fixed"](problem("rnn"), 0, fixed.FixedSettings())
     with pytest.raises(ValueError, match="did you mean 'darts_v2'"):
         fixed.FixedSettings("darts_v3")
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (None, r"returned nothing \(allowed: Outcome"),
+        (np.ones(140), r"returned ndarray \(allowed: Outcome"),
+        (Outcome(np.ones(140)), r"returned Outcome\(ndarray\)"),  # type: ignore[arg-type]
+        (Outcome(cells.cell("darts_v2"), {"p": np.ones(2)}), r"details\['p'\] is not JSON data"),
+    ],
+)
+def test_what_a_search_returns_is_checked(returned: Any, said: str) -> None:
+    odd = replace(METHODS["fixed"], search=lambda problem, seed, settings: returned)
+    with pytest.raises(Refused, match=said):
+        odd(problem("cnn"), 0, fixed.FixedSettings())
 
 
 def test_a_name_is_registered_once() -> None:

@@ -238,6 +238,12 @@ def test_impossible_settings_are_refused_in_one_line(values: dict[str, object], 
         Settings(**values)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("losses", [lambda a, whole: a[1:, 0], lambda a, whole: a[:, :1], lambda a, whole: 0.5])
+def test_a_function_that_returns_other_than_one_loss_per_encoder_is_refused(losses: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match=r"losses of shape \S*.* for 30 encoders \(allowed: one for each, \(30,\)\)"):
+        decide(Function(losses), Bits("abcd"), 0, Settings(m=30, s=3))
+
+
 def test_a_degree_beyond_the_bits_is_refused() -> None:
     of = space("nasbench-macro")
     with pytest.raises(ValueError, match=r"degree d = 25 over 24 bits \(allowed: 1 to 24\)"):

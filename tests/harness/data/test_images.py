@@ -173,6 +173,8 @@ def test_a_data_set_is_added_by_one_registered_function(monkeypatch):
     assert load_images("halves", None).provenance.whole
     with pytest.raises(DataError, match="halves"):
         load_images("halve", None)
+    with pytest.raises(ValueError, match="data set 'halves' is registered twice"):
+        image_set("halves", classes=10, mean=(0.3,), std=(0.4,), counts={})(halves)
     del DATASETS["halves"]
 
 
