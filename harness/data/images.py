@@ -121,9 +121,18 @@ def _measured(entry: ImageSet, splits: Mapping[str, Arrays]) -> ImageSet:
 
 
 def _check(entry: ImageSet, files: Files, splits: Mapping[str, Arrays]) -> None:
+    if len(entry.std) != len(entry.mean) or not min(entry.std) > 0:
+        raise DataError(f"{entry.name}: std={entry.std} (allowed: {len(entry.mean)} numbers above 0, as mean has)")
+    first = next(iter(splits.values()))[0].shape[1:3]
+    expected = first if entry.side is None else (entry.side, entry.side)
     for split, (images, labels) in splits.items():
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != len(entry.mean) or len(images) == 0:
             raise DataError(f"{entry.name}: {split} in {files.source} holds {images.dtype} {images.shape}, not images")
+        if images.shape[1:3] != expected:
+            size, other = (" x ".join(map(str, shape)) for shape in (images.shape[1:3], expected))
+            raise DataError(f"{entry.name}: {split} in {files.source} has images of {size} pixels, not of {other}")
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(f"{entry.name}: {split} in {files.source} has labels of type {labels.dtype}, not integers")
         if labels.shape != images.shape[:1] or labels.min() < 0 or labels.max() >= entry.classes:
             raise DataError(f"{entry.name}: {split} in {files.source} has labels other than 0 to {entry.classes - 1}")
 

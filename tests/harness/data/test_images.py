@@ -178,6 +178,32 @@ def test_a_data_set_is_added_by_one_registered_function(monkeypatch):
     del DATASETS["halves"]
 
 
+@pytest.mark.parametrize(
+    ("told", "shape", "kind", "said"),
+    [
+        ({"std": (0.0,)}, (4, 8, 8, 1), np.int64, "std=(0.0,) (allowed: 1 numbers above 0, as mean has)"),
+        ({"std": (0.4, 0.4)}, (4, 8, 8, 1), np.int64, "std=(0.4, 0.4) (allowed: 1 numbers"),
+        ({"side": 16}, (4, 8, 8, 1), np.int64, "images of 8 x 8 pixels, not of 16 x 16"),
+        ({}, (4, 8, 6, 1), np.int64, "test in the package has images of 8 x 8 pixels, not of 8 x 6"),
+        ({}, (4, 8, 8, 1), np.float32, "labels of type float32, not integers"),
+    ],
+)
+def test_images_that_are_not_as_registered_are_refused(monkeypatch, told, shape, kind, said):
+    dataset_names()
+    monkeypatch.delitem(DATASETS, "odd", raising=False)
+
+    @image_set("odd", **{"classes": 2, "mean": (0.3,), "std": (0.4,), "counts": {}} | told)
+    def odd(files):
+        files.shipped("odd", "the package", b"")
+        test = np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64)
+        return {"train": (np.zeros(shape, np.uint8), np.zeros(4, kind)), "test": test}
+
+    with pytest.raises(DataError) as refusal:
+        load_images("odd", None)
+    del DATASETS["odd"]
+    assert said in str(refusal.value)
+
+
 def test_digits_are_as_described():
     digits = load_images("digits", None, offline=True)
     assert (len(digits.train), len(digits.test), digits.channels) == (1_500, 297, 1)
