@@ -45,6 +45,13 @@ excludes 0 and whose p value, adjusted for all {duels} comparisons (Holm), is be
 
 {words}
 
+## What the searches saw
+
+Losses of the same answers on the {images} images that the searches measure on. They are too low where an answer was
+chosen by them, as all were but CoNAS's.
+
+{seen}
+
 Each search: [{name}.csv]({name}.csv).
 """
 
@@ -59,7 +66,13 @@ def page(folder: Path) -> str:
     budgets = fights["budget"].unique().tolist()
     words = "\n".join(f"- {sentence(fights[fights['budget'] == budget], budget)}" for budget in budgets)
     return PAGE.format(
-        means=_means(rows), fights=_fights(fights), duels=len(fights), fourier=FOURIER, words=words, **about
+        means=_means(rows, "whole"),
+        seen=_means(rows, "seen"),
+        fights=_fights(fights),
+        duels=len(fights),
+        fourier=FOURIER,
+        words=words,
+        **about,
     )
 
 
@@ -93,8 +106,9 @@ def sentence(fights: pd.DataFrame, budget: int) -> str:
     )
 
 
-def _means(rows: pd.DataFrame) -> str:
-    groups = rows.groupby(["budget", "method"], sort=False)["whole"]
+def _means(rows: pd.DataFrame, images: str) -> str:
+    """The mean loss of each search's answers for each budget, on the images that the column is named after."""
+    groups = rows.groupby(["budget", "method"], sort=False)[images]
     shown = groups.mean().rename("mean").reset_index()
     limits = [interval(losses, str(name), str(budget)) for (budget, name), losses in groups]
     bold = np.where(shown["mean"] == shown.groupby("budget")["mean"].transform("min"), "**", "")
@@ -108,7 +122,9 @@ def _means(rows: pd.DataFrame) -> str:
 
 def _fights(fights: pd.DataFrame) -> str:
     columns = ["difference", "low", "high"]
-    differences = ["{:+.3f} [{:+.3f}, {:+.3f}]".format(*row) for row in fights[columns].itertuples(index=False)]
+    differences = [
+        "{:+.3f} [{:+.3f}, {:+.3f}]".format(*row).replace("-", "−") for row in fights[columns].itertuples(index=False)
+    ]
     adjusted = [f"{p:.2g}" for p in fights["holm"]]
     budgets = fights["budget"].astype(str)
     lines = zip(fights["against"], budgets, differences, adjusted, fights["verdict"], strict=True)
