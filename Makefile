@@ -164,9 +164,9 @@ scaling: install ## what a longer training, a larger model and more images chang
 race: install ## every search on tables known whole, 200 seeds (TABLES=folder of the tables); stops after MINUTES=28 and goes on from there
 	$(BIN)/python -m harness.studies.race --tables "$(TABLES)" --minutes $(or $(MINUTES),28)
 
-race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in DATA; MINUTES=10: a part); goes on where it stopped
+race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in DATA; SEARCHES=8 of each; MINUTES=10: a part); goes on where it stopped
 	$(BIN)/python -m harness.studies.race_cnn --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset) \
-		$(if $(MINUTES),--minutes $(MINUTES))
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEARCHES),--searches $(SEARCHES))
 
 gpu-check: install ## on a CUDA device: are its numbers right, do its bits repeat, how long does the paper take; no data needed
 	$(BIN)/python -m harness.studies.gpu --data-dir "$(DATA)"

@@ -124,7 +124,7 @@ LAYERS: dict[type[nn.Module], Rule] = {
 """What the paper's convention counts of a module's type; of other types what thop does. An operation made of modules
 that are in neither adds its rule here, `one_per_input` or its own."""
 PRODUCTS = (nn.Conv2d, nn.Linear)
-FREE = (nn.Identity, nn.Dropout, nn.ConstantPad2d, Zero)
+FREE = (nn.Identity, nn.Dropout, nn.Flatten, nn.ConstantPad2d, Zero)
 CONVENTIONS: dict[str, Callable[[type[nn.Module]], Rule | None]] = {
     "mult_adds": lambda kind: register_hooks[kind] if kind in PRODUCTS else None,
     "mult_adds_thop": register_hooks.get,

@@ -121,7 +121,7 @@ def _measured(entry: ImageSet, splits: Mapping[str, Arrays]) -> ImageSet:
 
 
 def _check(entry: ImageSet, files: Files, splits: Mapping[str, Arrays]) -> None:
-    if len(entry.std) != len(entry.mean) or not min(entry.std) > 0:
+    if len(entry.std) != len(entry.mean) or not all(value > 0 for value in entry.std):
         raise DataError(f"{entry.name}: std={entry.std} (allowed: {len(entry.mean)} numbers above 0, as mean has)")
     first = next(iter(splits.values()))[0].shape[1:3]
     expected = first if entry.side is None else (entry.side, entry.side)

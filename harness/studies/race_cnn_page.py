@@ -84,14 +84,23 @@ def fought(rows: pd.DataFrame) -> pd.DataFrame:
 
 def summary(rows: pd.DataFrame) -> dict[str, Any]:
     """Mean losses with intervals, and the Fourier search's duels."""
-    means = rows.groupby(["budget", "method"], sort=False)["whole"]
+    means = averages(rows, "whole").itertuples(index=False)
     return {
         "loss on the whole validation set": {
-            f"{name}, {budget}": {"mean": losses.mean(), "interval": interval(losses, str(name), str(budget))}
-            for (budget, name), losses in means
+            f"{name}, {budget}": {"mean": mean, "interval": (low, high)} for budget, name, mean, low, high in means
         },
         f"{FOURIER} minus others": fought(rows).to_dict("records"),
     }
+
+
+def averages(rows: pd.DataFrame, images: str) -> pd.DataFrame:
+    """The mean loss of each search's answers for each budget, and its interval, on the images that the column
+    ``images`` is of: columns budget, method, mean, low and high."""
+    found = [
+        (budget, method, losses.mean(), *interval(losses, str(method), str(budget)))
+        for (budget, method), losses in rows.groupby(["budget", "method"], sort=False)[images]
+    ]
+    return pd.DataFrame(found, columns=["budget", "method", "mean", "low", "high"])
 
 
 def sentence(fights: pd.DataFrame, budget: int) -> str:
@@ -107,15 +116,11 @@ def sentence(fights: pd.DataFrame, budget: int) -> str:
 
 
 def _means(rows: pd.DataFrame, images: str) -> str:
-    """The mean loss of each search's answers for each budget, on the images that the column is named after."""
-    groups = rows.groupby(["budget", "method"], sort=False)[images]
-    shown = groups.mean().rename("mean").reset_index()
-    limits = [interval(losses, str(name), str(budget)) for (budget, name), losses in groups]
+    """`averages` as a table."""
+    shown = averages(rows, images)
     bold = np.where(shown["mean"] == shown.groupby("budget")["mean"].transform("min"), "**", "")
-    texts = [
-        f"{b}{mean:.3f}{b} [{low:.3f}, {high:.3f}]"
-        for b, mean, (low, high) in zip(bold, shown["mean"], limits, strict=True)
-    ]
+    numbers = zip(bold, shown["mean"], shown["low"], shown["high"], strict=True)
+    texts = [f"{b}{mean:.3f}{b} [{low:.3f}, {high:.3f}]" for b, mean, low, high in numbers]
     columns = [f"{budget} measurements" for budget in shown["budget"]]
     return pivot(shown.assign(text=texts, column=columns), "column")
 

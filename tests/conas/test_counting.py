@@ -75,6 +75,15 @@ def test_counting_leaves_the_network_alone():
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("other", [torch.nn.ReLU6, torch.nn.SiLU, torch.nn.GELU])
+def test_activations_count_as_relu_does_and_dropout_is_free(other):
+    counts = []
+    for added in ([torch.nn.ReLU()], [other(), torch.nn.Dropout()]):
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), *added, torch.nn.Flatten(), torch.nn.Linear(144, 10))
+        counts.append(count(network, (3, 8, 8)))
+    assert counts[0] == counts[1]
+
+
 def test_a_module_without_a_rule_is_refused():
     network = FinalNetwork(fixed("asha"), 4, 3, 10)
     network.stem.append(torch.nn.Softplus())

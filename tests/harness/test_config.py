@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from baselines.registry import METHODS
+from harness.config import layers
 from harness.config.command_line import settings
 from harness.config.load import ConfigError, defaults, flatten, load, nest, summaries
-from harness.data.registry import DATASETS, dataset
+from harness.data.files import Layout
+from harness.data.registry import DATASETS, dataset, is_pinned
 from harness.training.task import load_task
 
 ROOT = Path(__file__).parents[2]
@@ -134,3 +137,27 @@ def test_a_variant_that_is_typed_joins_or_replaces_that_of_a_file(tmp_path: Path
     path.write_text("variant: short\n")
     assert settings([str(path), "wide"])["variant"] == "short+wide"
     assert settings([str(path), "variant=t4", "wide"])["variant"] == "t4+wide"
+
+
+def test_sizes_that_nobody_would_read_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "rsws", dataclasses.replace(METHODS["rsws"], sizes={"smok": {}}))
+    with pytest.raises(ConfigError, match="method 'rsws': unknown size 'smok'; did you mean 'smoke'"):
+        load({"method": "rsws"})
+
+
+def test_a_value_without_a_source_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS, "fixed", dataclasses.replace(METHODS["fixed"], recipe={"final": {"lr": {"value": 1}}}))
+    with pytest.raises(ConfigError, match=r"final\.lr=1 has no source"):
+        layers.defaults({"method": "fixed"})
+
+
+def test_a_method_that_is_there_and_not_offered_is_told_so() -> None:
+    with pytest.raises(ConfigError, match=r"baselines/checks\.py is not offered in baselines/__init__\.py"):
+        load({"method": "checks"})
+
+
+def test_a_file_without_a_published_digest_pins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_pinned("svhn")
+    mine = dataclasses.replace(dataset("svhn"), layout=Layout("mine", {"a.npz": "md5:0", "b.npz": ""}, ()))
+    monkeypatch.setitem(DATASETS, "svhn", mine)
+    assert not is_pinned("svhn")

@@ -1,11 +1,13 @@
 """A search in pieces: stopped by the clock, carried in files, gone on with elsewhere, on packed images."""
 
+import json
 import math
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -207,6 +209,14 @@ def test_a_damaged_file_of_images_is_refused(tmp_path: Path) -> None:
     for place in range(0, len(whole), 97):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         with suppress(DataError):
+            unpack(path)
+    path.write_bytes(whole)
+    with np.load(path) as arrays:
+        parts = dict(arrays)
+    for name, odd in (("places", [1, 99_999]), ("about", "[]"), ("about", json.dumps({"format": "conas-images-2"}))):
+        with path.open("wb") as file:
+            np.savez(file, **{**parts, name: np.array(odd)})
+        with pytest.raises(DataError, match="is not a file of packed images"):
             unpack(path)
 
 
