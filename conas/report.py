@@ -36,7 +36,7 @@ def describe(
     """
     names = space.names
     return {
-        "measurements": _measurements(measured),
+        "measurements": _measurements(measured) | {"least_at": space.format(measured.best)},
         "recovery": _recovery(found) | {"equal_at_the_cut": equal},
         "polynomial": g.to_json(names),
         "formula": g.formula(names),

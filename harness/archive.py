@@ -28,13 +28,12 @@ from harness.console.pipes import piped
 from harness.console.places import add_store
 from harness.console.plain import plain
 from harness.launch.state import FINAL
+from harness.records.comparison import by_the_clock, differences
 from harness.records.files import encode, write_atomic, write_json
 from harness.records.metrics import Row, is_row
 from harness.records.schema import DamagedRecord, Record, believe
 from harness.records.search_results import Found, kept, place
 from harness.records.store import AlreadyRunning, Store, claim
-
-_ROWS = "metrics of every epoch"
 
 Content = tuple[str, bytes | Exception]
 """A run's name and the content of a file, or why there is none."""
@@ -221,27 +220,13 @@ def compare(path: Path, store: Store) -> Outcome:
             record = folder.record()
             if record is None or record.status not in FINAL:
                 continue
-            if _by_the_clock(record):
+            if by_the_clock(record):
                 outcome.by_the_clock.append(packed.run)
             else:
-                theirs = _bits(packed.record) | {_ROWS: packed.metrics}
-                ours = _bits(record) | {_ROWS: list(folder.metrics)}
-                outcome.runs[packed.run] = [name for name in theirs if theirs[name] != ours[name]]
+                outcome.runs[packed.run] = differences(packed.record, packed.metrics, record, list(folder.metrics))
         except DamagedRecord as error:
             outcome.skipped.append(str(error))
     return outcome
-
-
-def _bits(record: Record) -> dict[str, Any]:
-    """Everything in a record that the seed decides, and neither the clock nor the machine."""
-    fields = record.model_dump(include={"status", "genotype", "counts", "metrics", "weights"})
-    return fields | {"search": record.search and record.search.details}
-
-
-def _by_the_clock(record: Record) -> bool:
-    """Whether the search ended after so many seconds, so that no other run has its bits."""
-    search = record.config.get("search", {})
-    return any(search.get(limit) is not None for limit in ("seconds", "device_seconds"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -273,7 +258,7 @@ def _compare(options: argparse.Namespace, store: Store) -> int:
         print(f"{name}: {'differs in ' + ', '.join(differences) if differences else 'the same bits'}")
     for name in outcome.by_the_clock:
         print(f"{name}: not compared, its search ended by the clock")
-    print(f"{len(outcome.runs)} runs are in both {options.file} and {store.root}{_skipped(outcome)}")
+    print(f"runs in both {options.file} and {store.root}: {len(outcome.runs)}{_skipped(outcome)}")
     return int(bool(outcome.skipped) or any(outcome.runs.values()))
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from harness import archive, results
 from harness.mongo.database import Database
+from harness.records.comparison import differences
 from harness.records.metrics import parse
 from harness.records.store import Store
 from harness.sync import Sync
@@ -118,6 +119,20 @@ def test_a_packed_file_gives_the_same_and_fills_a_store(runs, tmp_path):
     differences = ["metrics", "metrics of every epoch"]
     assert archive.compare(path, other).runs == {first: differences} | {name: [] for name in others}
     assert archive.main(["compare", str(path), "--store", str(other.root)]) == 1
+
+
+def test_a_comparison_says_where_a_difference_begins_and_on_which_processors(write_run, tmp_path):
+    theirs = write_run(Store(tmp_path), 0, "done").record()
+    ours = theirs.model_copy(deep=True)
+    rows = [{"stage": "final", "epoch": epoch, "train_loss": 1.0} for epoch in (1, 2, 3)]
+    ours.attempts[0].device = "another processor"
+    ours.search.details |= {"a later version": "says more"}
+    assert differences(theirs, rows, ours, rows) == []
+    other = [rows[0], rows[1] | {"train_loss": 1.5}, rows[2]]
+    assert differences(theirs, rows, ours, other) == [
+        "metrics from epoch 2 of 'final' on (train_loss 1.0, here 1.5)",
+        f"processor ({theirs.attempts[0].device}; here another processor)",
+    ]
 
 
 def test_a_file_that_is_missing_is_named(tmp_path, capsys):
