@@ -1,9 +1,12 @@
 """The search methods by name. A method is one module with one `register` call, offered by the package."""
 
 import dataclasses
+import inspect
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -91,6 +94,14 @@ class Method:
                 json.dumps(value)
             except (TypeError, ValueError) as error:
                 raise Refused(f"method {self.name!r}: details[{key!r}] is not JSON data ({error})") from error
+
+    @property
+    def code(self) -> str | None:
+        """A hash of the module that registers it, to tell whether it was edited; None if its source is not there."""
+        try:
+            return sha256(inspect.getsource(sys.modules[self.settings.__module__]).encode()).hexdigest()[:12]
+        except (OSError, TypeError):
+            return None
 
     def asks(self, settings: Any) -> Kinds:
         """The kinds of question that a search with ``settings`` asks."""

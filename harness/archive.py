@@ -254,8 +254,8 @@ def _unpack(options: argparse.Namespace, store: Store) -> int:
 
 def _compare(options: argparse.Namespace, store: Store) -> int:
     outcome = compare(options.file, store)
-    for name, differences in outcome.runs.items():
-        print(f"{name}: {'differs in ' + ', '.join(differences) if differences else 'the same bits'}")
+    for name, found in outcome.runs.items():
+        print(f"{name}: {'differs in ' + ', '.join(found) if found else 'the same bits'}")
     for name in outcome.by_the_clock:
         print(f"{name}: not compared, its search ended by the clock")
     print(f"runs in both {options.file} and {store.root}: {len(outcome.runs)}{_skipped(outcome)}")

@@ -59,6 +59,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
                 load_task(config)  # refuses other data of the same name
             _checkpoints(config, folder, reporter).clear()  # if a kill came before it
             reporter.say(f"{config.id} is done already; this is its record")
+            _say_if_edited(config, earlier.search, reporter)
             return earlier
         make_deterministic(config.threads, config.precision)
         means.forget()
@@ -196,7 +197,20 @@ def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
     store, key = Store(config.runs_dir), search_key(config)
     folder = place(store, key)
     with claim(folder, wait=-1):
-        return kept(folder) or _search_now(config, store, key, reporter, task or load_task(config)).keep(folder)
+        found = kept(folder)
+        if found is None:
+            return _search_now(config, store, key, reporter, task or load_task(config)).keep(folder)
+        _say_if_edited(config, found.record, reporter)
+        return found
+
+
+def _say_if_edited(config: Config, made: SearchRecord | None, reporter: Reporter) -> None:
+    """Tell who edits a method that a result of the earlier code is taken: code is no part of a search's name."""
+    if made is not None and made.code is not None and made.code != method(config.method).code:
+        reporter.say(
+            f"the module of {config.method} was edited since this search: its answer is the earlier code's "
+            "(to search again, take another store: runs_dir=...)"
+        )
 
 
 def search_key(config: Config) -> str:
@@ -228,6 +242,7 @@ def _search_now(config: Config, store: Store, key: str, reporter: Reporter, task
         one_shot_steps=cost.one_shot_steps,
         measurements=cost.measurements,
         stand_alone_epochs=cost.stand_alone_epochs,
+        code=chosen.code,
         details=outcome.details,
     )
     return Found(outcome.architecture, record, problem.metrics)

@@ -16,8 +16,9 @@ def refuse_another(root: Path, dataset: str, name: str | None, fingerprint: str,
     Raises:
         OtherData: they were others before; one line.
     """
-    path = root / f"{dataset}s" / f"{name or 'unnamed'}.json"
-    known = facts(path, fingerprint=str)
+    file = f"{name or 'unnamed'}.json"
+    path, path_before = root / "contents" / dataset / file, root / f"{dataset}s" / file
+    known = facts(path, fingerprint=str) or facts(path_before, fingerprint=str)
     if known is None:
         write_json(path, {"fingerprint": fingerprint})
     elif known["fingerprint"] != fingerprint:

@@ -126,7 +126,8 @@ _STAGES = TypeAdapter(list[_Stage])
 
 
 class SearchRecord(_Part):
-    """What the search found and spent. ``seconds`` is device time; stages shared between runs count in each of them."""
+    """What the search found and spent. ``seconds`` is device time; stages shared between runs count in each of them.
+    ``code`` is `baselines.registry.Method.code` when it searched."""
 
     key: Key
     dataset: Name
@@ -135,6 +136,7 @@ class SearchRecord(_Part):
     one_shot_steps: Number
     measurements: Number
     stand_alone_epochs: Number
+    code: Key | None = None
     details: dict[str, Any]
 
 

@@ -1,6 +1,7 @@
 """The whole life of a run on real images: repeatable, resumable, and recorded however it ends."""
 
 import contextlib
+import inspect
 import math
 import multiprocessing
 import os
@@ -110,10 +111,17 @@ def test_a_killed_attempt_ended_at_its_last_sign_of_life(tiny: Configure) -> Non
 def test_data_that_become_others_are_refused(tiny: Configure) -> None:
     config = tiny()
     execute(config, Reporter())
-    (known,) = Path(config.runs_dir).glob("digitss/*.json")
+    known = Path(config.runs_dir, "contents", "digits", "unnamed.json")
     known.write_text('{"fingerprint": "of other digits"}')
-    with pytest.raises(Refused, match="other data need another store"):
-        execute(tiny({"final": {"lr": 0.05}}), Reporter())
+    for place in (
+        known,
+        Path(config.runs_dir, "digitss", known.name),
+    ):  # the second: of stores made by earlier versions
+        place.parent.mkdir(exist_ok=True)
+        known.replace(place)
+        known = place
+        with pytest.raises(Refused, match="other data need another store"):
+            execute(tiny({"final": {"lr": 0.05}}), Reporter())
 
 
 def test_runs_share_the_search(tiny: Configure) -> None:
@@ -123,6 +131,19 @@ def test_runs_share_the_search(tiny: Configure) -> None:
     assert first.key != second.key
     stages = Store(tiny().runs_dir).root / "stages"
     assert len(list(stages.glob("supernet-*"))) == len(list(stages.glob("search-*"))) == 1
+
+
+def test_who_edits_a_method_is_told_that_the_earlier_codes_search_is_taken(
+    tiny: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(tiny(), Reporter())
+    for edited in (False, True):
+        if edited:
+            monkeypatch.setattr(inspect, "getsource", lambda _: "another search")
+        for config in (tiny(), tiny({"final": {"lr": 0.05 if edited else 0.1}})):
+            telling = Telling()
+            execute(config, telling)
+            assert any("was edited since" in line for line in telling.lines) == edited
 
 
 def test_an_archive_brings_the_search_along(tiny: Configure, tmp_path: Path) -> None:
