@@ -4,7 +4,9 @@ The decorator also registers a search method of the same name that settles on th
 network's sizes, and its recipe, settings of the final training with their sources, is laid over the data set's.
 """
 
+import copy
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -16,6 +18,7 @@ from baselines.registry import METHODS, Method, register
 from conas.architecture import Named
 from conas.names import unknown
 from conas.problem import Cost, Outcome, Problem
+from conas.refusal import Refused
 from conas.rnn.language_model import Run
 from conas.rnn.state import State
 
@@ -89,6 +92,31 @@ def network(
         return build
 
     return registered
+
+
+def check_classifier(network: nn.Module, name: str, shape: tuple[int, int, int], classes: int) -> None:
+    """Refuse, before it is trained, what does not answer as an `ImageNetwork`; only shapes are computed.
+
+    Raises:
+        Refused: it takes or gives something else; one line.
+    """
+    try:
+        inspect.signature(network.forward).bind(images := torch.zeros(2, *shape, device="meta"), 0.0, None)
+    except TypeError as error:
+        raise Refused(f"network {name!r}: {error} (allowed: forward(images, progress, generator))") from error
+    with torch.no_grad():
+        answer = copy.deepcopy(network).to("meta").eval()(images, 0.0, None)
+    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else ()
+    if not pair or not isinstance(pair[0], Tensor) or pair[0].shape != (len(images), classes):
+        given = _shape(pair[0] if pair else answer)
+        wanted = f"(logits of shape (N, {classes}), those of the auxiliary head or None)"
+        raise Refused(f"network {name!r} answers with {given} for N = {len(images)} images (allowed: {wanted})")
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"{len(value)} values" if isinstance(value, tuple) else type(value).__name__
 
 
 def build(architecture: Named, *shape: Any, seed: int) -> nn.Module:

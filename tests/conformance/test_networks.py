@@ -1,10 +1,13 @@
 """A network that is not made of cells is run, killed, resumed, counted, recorded and estimated like every other."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from baselines.networks import check_classifier
 from baselines.registry import METHODS
 from conas.architecture import Named
 from conas.genotype import GenotypeError
@@ -110,6 +113,35 @@ def test_more_blocks_are_estimated_to_take_longer(known: None, tmp_path: Path) -
 def test_it_is_refused_for_text_in_one_line(known: None) -> None:
     with pytest.raises(Refused, match="method 'toy_network' is for image data, not for text"):
         load({"dataset": "descriptions", "method": "toy_network"})
+
+
+class Answering(torch.nn.Module):
+    def __init__(self, answer: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def forward(self, images: torch.Tensor, progress: float, generator: torch.Generator | None) -> Any:
+        return self._answer(images)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (torch.nn.Flatten(), r"too many positional arguments \(allowed: forward\(images, progress, generator\)\)"),
+        (
+            Answering(lambda x: x),
+            r"a tensor of shape \(2, 1, 8, 8\) for N = 2 images \(allowed: \(logits of shape \(N, 10\)",
+        ),
+        (Answering(lambda x: (x.flatten(1)[:, :7], None)), r"a tensor of shape \(2, 7\)"),
+        (Answering(lambda x: (x, x, x)), "3 values"),
+        (Answering(lambda x: None), "NoneType"),
+    ],
+)
+def test_a_network_that_does_not_answer_as_it_should_is_refused_in_one_line(
+    network: torch.nn.Module, said: str
+) -> None:
+    with pytest.raises(Refused, match=f"^network 'mine'.*{said}"):
+        check_classifier(network, "mine", (1, 8, 8), 10)
 
 
 def test_names_that_could_be_paths_are_refused() -> None:

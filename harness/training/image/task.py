@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.networks import build
+from baselines.networks import build, check_classifier
 from conas.architecture import Architecture, Named
 from conas.cnn.kernels import sum_like_torch
 from conas.cnn.network import FinalNetwork
@@ -88,6 +88,8 @@ class ImageTask:
     def count(self, architecture: Architecture) -> dict[str, Any]:
         """Parameters and multiply-adds of the final network, see `harness.records.schema.CountsRecord`."""
         network = self.network(architecture, self.config.final, "final")
+        if isinstance(architecture, Named):
+            check_classifier(network, architecture.name, self.shape, self.data.classes)
         counts = asdict(count(network, self.shape))
         counts["mult_adds_ptflops"] = counts.pop("mult_adds_ptflops_like")
         counts["mult_adds_flopcounter"] = counts.pop("mult_adds_independent")
