@@ -106,6 +106,11 @@ def rows(sweep: str, profile: str, extra: Extra = ()) -> Mapping[str, tuple[Conf
     }
 
 
+def row_names(sweep: str) -> list[str]:
+    """The rows of ``sweep``, also those that some profile leaves out; raises as `rows`."""
+    return list(_read(_file(sweep)).rows)
+
+
 def runs(sweep: str, profile: str, extra: Extra = ()) -> list[Config]:
     """Every run of ``sweep`` once, in the order of its rows."""
     return list({config.id: config for row in rows(sweep, profile, extra).values() for config in row}.values())

@@ -12,6 +12,8 @@ from itertools import chain
 
 import numpy as np
 
+from conas.names import unknown
+from harness.config import sweeps
 from harness.records.schema import Record
 from harness.statistics import holm
 from tables.claims.verdict import Kind, Status, Test, Verdict, make
@@ -94,7 +96,7 @@ def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> 
     samples = _samples(order, table, runs)
     references = [row for row in (order.first, order.second) if runs.sample(table, row).is_published]
     if not all(sample.planned for sample in samples):
-        return Status.NOT_CHECKABLE, [f"not planned in profile {runs.profile}"]
+        return Status.NOT_CHECKABLE, [_why_not_planned(order, table, runs)]
     if estimate is None:
         return _without_estimate(order, samples)
     if order.own_scale and not runs.is_full_scale:
@@ -110,6 +112,12 @@ def _status(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> 
     if estimate.side < 0:
         return Status.REPRODUCED if runs.is_full_scale else Status.DIRECTION, []
     return Status.DIFFERS if runs.is_full_scale else Status.OPPOSITE, []
+
+
+def _why_not_planned(order: Order, table: str, runs: Runs) -> str:
+    rows = sweeps.row_names(table)
+    absent = [row for row in (order.first, order.second) if row not in rows]
+    return unknown("row", absent[0], rows) if absent else f"not planned in profile {runs.profile}"
 
 
 def _samples(order: Order, table: str, runs: Runs) -> tuple[Sample, Sample]:

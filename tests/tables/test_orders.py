@@ -61,10 +61,14 @@ def test_a_size_that_a_rule_decides_is_told() -> None:
 
 def test_what_the_profile_does_not_plan_is_no_run_that_is_missing(make_record: Make) -> None:
     found = records(make_record, names.CONAS, [5.0, 6.0, 7.0])
-    for other, status in ((names.WIRED_5, Status.NOT_CHECKABLE), (names.BEST_OF_M, Status.NOT_RUN)):
+    for other, status, why in (
+        (names.WIRED_5, Status.NOT_CHECKABLE, "not planned in profile paper"),
+        ("Best of n", Status.NOT_CHECKABLE, "unknown row 'Best of n'; did you mean 'Best of m'?"),
+        (names.BEST_OF_M, Status.NOT_RUN, "no seed"),
+    ):
         one = verdict(found, Order(ERROR, names.CONAS, other, "here"))
         assert one.status == status
-        assert one.why.startswith("not planned in profile paper" if status is Status.NOT_CHECKABLE else "no seed")
+        assert one.why.startswith(why)
 
 
 def test_runs_of_two_processors_are_told_and_their_times_are_not_compared(make_record: Make) -> None:
