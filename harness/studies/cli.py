@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from conas.refusal import Refused
 from harness.config.load import Config, load
 from harness.console.places import add_data_dir, add_store
+from harness.console.plain import plain
 from harness.console.progress import Reporter
 from harness.deadline import TimeIsUp, within
 from harness.pictures.plots import write_picture
@@ -42,10 +43,8 @@ def studying(parser: argparse.ArgumentParser, reporter: Reporter, minutes: float
             yield
     except Refused as error:
         parser.error(str(error))
-    except OSError as error:
-        sys.exit(f"error: {error}")
-    except DivergedError as error:
-        sys.exit(f"error: {error}")
+    except (OSError, DivergedError) as error:
+        sys.exit(f"error: {plain(error)}")
     except KeyboardInterrupt as stop:
         reporter.say("stopped; the same command goes on from here")
         sys.exit(0 if isinstance(stop, TimeIsUp) else 130)

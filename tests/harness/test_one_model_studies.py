@@ -8,8 +8,12 @@ from conas.algorithm import Settings
 from conas.oracle import Function
 from conas.recovery.fourier import hypercube
 from conas.space import Alpha, Bits
+from harness.console.progress import Reporter
+from harness.deadline import TimeIsUp
 from harness.studies import prediction, ranking, spectrum
+from harness.studies.cli import study_parser, studying
 from harness.studies.losses import share_below
+from harness.training.loop import DivergedError
 
 
 def losses(alphas: Alpha, whole: bool = False) -> np.ndarray:
@@ -27,6 +31,21 @@ def test_a_known_polynomial_is_predicted_and_its_least_loss_is_found() -> None:
     assert judged[prediction.LINEAR] == pytest.approx(1 - 1.25**2 / np.var(truth), abs=0.01)
     assert judged[prediction.CONAS] == 0  # nothing is below the least of all, and something below that of 200
     assert judged[prediction.BEST] == 100 * (truth < many(known).min()).mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (OSError(28, "No space left on device", "out.csv"), "error: [Errno 28] No space left on device: 'out.csv'"),
+        (DivergedError("supernet: train_loss nan\nat epoch 1"), "error: supernet: train_loss nan\\nat epoch 1"),
+        (KeyboardInterrupt(), 130),
+        (TimeIsUp(), 0),
+    ],
+)
+def test_a_study_ends_in_one_line(wrong: BaseException, code: object) -> None:
+    with pytest.raises(SystemExit) as ended, studying(study_parser("ranking", None, "digits", "smoke"), Reporter()):
+        raise wrong
+    assert ended.value.code == code
 
 
 def test_what_the_choice_of_images_adds_is_told_apart_and_infinite_losses_are_left_out() -> None:

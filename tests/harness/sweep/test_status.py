@@ -141,6 +141,23 @@ def test_a_damaged_file_takes_nothing_down_with_it(
         assert "table9" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["retry"], "retry which runs? --failed, --diverged"),
+        (["cancel"], "cancel which sweeps? their names, or all"),
+        (["retry", "--failed", "--watch"], "--watch does not go with retry"),
+        (["table1", "--failed"], "--failed goes with retry"),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        status.main([*words, "--store", str(tmp_path)])
+    assert said in capsys.readouterr().err
+
+
 def test_a_launch_that_failed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Plan.of(Store(tmp_path), "table1", "laptop").save([])
     for words in ([], ["retry", "--failed"], ["cancel", "all"]):
