@@ -9,7 +9,17 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from conas.architecture import Named, architecture
 from conas.refusal import Refused
@@ -138,6 +148,12 @@ class SearchRecord(_Part):
     stand_alone_epochs: Number
     code: Key | None = None
     details: dict[str, Any]
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``code`` where it is not known: records made before it are written again as they were."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if name != "code" or value is not None}
 
 
 class CountsRecord(_Part):
