@@ -112,9 +112,9 @@ data: install ## download and verify the data sets into DATA
 	$(BIN)/python -m harness.data fetch --data-dir "$(DATA)"
 
 # runs may fail, with status 1: the tables show the gaps; `make -n` runs every line that calls make, so none here does
-replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them), skipping what is done, then build them
+replicate: install ## run what the tables of PROFILE need (TABLE=1: one of them; PER_DEVICE=N runs share a GPU), skipping what is done, then build them
 	$(BIN)/python harness/sweep.py $(if $(TABLE),table$(TABLE),all) --profile $(PROFILE) --store "$(STORE)" \
-		--data-dir "$(DATA)" $(if $(SUBSET),--set allow_subset=true); \
+		--data-dir "$(DATA)" $(if $(PER_DEVICE),--per-device $(PER_DEVICE)) $(if $(SUBSET),--set allow_subset=true); \
 	status=$$?; [ $$status -gt 1 ] || $(WRITE_TABLES); exit $$status
 
 WRITE_TABLES = $(BIN)/python -m tables tables --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
@@ -122,7 +122,7 @@ tables: install ## the paper's tables and figures from the runs of PROFILE, besi
 	$(WRITE_TABLES)
 
 missing scorecard report: install
-	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)
+	$(BIN)/python -m tables $@ --profile $(PROFILE) --store "$(STORE)" $(SETTINGS)$(if $(SUBSET),, --set "data_dir=$(DATA)")
 missing: ## the runs that the tables of PROFILE still need, with commands and device-days
 scorecard: ## every claim of the paper with a number or a comparison, tested
 report: ## one self-contained HTML page of everything

@@ -25,7 +25,13 @@ def canonical(said: str | Mapping[str, Any]) -> str:
         return _compact(Genotype.from_json(said))
     if said.lower() in names():
         return said.lower()
-    return _compact(_parsed(_content(said)))
+    text = _content(said)
+    try:
+        return _compact(_parsed(text))
+    except GenotypeError as error:
+        if text == _without_name(said):
+            raise
+        raise GenotypeError(f"{said}: {error}") from error
 
 
 def named_or_own(text: str) -> Genotype:

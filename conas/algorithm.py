@@ -26,7 +26,7 @@ from conas.questions import OneShot
 from conas.recovery.fourier import SparsePolynomial
 from conas.recovery.minimiser import TIE_RULES, minimise
 from conas.recovery.penalties import PENALTIES, cross_validated, from_noise
-from conas.recovery.solve import Recovery, debias, iht, lasso, omp
+from conas.recovery.solve import SOLUTIONS, Recovery, debias, iht, lasso, omp
 from conas.refusal import Refused
 from conas.report import describe, held_out_r2, notes
 from conas.sampling import Bernoulli
@@ -37,7 +37,6 @@ from conas.targets import TARGETS
 
 SOLVERS = ("lasso", "iht", "omp")
 ORACLES = ("one_shot", "stand_alone")
-SOLUTIONS = ("least_norm", "any")
 CHOICES: Mapping[str, Iterable[str]] = {
     "solver": SOLVERS,
     "oracle": ORACLES,
@@ -186,10 +185,14 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
 
     ``oracle``, ``epochs`` and ``connect`` of the settings belong to `search`, which makes the oracle.
 
+    Losses that are NaN or infinite are left out, and not avoided: the answer may well have such a loss. To have a bit
+    string avoided, give it a large one.
+
     Raises:
-        ValueError: the degree exceeds the number of bits, too few measurements are finite, or the minimiser is out
-            of reach.
+        ValueError: the degree exceeds the number of bits, too few measurements are finite, the minimiser is out of
+            reach, or the oracle or the space is something else.
     """
+    _check_kinds(oracle, space)
     _check_degree(space, settings)
     fixed: dict[int, int] = {}
     measured = Measurements.none(space.n)
@@ -222,6 +225,13 @@ def _oracle(problem: Problem, settings: Settings) -> Oracle:
     if settings.oracle == "stand_alone":
         return TrainedAlone(problem, settings.epochs)
     return problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
+
+
+def _check_kinds(oracle: object, space: object) -> None:
+    if not hasattr(oracle, "measure"):
+        raise ValueError(f"a {type(oracle).__name__} cannot be measured (allowed: Function(f), or any other oracle)")
+    if not isinstance(space, Encoding):
+        raise ValueError(f"a {type(space).__name__} is no space of bits (allowed: Bits(names), or any other encoding)")
 
 
 def _check_degree(space: Encoding, settings: Settings) -> None:

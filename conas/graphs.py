@@ -113,6 +113,10 @@ def _back_to_this_stream() -> AbstractContextManager[Any]:
     return stream
 
 
+_UNFINISHED: list[torch.cuda.CUDAGraph | None] = []
+"""Graphs whose capture failed: torch's allocator may go on asking them which streams are theirs."""
+
+
 def captured(body: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGraph, T] | tuple[None, None]:
     """The graph of a body and what it returns; nothing where CUDA cannot capture it, which is said once.
 
@@ -121,11 +125,13 @@ def captured(body: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGr
     Raises:
         torch.AcceleratorError: the device has failed.
     """
+    graph = None
     try:
         graph = torch.cuda.CUDAGraph()
         with _back_to_this_stream(), torch.cuda.graph(graph, pool=pool):
             returned = body()
     except RuntimeError as error:
+        _UNFINISHED.append(graph)
         torch.cuda.synchronize()
         means.replace("CUDA graphs", error)
         return None, None

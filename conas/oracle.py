@@ -21,7 +21,7 @@ class Oracle(Protocol):
 
 
 @dataclass(frozen=True)
-class Function:
+class OfEncoders:
     """An oracle made of a function of encoders, shape (k, n), and of whether the whole validation set is asked for."""
 
     losses: Callable[[Alpha, bool], NDArray[np.float64]]
@@ -29,3 +29,17 @@ class Function:
     def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
         """The function's values, shape (k,)."""
         return self.losses(alphas, whole)
+
+
+@dataclass(frozen=True)
+class Function:
+    """The same of any function of signs that somebody has written.
+
+    It is given a copy, in integers of 64 bits: sums of int8 would wrap around without a word.
+    """
+
+    losses: Callable[[NDArray[np.int64], bool], NDArray[np.float64]]
+
+    def measure(self, alphas: Alpha, whole: bool = False) -> NDArray[np.float64]:
+        """The function's values, shape (k,)."""
+        return self.losses(np.array(alphas, dtype=np.int64), whole)

@@ -57,6 +57,11 @@ def notes(stages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
     recovery = stage["recovery"]
+    measured, left = stage["measurements"], stage.get("held_out_r2")
+    if lost := measured["dropped"] + measured["outliers"]:
+        yield f"{lost:,} of {lost + measured['used']:,} losses are left out; the answer may well have such a loss"
+    if left is not None and left <= 0:
+        yield f"the polynomial predicts other measurements no better than their mean does (R² {left:.2g})"
     if not stage["fixed"]:
         yield "nothing but a constant was recovered: no bit is decided, and later stages are skipped"
     if "unique" in recovery and not recovery["unique"]:

@@ -101,21 +101,40 @@ class Encoding(ABC):
 class Bits(Encoding):
     """Bits that mean whatever their ``names`` say: the variables of any pseudo-Boolean function.
 
+    Of each of ``groups``, ranges of bits, exactly one bit is +1; bits in no group are free.
+
     Raises:
-        ValueError: a name twice, or none at all.
+        ValueError: a name twice, or none at all; a group that is empty, or holds a bit that is another's or not there.
     """
 
     name = "bits"
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(names)
-        if not self._names or len(set(self._names)) < len(self._names):
-            raise ValueError(f"{len(self._names)} names of bits (allowed: one or more, all of them different)")
+    def __init__(self, names: Iterable[object], groups: Iterable[range] = ()) -> None:
+        self._names, self._groups = tuple(map(str, names)), tuple(groups)
+        twice = next((name for name in self._names if self._names.count(name) > 1), None)
+        if not self._names or twice is not None:
+            said = "no names of bits" if twice is None else f"the name {twice!r} twice"
+            raise ValueError(f"{said} (allowed: one or more, all of them different)")
+        grouped = [bit for group in self._groups for bit in group]
+        if not all(self._groups) or len(set(grouped)) < len(grouped) or not set(grouped) <= set(range(self.n)):
+            raise ValueError(
+                f"groups {list(self._groups)} (allowed: ranges of the bits 0 to {self.n - 1}, none shared)"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
         """What every bit is called, in order."""
         return self._names
+
+    @property
+    def groups(self) -> tuple[range, ...]:
+        """Bits of which exactly one is +1."""
+        return self._groups
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether every bit is in a group."""
+        return sum(map(len, self._groups)) == self.n
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.oracle import Function
+from conas.oracle import OfEncoders
 from conas.problem import Answer, Cost, Kinds, refuse
 from conas.questions import OneShot, OneShotModel, Question, StandAlone
 from conas.recovery.design import Parities
@@ -43,7 +43,7 @@ class SyntheticProblem:
 
     def _one_shot(self, question: OneShot) -> OneShotModel:
         policy = question.policy.start(self.space, self.seed)
-        policy.epoch_ended(0, Function(self._losses))
+        policy.epoch_ended(0, OfEncoders(self._losses))
         return OneShotModel(self, policy)
 
     def _stand_alone(self, question: Any) -> float:

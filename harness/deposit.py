@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 from urllib.request import Request, urlopen
 
 from conas.refusal import Refused
@@ -96,7 +97,8 @@ def push(folder: Path, number: str, token: str, server: str = SERVERS["zenodo"])
     names = [*sums, SUMS]
     draft = json.loads(_ask(f"{server}/api/deposit/depositions/{number}", token))
     for name in names:
-        _ask(f"{draft['links']['bucket']}/{name}", token, (folder / name).read_bytes())
+        with (folder / name).open("rb") as file:
+            _ask(f"{draft['links']['bucket']}/{name}", token, file)
         print(name)
     return names
 
@@ -139,9 +141,12 @@ def _bring(address: str, name: str, digest: str, folder: Path) -> None:
     return None
 
 
-def _ask(address: str, token: str, content: bytes | None = None) -> bytes:
+def _ask(address: str, token: str, file: BinaryIO | None = None) -> bytes:
+    """The server's answer; a file is sent in blocks, so that the limit is on silence and not on its size."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/octet-stream"}
-    request = Request(address, content, headers, method="GET" if content is None else "PUT")  # noqa: S310
+    if file is not None:
+        headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+    request = Request(address, file, headers, method="GET" if file is None else "PUT")  # noqa: S310
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310
             return response.read()

@@ -8,6 +8,7 @@ python harness/status.py cancel SWEEP...               end launchers and runs, o
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
 from harness.console.pipes import piped
-from harness.console.places import add_mongo_url, add_store
+from harness.console.places import WHICH_DATABASE, add_mongo_url, add_store
 from harness.console.plain import plain
 from harness.console.progress import duration
 from harness.launch import slurm
@@ -58,6 +59,10 @@ class Where:
             entries = [{} for _ in plans]
             trouble = f"the queue is not shown: {reason(error)}"
         return [overview(plan, self.store, known) for plan, known in zip(plans, entries, strict=True)], trouble
+
+
+class NoQueue(Refused):
+    """A sweep waits in a queue that was not named."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,8 +129,10 @@ def _report(where: Where, plans: list[Plan]) -> Iterator[str]:
         yield f"  {_launch(one)}"
     loose = others(where.store, overviews)
     if loose:
-        yield f"no launched sweep: {len(loose)} runs"
-        yield from (f"  {_run(run, standing)}" for run, standing in loose.items() if standing.state in _SHOWN)
+        states = Counter(standing.state for standing in loose.values())
+        yield f"no launched sweep: {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}"
+        shown = (*_SHOWN, "interrupted")  # no launcher goes on with them
+        yield from (f"  {_run(run, standing)}" for run, standing in loose.items() if standing.state in shown)
     spent = sum(one.spent for one in overviews) + sum(standing.spent for standing in loose.values())
     left = sum(one.left(run) for one in overviews for run in one.runs)
     if trouble:
@@ -207,9 +214,16 @@ def _cancel(where: Where, plans: list[Plan]) -> None:
 
 
 def _change_entries(where: Where, plans: list[Plan], before: list[str], after: Literal["queued", "cancelled"]) -> None:
+    """Raises NoQueue if a sweep has entries in a queue that was not named, which are as they were."""
+    elsewhere = []
     for plan in plans:
         if where.queue and (entries := where.queue.change(plan.name, before, after)):
             print(f"{plan.name}: {entries} entries of {where.queue.name} {after}")
+        last = plan.last_launch()
+        if where.queue is None and last is not None and last["launched"] == "queue":
+            elsewhere.append(f"{plan.name} in {last.get('database')}")
+    if elsewhere:
+        raise NoQueue(f"entries of {', '.join(elsewhere)} are as they were; the same again with {WHICH_DATABASE}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -149,8 +149,15 @@ def _left(jobs: list[Job]) -> str:
 
 
 def _workers(jobs: list[Job], options: argparse.Namespace) -> tuple[int, str]:
-    sharing = options.per_device and options.per_device * cuda_devices()
+    per_device = options.per_device or _per_device(options)
+    sharing = per_device and per_device * cuda_devices()
     return workers(options.workers, max((job.config["threads"] for job in jobs), default=1), sharing or None)
+
+
+def _per_device(options: argparse.Namespace) -> int | None:
+    """One where runs may need the memory of a whole device, no limit elsewhere."""
+    is_on_cpu = dict(map(setting, options.set)).get("device") == "cpu"
+    return 1 if is_meant_for_gpu(options.profile) and not is_on_cpu else None
 
 
 def _local(prepared: list[Prepared], jobs: list[Job], options: argparse.Namespace) -> int:
@@ -203,16 +210,27 @@ def _parser() -> argparse.ArgumentParser:
         help="runs at once (default: what the cores allow, on Slurm all)",
     )
     parser.add_argument(
-        "--per-device", type=at_least(1), metavar="N", help="runs that share a CUDA device (default: as --workers)"
+        "--per-device",
+        type=at_least(1),
+        metavar="N",
+        help="runs that share a CUDA device (default: 1 in profiles for a GPU, elsewhere as --workers)",
     )
-    parser.add_argument("--retries", type=at_least(0), default=2, metavar="N", help="for killed processes (default: 2)")
+    parser.add_argument(
+        "--retries",
+        type=at_least(0),
+        default=2,
+        metavar="N",
+        help="for killed processes and failed devices (default: 2)",
+    )
     add_store(parser)
     add_data_dir(parser)
     add_mongo_url(parser)
     asked = parser.add_argument_group("what every Slurm job asks for")
     asked.add_argument("--partition", metavar="NAME")
     asked.add_argument("--time", type=_minutes, default=240, help="as sbatch's; a run takes several (default: 4:00:00)")
-    asked.add_argument("--gpus", type=at_least(0), default=0, metavar="N")
+    asked.add_argument(
+        "--gpus", type=at_least(0), default=0, metavar="N", help="runs must have CUDA then, those of --queue, too"
+    )
     asked.add_argument("--mem", type=gigabytes, metavar="GB")
     asked.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE", help="any other option of sbatch")
     return parser

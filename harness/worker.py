@@ -23,7 +23,7 @@ import harness  # noqa: F401 - before all that it may miss
 from pymongo.errors import PyMongoError
 
 from conas.refusal import Refused
-from harness.config.layers import cuda_devices
+from harness.config.layers import cuda_devices, needs_cuda
 from harness.config.load import ConfigError, recorded
 from harness.console.places import URL_VARIABLE, WHICH_DATABASE, add_data_dir, add_mongo_url, add_store
 from harness.data.files import check_data_dir
@@ -73,13 +73,16 @@ def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:
     """How this machine makes an entry's run: with its own ``places``.
 
     Raises:
-        ConfigError: this checkout's run of that configuration is another one, as its version differs.
+        ConfigError: this checkout's run of that configuration is another one, as its version differs; or it is meant
+            for a GPU, and here is none.
     """
 
     def job(entry: dict[str, Any]) -> Job:
         config = recorded({**entry["config"], **places})
         if config.id != entry["_id"]:
             raise ConfigError(f"{entry['_id']} was queued by another version: here the run would be {config.id}")
+        if needs_cuda(config.device, config.profile) and not cuda_devices():
+            raise ConfigError("it is meant for a GPU, and torch finds none here (for a CPU: --set device=cpu)")
         return Job(
             config.id,
             entry["sweep"],

@@ -100,6 +100,8 @@ def _here(found: list[Gap], costs: Costs | None) -> str:
     if costs is None:
         return "not estimated here: they are meant for a GPU, and this machine has none"
     unknown = sum(len(gap.missing) for gap in found if gap.days is None)
+    if unknown and not any(gap.days for gap in found):
+        return "none of them with an estimate on this machine"
     note = f", {unknown} of them without an estimate" if unknown else ""
     return f"about {sum(gap.days or 0 for gap in found):.3g} device-days on this machine{note}"
 

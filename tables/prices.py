@@ -120,7 +120,8 @@ def told(configs: tuple[Config, ...], device: Device, counted: dict[str, float] 
     if None in finals:
         return NO_PRICE
     shared = {} if counted is None else counted
-    searches = [_uncounted(model(config), each.search, shared) for config, each in zip(configs, prices, strict=True)]
+    keys = [f"{config.method} {model(config)}" for config in configs]  # another method measures other sub-networks
+    searches = [_uncounted(key, each.search, shared) for key, each in zip(keys, prices, strict=True)]
     if None in searches:
         return f"{NO_PRICE} (final training {_hours(finals)})"
     return _hours([*searches, *finals])

@@ -15,7 +15,7 @@ from baselines.enas.controller import LM, USUAL, Controlled, ControllerSettings
 from baselines.history import History
 from baselines.registry import Method, register
 from baselines.wiring import Wired
-from conas.oracle import Function
+from conas.oracle import OfEncoders
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.sampling import Bernoulli, Sampler
@@ -72,7 +72,7 @@ def search(problem: Problem, seed: int, settings: FrozenSettings) -> Outcome:
     """
     space = problem.space
     history = History(problem.ask(OneShot(settings.sampler())), space)
-    oracle = Function(lambda alphas, whole: history.ask(alphas))
+    oracle = OfEncoders(lambda alphas, whole: history.ask(alphas))
     learning = Controlled(settings, 1).start(space, derive(seed, "enas, frozen"))
     told = []
     for first in range(0, settings.m, settings.samples):

@@ -1,5 +1,7 @@
 """The recovery as an estimator that follows scikit-learn's rules."""
 
+import math
+from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
@@ -49,6 +51,7 @@ class SparseFourierRegressor(RegressorMixin, BaseEstimator):
         Raises:
             ValueError: fewer than two samples, values that are not finite, or an impossible parameter.
         """
+        self._check()
         features, targets = validate_data(self, X, y, y_numeric=True, ensure_min_samples=2)
         degree = min(self.degree, features.shape[1])
         found = lasso(self._signs(features), targets, degree, self.penalty, self.solution)
@@ -56,6 +59,16 @@ class SparseFourierRegressor(RegressorMixin, BaseEstimator):
         self.n_iter_ = max(1, found.iterations)
         self.objective_, self.dual_gap_, self.unique_ = found.objective, found.gap, found.unique
         return self
+
+    def _check(self) -> None:
+        counts = {"degree": self.degree} | ({} if self.terms is None else {"terms": self.terms})
+        for name, count in counts.items():
+            if not isinstance(count, Integral) or count < 1:
+                raise ValueError(f"{name} = {count!r} (allowed: whole numbers, at least 1)")
+        if not isinstance(self.penalty, Real) or not self.penalty > 0:
+            raise ValueError(f"penalty = {self.penalty!r} (allowed: any positive number)")
+        if not isinstance(self.threshold, Real) or not math.isfinite(self.threshold):
+            raise ValueError(f"threshold = {self.threshold!r} (allowed: any finite number)")
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """The polynomial's values at ``X``, shape (k, n); shape (k,)."""

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from conas.names import unknown
 from conas.recovery import greedy, least_norm, working_set
 from conas.recovery.design import Parities
 from conas.recovery.fourier import SparsePolynomial
@@ -62,6 +63,9 @@ class Recovery:
     solution: str | None = None
 
 
+SOLUTIONS = ("least_norm", "any")
+
+
 def lasso(
     alphas: ArrayLike,
     losses: ArrayLike,
@@ -85,6 +89,8 @@ def lasso(
     """
     if not lambda_ > 0:
         raise ValueError(f"lambda = {lambda_} (allowed: any positive number)")
+    if solution not in SOLUTIONS:
+        raise ValueError(unknown("solution", solution, SOLUTIONS))
     signs, y = check_measurements(alphas, losses)
     penalty = Penalty(lambda_, len(y))
     with one_thread():

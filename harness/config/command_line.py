@@ -95,7 +95,7 @@ def _variant(word: str) -> str:
     known = summaries("variants")
     if word.lower() not in known:
         raise ConfigError(
-            f"{unknown('command or variant', word, [*known, *_COMMANDS])}, NAME=VALUE or a file NAME.yaml"
+            f"{unknown('command or variant', word, [*known, *_COMMANDS, 'with'])}, NAME=VALUE or a file NAME.yaml"
         )
     return word.lower()
 

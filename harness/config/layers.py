@@ -95,6 +95,11 @@ def is_meant_for_gpu(profile: str) -> bool:
     return _read(f"profiles/{profile}").get("meant_for") == "GPU"
 
 
+def needs_cuda(device: str, profile: str) -> bool:
+    """Whether a run with this setting of ``device`` is to be made on a GPU and nowhere else."""
+    return device.startswith("cuda") or (device == "auto" and is_meant_for_gpu(profile))
+
+
 def summaries(kind: str) -> dict[str, str]:
     """The name and one-line summary of each profile or variant (``kind``: ``profiles``, ``variants``)."""
     return {name: _read(f"{kind}/{name}")["summary"] for name in _names(kind)}

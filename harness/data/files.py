@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import shlex
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -173,19 +174,21 @@ def open_files(
     if missing and offline:
         raise DataError(_where_to_put(dataset, layout, folder, missing))
     if missing:
-        check_data_dir(data_dir)
+        check_data_dir(data_dir, dataset)
         _download(dataset, layout, folder, say)
     return Files(dataset, layout.files, folder, allow_subset, source=str(folder))
 
 
-def check_data_dir(data_dir: str | Path) -> None:
+def check_data_dir(data_dir: str | Path, dataset: str | None = None) -> None:
     """Refuse to download into a folder whose name may be a typing error: only the usual one is made.
 
     Raises:
         DataError: it is another, and not there.
     """
     if Path(data_dir) != Path(DEFAULT_DATA) and not Path(data_dir).exists():
-        raise DataError(f"{nothing_there('data_dir', Path(data_dir))} (python -m harness.data fetch makes it)")
+        chosen = f" --dataset {dataset}" if dataset else ""
+        fetching = f"python -m harness.data fetch{chosen} --data-dir {shlex.quote(str(data_dir))} makes it"
+        raise DataError(f"{nothing_there('data_dir', Path(data_dir))} ({fetching})")
 
 
 def locate(folder: Path, name: str) -> Path | None:

@@ -1,8 +1,12 @@
 """What a search will ask of a problem, counted exactly without any of the work."""
 
+from typing import Any
+
 from baselines.registry import method
 from conas.architecture import Architecture
-from conas.problem import Asked, DryProblem
+from conas.problem import Answer, Asked, DryProblem
+from conas.questions import Question
+from conas.refusal import Refused
 from conas.space import space
 from harness.config.equal_time import rival
 from harness.config.identity import digest
@@ -29,13 +33,38 @@ def questions(config: Config) -> tuple[dict[str, Asked], Architecture]:
         return {f"as long as {name}": asked for name, asked in theirs.items()}, architecture
     problem = DryProblem(space(config.space), answered(config.task))
     outcome = method(config.method).rehearse(problem, config.settings)
-    return {_name(asked, config): asked for asked in problem.asked}, outcome.architecture
+    return {_name(asked.questions[0], config): asked for asked in problem.asked}, outcome.architecture
 
 
-def _name(asked: Asked, config: Config) -> str:
-    first = asked.questions[0]
+def _name(first: Question[Any], config: Config) -> str:
     measured = config.model_dump(mode="json", include={"measure"}) if first.measures() else {}
     return f"{first.name} {digest(first.identity() | measured)}"
+
+
+def first_asked(config: Config) -> str | None:
+    """The name, as of `questions`, of the network that the search of ``config`` asks first; None if it asks none, or
+    only networks of its own."""
+    if rival(config) is not None:
+        return None
+    try:
+        method(config.method).rehearse(_Curious(space(config.space), answered(config.task)), config.settings)
+    except _Heard as heard:
+        return _name(heard.question, config)
+    except Refused:
+        return None
+    return None
+
+
+class _Heard(Exception):
+    def __init__(self, question: Question[Any]) -> None:
+        self.question = question
+
+
+class _Curious(DryProblem):
+    """Ends the search at its first question."""
+
+    def ask(self, question: Question[Answer]) -> Answer:
+        raise _Heard(question)
 
 
 def training_seconds(asked: Asked, task: Task, here: Machine) -> float:

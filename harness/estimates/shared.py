@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from baselines.registry import method
 from conas.refusal import Refused
 from harness.config.identity import digest
 from harness.config.load import Config
@@ -52,7 +51,7 @@ class Costs:
                 self._known[name] = parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
             return self._known[name]
         except Refused as error:
-            self.unknown[str(error)] = None
+            self.unknown[str(error).replace(" and offline=true", "")] = None  # which nobody has set: a run downloads
             return None
 
 
@@ -62,5 +61,8 @@ def _search(config: Config, sections: set[str]) -> str:
 
 
 def model(config: Config) -> str:
-    """The same for runs whose searches may share a trained model, though they ask it different questions."""
-    return _search(config, _DECIDES_NETWORK | {"method"}) if method(config.method).asks(config.settings) else config.id
+    """The same for runs whose searches begin with the same trained network, whatever they ask of it."""
+    from harness.estimates.asking import first_asked  # and with it torch
+
+    asked = first_asked(config.for_search())
+    return config.id if asked is None else f"{asked} {_search(config, _DECIDES_NETWORK)}"

@@ -33,7 +33,7 @@ from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record,
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, at, claim, now
 from harness.training.environment import device_name, device_of, environment, make_deterministic
-from harness.training.faults import fitting, told
+from harness.training.faults import DeviceFault, fitting, told
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
@@ -133,6 +133,9 @@ def _outcome(folder: RunFolder, record: Record) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         record.status, record.reason = "interrupted", "stopped by the user or the scheduler"
+        raise
+    except DeviceFault as error:  # no fault of the run's
+        record.status, record.reason = "interrupted", str(error)
         raise
     except BaseException as error:
         record.status, record.reason = "failed", f"{type(error).__name__}: {error}"

@@ -9,12 +9,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -24,13 +26,16 @@ from harness.launch.post_mortem import LOG, refuse
 from harness.records.files import opener
 from harness.records.store import AlreadyRunning, RunFolder
 
-BUSY = os.EX_TEMPFAIL
-Ending = Literal["done", "failed", "busy", "killed"]
-"""How a child ended: with a result; with a record that says why not; another process makes the run; without a word."""
+BUSY, FAULT = os.EX_TEMPFAIL, os.EX_UNAVAILABLE
+Ending = Literal["done", "failed", "busy", "killed", "fault"]
+"""How a child ended: with a result; with a record that says why not; another process makes the run; without a word; its
+device failed or was full."""
 
 PRELOADED = ["harness.execution.execute", "harness.execution.summary", "harness.execution.experiment"]
 PRELOADED += ["harness.data.auto_augment", "sklearn.datasets", "sklearn.linear_model"]
 """All that a run imports when it starts, or when it needs it."""
+_LONGEST_PLACE = 70
+"""Characters; multiprocessing adds some 30, and the address of a socket has 107."""
 _LAUNCHERS_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 
 
@@ -40,6 +45,7 @@ class Child:
     def __init__(self, config: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
+        _have_a_place_for_sockets()
         with _ignored(_LAUNCHERS_SIGNALS):
             forkserver.ensure_running()
         self._process: ForkServerProcess = context.Process(
@@ -61,7 +67,7 @@ class Child:
         code = self._process.exitcode
         if code is None:
             return None
-        named: dict[int, Ending] = {0: "done", 1: "failed", BUSY: "busy"}
+        named: dict[int, Ending] = {0: "done", 1: "failed", BUSY: "busy", FAULT: "fault"}
         return named.get(code, "killed")
 
     def interrupt(self) -> None:
@@ -71,6 +77,16 @@ class Child:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
+
+
+def _have_a_place_for_sockets() -> None:
+    """Let multiprocessing have its folder, which it keeps, in /tmp where TMPDIR is too long for a socket's address."""
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_PLACE and Path("/tmp").is_dir():  # noqa: S108
+        before, tempfile.tempdir = tempfile.tempdir, "/tmp"  # noqa: S108
+        try:
+            get_temp_dir()
+        finally:
+            tempfile.tempdir = before
 
 
 @contextmanager
@@ -88,7 +104,7 @@ def _ignored(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
 
 
 def work(config: dict[str, Any], folder: Path, environment: Mapping[str, str]) -> NoReturn:
-    """Make the run and exit with how that ended: 0, 1, BUSY or INTERRUPTED."""
+    """Make the run and exit with how that ended: 0, 1, BUSY, FAULT or INTERRUPTED."""
     os.setsid()
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ.update(environment)
@@ -124,6 +140,7 @@ def _print_into(log: Path) -> None:
 def _make(config: dict[str, Any], folder: Path) -> int:
     from harness.console.refusal import RefusedError
     from harness.execution.experiment import ex
+    from harness.training.faults import DeviceFault
 
     try:
         with ended_by_signals():
@@ -132,6 +149,8 @@ def _make(config: dict[str, Any], folder: Path) -> int:
         print(f"error: {error}", flush=True)
         if isinstance(error.__cause__, AlreadyRunning):
             return BUSY
+        if isinstance(error.__cause__, DeviceFault):
+            return FAULT
         refuse(RunFolder(folder), config, str(error))
         return 1
     except Exception:

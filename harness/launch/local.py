@@ -10,7 +10,7 @@ from harness.console.progress import duration
 from harness.launch.child import Ending
 from harness.launch.plan import Launch
 from harness.launch.pool import Job
-from harness.launch.post_mortem import end, give_up
+from harness.launch.post_mortem import TRIED_AGAIN, end, give_up, what_ended
 from harness.launch.state import FINAL, Standing, standing
 
 _SECONDS_BETWEEN_LOOKS = 5.0
@@ -20,7 +20,7 @@ class JobList:
     """A `Source` of ``jobs``, in their order, shared with other launchers on the same store.
 
     A run that another process makes is waited for: up to ``patience`` seconds, for ever by default. A process that is
-    killed is started again, ``retries`` times; a run that fails or diverges is not.
+    killed, or whose device fails or is full, is started again, ``retries`` times; a run that fails or diverges is not.
 
     Attributes:
         states: how many runs ended in each state.
@@ -39,7 +39,7 @@ class JobList:
         self._total, self._retries, self._say = len(self._waiting), retries, say
         self._launches = {launch.plan.name: launch for launch in launches}
         self._patience, self._start = patience, time.monotonic()
-        self._kills: Counter[str] = Counter()
+        self._ends: Counter[str] = Counter()
         self._training: Counter[str] = Counter()
         self._elsewhere: dict[str, float] = {}
 
@@ -71,8 +71,8 @@ class JobList:
         self._left(job)
         if ending == "busy":
             self._wait_for_another(job)
-        elif ending == "killed":
-            self._try_again(job)
+        elif ending in TRIED_AGAIN:
+            self._try_again(job, ending)
         else:
             self._settle(job, end(job.folder, job.config))
 
@@ -85,14 +85,14 @@ class JobList:
         self._elsewhere[job.id] = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         self._waiting.append(job)
 
-    def _try_again(self, job: Job) -> None:
-        self._kills[job.id] += 1
-        kills = self._kills[job.id]
-        if kills <= self._retries:
-            self._say(f"again {job.title} ({job.id}): its process was killed ({kills} of {self._retries} retries)")
+    def _try_again(self, job: Job, ending: Ending) -> None:
+        self._ends[job.id] += 1
+        number, what = self._ends[job.id], what_ended(job.folder, ending)
+        if number <= self._retries:
+            self._say(f"again {job.title} ({job.id}): {what} ({number} of {self._retries} retries)")
             self._waiting.append(job)
         else:
-            self._settle(job, give_up(job.folder, job.config, f"its process was killed {kills} times"))
+            self._settle(job, give_up(job.folder, job.config, f"{what} ({number} times)"))
 
     def _settle(self, job: Job, ended: Standing, state: str = "") -> None:
         state = state or ended.state

@@ -13,6 +13,15 @@ from harness.records.store import AlreadyRunning, RunFolder, now
 
 LOG = "launch.log"
 """The file in a run's folder that has the last words of its processes."""
+TRIED_AGAIN = ("killed", "fault")
+"""Endings of a process that say nothing against its run."""
+
+
+def what_ended(folder: RunFolder, ending: str) -> str:
+    """What an ending of `TRIED_AGAIN` was, in a few words, with the reason that the record of a fault has."""
+    if ending == "killed":
+        return "its process was killed"
+    return f"its device failed or was full: {standing(folder).reason}"
 
 
 def end(folder: RunFolder, config: Mapping[str, Any]) -> Standing:

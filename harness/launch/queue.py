@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 
 from harness.launch.child import Ending
 from harness.launch.pool import Job
-from harness.launch.post_mortem import end, give_up
+from harness.launch.post_mortem import TRIED_AGAIN, end, give_up, what_ended
 from harness.launch.state import Standing, standing
 from harness.mongo.database import Database, reason
 
@@ -40,7 +40,7 @@ class Queue:
         self._entries = database.collection("queue")
 
     def put(self, jobs: Iterable[Job], retries: int) -> int:
-        """Queue those of ``jobs`` that were never queued, or cancelled; how many these are.
+        """Queue those of ``jobs``, none of which is done, that do not wait and are not worked on; how many these are.
 
         Raises:
             PyMongoError: the database is away or refuses.
@@ -51,7 +51,8 @@ class Queue:
             entry |= {"title": job.title, "retries": retries, "since": now, "place": position}
             fresh: Entry = {"status": "queued", "tries": 0, "not_before": now}
             updates.append(UpdateOne({"_id": job.id}, {"$setOnInsert": entry | fresh}, upsert=True))
-            updates.append(UpdateOne({"_id": job.id, "status": "cancelled"}, {"$set": entry | fresh}))
+            closed = {"_id": job.id, "status": {"$nin": ["queued", "taken"]}}  # also of a store that is no more
+            updates.append(UpdateOne(closed, {"$set": entry | fresh}))
         if not updates:
             return 0
         done = self._entries.bulk_write(updates)
@@ -192,10 +193,10 @@ class Taken:
         if ending == "busy":
             self._say(f"wait  {job.id}: {standing(job.folder).worker or 'another process'} makes it")
             self._release(job.id, _SECONDS_UNTIL_BUSY_IS_TRIED_AGAIN, counts=False)
-        elif ending == "killed" and tries <= retries:
-            self._say(f"again {job.id}: its process was killed ({tries} of {retries} retries)")
+        elif ending in TRIED_AGAIN and tries <= retries:
+            self._say(f"again {job.id}: {what_ended(job.folder, ending)} ({tries} of {retries} retries)")
             self._release(job.id, 0, counts=True)
-        elif ending == "killed":
+        elif ending in TRIED_AGAIN:
             self._give_up(job)
         else:
             self._settle(job, end(job.folder, job.config))
@@ -206,8 +207,9 @@ class Taken:
         self._release(job.id, 0, counts=False)
 
     def _give_up(self, job: Job) -> None:
-        why = f"its worker or its process died {self._tries[job.id][1] + 1} times"
-        self._settle(job, give_up(job.folder, job.config, why))
+        last = standing(job.folder).reason
+        why = f"its worker, its process or its device failed {self._tries[job.id][1] + 1} times"
+        self._settle(job, give_up(job.folder, job.config, f"{why}; at last: {last}" if last else why))
 
     def _settle(self, job: Job, ended: Standing) -> None:
         self._say(f"{ended.state:5} {job.id}{f': {ended.reason}' if ended.reason else ''}")

@@ -4,19 +4,21 @@ A job that reaches its time limit or is preempted ends its run in order and goes
 it back when a node fails. Either way the run goes on from its checkpoint.
 """
 
+import math
 import re
 import signal
 import subprocess
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from platform import node
 from typing import Any
 
 from submitit import SlurmExecutor
 from submitit.core.utils import DelayedSubmission, FailedJobError
 
 from conas.refusal import Refused
+from harness.config.layers import cuda_devices
 from harness.console.plain import last_line
 from harness.deadline import interrupt
 from harness.launch.console import say
@@ -27,6 +29,7 @@ from harness.records.heartbeat import SILENCE_SECONDS
 
 _SECONDS_BEFORE_THE_LIMIT = 90
 _LARGEST_ARRAY = 1000
+_LONGEST_HEAD_START = 60
 _TIME_LIMITS = 10_000
 """How often a run may reach the time limit of its job: every job brings it on."""
 
@@ -66,6 +69,7 @@ class Resources:
             "cpus_per_task": threads,
             "signal_delay_s": min(_SECONDS_BEFORE_THE_LIMIT, 30 * self.minutes),
             "stderr_to_stdout": True,
+            "srun_args": ["--cpus-per-task", str(threads)],  # which srun does not take from its job since Slurm 22.05
             "additional_parameters": {"requeue": True, **self.others},
         }
 
@@ -77,7 +81,13 @@ class RunInJob:
         self.job, self.launch, self.retries = job, launch, retries
 
     def __call__(self) -> dict[str, int]:
-        """Make the run; how that ended."""
+        """Make the run; how that ended.
+
+        Raises:
+            SlurmError: it is to have CUDA, which this node does not have; the run is as it was.
+        """
+        if self.job.config["device"].startswith("cuda") and not cuda_devices():
+            raise SlurmError(f"torch finds no CUDA device on {node()}")
         signal.signal(signal.SIGTERM, interrupt)
         source = JobList([self.job], [self.launch], self.retries, say, patience=SILENCE_SECONDS + 60)
         self.pool = Pool(source, [{}])
@@ -111,25 +121,28 @@ class Submitter:
     def submit(self, jobs: Iterable[Job]) -> int:
         """Submit ``jobs``, save those that have a Slurm job already; how many were submitted.
 
-        Runs whose searches may share a trained model go into arrays that follow one another, so that none waits for
-        another on a device of its own.
+        Of runs whose searches begin with the same trained network, one comes first. The others follow when all that
+        come first have had the time to train theirs; one whose network is not there yet waits for it in its job.
 
         Raises:
             SlurmError: there is no Slurm here, or it refuses; the message is Slurm's.
         """
         there = {run for plan in self._plans.values() for run in unfinished(plan)}
-        before: list[str] = []
-        for wave in _waves(job for job in jobs if job.id not in there):
-            parts = [wave[start : start + _LARGEST_ARRAY] for start in range(0, len(wave), _LARGEST_ARRAY)]
-            before += [name for part in parts for name in self._submit_array(part, before)]
-        return len(before)
+        first, others = _split(job for job in jobs if job.id not in there)
+        names = self._submit_arrays(first, None)
+        arrays = sorted({name.partition("_")[0] for name in names}, key=int)
+        after = ":".join(["after", *(f"{array}+{_head_start(first)}" for array in arrays)])
+        return len(names) + len(self._submit_arrays(others, after))
 
-    def _submit_array(self, jobs: Sequence[Job], before: Sequence[str]) -> list[str]:
-        """Submit an array that starts when the jobs ``before`` have ended; the names of its Slurm jobs."""
+    def _submit_arrays(self, jobs: Sequence[Job], after: str | None) -> list[str]:
+        parts = [jobs[start : start + _LARGEST_ARRAY] for start in range(0, len(jobs), _LARGEST_ARRAY)]
+        return [name for part in parts for name in self._submit_array(part, after)]
+
+    def _submit_array(self, jobs: Sequence[Job], after: str | None) -> list[str]:
+        """Submit an array that starts ``after``, as sbatch's --dependency says it; the names of its Slurm jobs."""
         parameters = self._resources.parameters(max(job.config["threads"] for job in jobs))
-        if before:
-            arrays = sorted({name.partition("_")[0] for name in before}, key=int)
-            parameters["dependency"] = ":".join(["afterany", *arrays])
+        if after is not None:
+            parameters["dependency"] = after
         tasks = [RunInJob(job, self._plans[job.sweep].launch(), self._retries) for job in jobs]
         names = self._sbatch(parameters, tasks)
         for name, plan in self._plans.items():
@@ -151,14 +164,18 @@ class Submitter:
             raise SlurmError(f"no Slurm here: {error}") from error
 
 
-def _waves(jobs: Iterable[Job]) -> list[list[Job]]:
-    """The jobs in groups of which none has two jobs with the same model."""
-    waves: dict[int, list[Job]] = defaultdict(list)
-    place: dict[str, int] = defaultdict(int)
-    for job in jobs:
-        waves[place[job.model]].append(job)
-        place[job.model] += 1
-    return list(waves.values())
+def _split(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
+    """The first job of every model, and all others."""
+    first: dict[str, Job] = {}
+    others = [job for job in jobs if first.setdefault(job.model, job) is not job]
+    return list(first.values()), others
+
+
+def _head_start(jobs: Iterable[Job]) -> int:
+    """Minutes behind the start of ``jobs`` in which they train the networks that others wait for: an hour is enough on
+    any GPU, and they do not take longer than the longest of them altogether."""
+    known = [math.inf if job.seconds is None else job.seconds / 60 for job in jobs]
+    return math.ceil(min(_LONGEST_HEAD_START, max(known, default=0)))
 
 
 def check() -> None:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from conas.genotype import Genotype
 from conas.names import unknown
-from conas.oracle import Function
+from conas.oracle import OfEncoders
 from conas.problem import Answer, Cost, Kinds, refuse
 from conas.questions import OneShot, OneShotModel, Question, StandAlone
 from conas.refusal import Refused
@@ -124,7 +124,7 @@ class TableProblem:
     def _one_shot(self, question: OneShot) -> OneShotModel:
         """The table itself; a policy that learns is shown its losses once."""
         policy = question.policy.start(self.space, 0)
-        policy.epoch_ended(0, Function(self._losses))
+        policy.epoch_ended(0, OfEncoders(self._losses))
         return OneShotModel(self, policy)
 
     def _stand_alone(self, question: Any) -> float:

@@ -23,7 +23,10 @@ def differences(theirs: Record, their_rows: list[Row], ours: Record, our_rows: l
 
 
 def _reported(record: Record) -> Mapping[str, Any] | None:
-    return record.search.details if record.search else None
+    """The details of the search but for the notes, which say in words what other figures say."""
+    if record.search is None:
+        return None
+    return {name: value for name, value in record.search.details.items() if name != "notes"}
 
 
 def _agree(theirs: Any, ours: Any) -> bool:

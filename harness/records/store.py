@@ -154,7 +154,7 @@ class Store:
         where = f"runs_dir={self.root}" if nearest == root else f"runs_dir={self.root}: {nearest}"
         if not nearest.is_dir():
             raise NoStore(f"{where} is a file; a store is a folder that you may write to")
-        if nearest != root and not os.access(nearest, os.W_OK | os.X_OK):
+        if not os.access(nearest, os.W_OK | os.X_OK):
             raise NoStore(f"{where} is not yours; a store is a folder that you may write to")
 
     def run(self, run_id: str) -> RunFolder:

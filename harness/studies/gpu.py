@@ -9,25 +9,23 @@ recorded among the runs.
 """
 
 import argparse
-import gc
 import importlib
 import math
 import os
+import re
+import signal
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
-from conas import means
 from conas.cells import cell
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
@@ -37,10 +35,11 @@ from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
 from harness.data.files import DataError
 from harness.data.registry import dataset
+from harness.deadline import interrupt
 from harness.execution.execute import execute
-from harness.records.files import write_json
 from harness.studies.gpu_limits import CONVOLUTIONAL, FINAL, RECURRENT, REPEATED, beyond
 from harness.studies.gpu_parity import parity
+from harness.studies.gpu_parts import Check
 from harness.studies.gpu_timing import cost
 from harness.studies.gpu_together import steps_per_second
 from harness.studies.synthetic import synthetic_images, synthetic_text
@@ -53,68 +52,6 @@ from harness.training.text import FinalTraining as FinalTextTraining
 from harness.training.text import TextTask
 
 _TOGETHER = 8
-_KEPT_GIB = 0.25
-"""What a part may leave on the device: workspaces of cuBLAS, but no model."""
-
-
-@dataclass
-class Check:
-    """What was found so far, kept in the file ``out``; no part starts after ``seconds``."""
-
-    seconds: float
-    out: Path
-    device: str
-    results: dict[str, Any] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    start: float = field(default_factory=time.monotonic)
-
-    def part(self, name: str, work: Callable[[], Any], wrong: Callable[[Any], list[str]] | None = None) -> None:
-        """Do a part, or say in a line why not; ``wrong`` says what is wrong with its figures, each in a line.
-
-        A part that is judged has failed if there is no time for it; others are left out.
-        """
-        before = time.monotonic()
-        held = torch.cuda.memory_allocated()
-        means.forget()
-        if before - self.start > self.seconds:
-            (self.failures if wrong else self.left_out).append(f"{name}: no time left")
-            return
-        try:
-            self.results[name] = work()
-        except Exception as error:
-            self.results[name] = {"failed": traceback.format_exc()}
-            found, complaints = "", [_in_a_line(error)]
-        else:
-            found, complaints = _short(self.results[name]), _judged(self.results[name], wrong)
-        complaints += [f"{what} replaced by torch's calls: {why}" for what, why in means.replaced().items()]
-        kept = _kept_gib(held)
-        if kept > _KEPT_GIB:
-            complaints.append(f"{kept:.2f} GiB of the device's memory was not given back")
-        self.failures += [f"{name}: {line}" for line in complaints]
-        write_json(self.out, {"device": self.device, "parts": self.results})
-        print(f"{time.monotonic() - before:6.1f} s  {name}: {found}", flush=True)
-        for line in complaints:
-            print(f"          FAILED {line}", flush=True)
-
-
-def _judged(figures: Any, wrong: Callable[[Any], list[str]] | None) -> list[str]:
-    """What ``wrong`` says; figures that it cannot read, such as a missing one, are wrong, too."""
-    try:
-        return wrong(figures) if wrong else []
-    except Exception as error:
-        return [_in_a_line(error)]
-
-
-def _in_a_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-
-
-def _kept_gib(before: int) -> float:
-    """What is allocated now and was not ``before``, in GiB."""
-    gc.collect()
-    torch.cuda.empty_cache()
-    return (torch.cuda.memory_allocated() - before) / 2**30
 
 
 @dataclass(frozen=True)
@@ -207,7 +144,7 @@ def check(tasks: Tasks, done: Check) -> None:
 
     for name in rows:
         row(name, "fused")
-    small: dict[str, Any] = {"final": {"layers": 6, "channels": 16}}
+    small: dict[str, Any] = {"final": {"layers": 6}}  # as wide as published: kernels that are compiled already
     even = {"units": 200, "bptt_deviation": 0.0}  # windows of many lengths come too seldom to be captured here
     few: dict[str, Any] = {"data": {"train_limit": 60_000}, "oneshot": {"units": 100}, "final": even}
     for name, how, make, limits in (
@@ -215,25 +152,27 @@ def check(tasks: Tasks, done: Check) -> None:
         ("final RNN", "fused", lambda: FinalTextTraining(tasks.text(**few), cell("darts_v2_rnn")), RECURRENT),
         ("averaged final RNN", "fused", lambda: _averaging(tasks.text(**few)), RECURRENT),
         ("final CNN", "fused", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
-        ("final CNN of torch", "graph", lambda: FinalTraining(tasks.images(**small), cell("conas")), CONVOLUTIONAL),
     ):
         done.part(f"right, {name}", partial(_in_form, how, parity, make), partial(beyond, limits=limits))
     done.part("right, final CNN with drop-path, float32", partial(_dropping, tasks), partial(beyond, limits=FINAL))
     for kind, name in (("images", "digits"), ("text", "descriptions")):
         done.part(f"two runs, {kind}", partial(repeats, name), partial(beyond, limits=REPEATED))
-    for precision in ("float32", "tf32", "bf16"):
-        done.part(f"right, one-shot CNN, {precision}", partial(_fused, precision), _beyond_fused)
+    done.part("right, one-shot CNN, float32", partial(_fused, "float32"), _beyond_fused)
     done.part("right, one-shot CNN of DARTS' operations", _fused_darts, _beyond_fused)
+    for precision in ("tf32", "bf16"):
+        done.part(f"right, one-shot CNN, {precision}", partial(_fused, precision), _beyond_fused)
+    of_torch = partial(_in_form, "graph", parity, lambda: FinalTraining(tasks.images(**small), cell("conas")))
+    done.part("right, final CNN of torch", of_torch, partial(beyond, limits=CONVOLUTIONAL))
     for name in ("one-shot CNN step", "final CNN step"):
         row(name, "fused", "tf32")
         row(name, "fused", "bf16")
     for name in ("PTB one-shot step", "PTB final step", "CNN measurement", "PTB measurement"):
         row(name, "fused", "tf32")
-    done.part("processes that share the device, one-shot CNN steps a second", partial(_together, tasks))
     row("PTB final step", "graph")
     row("final CNN step", "graph")
     for name in rows:
         row(name, "plain")
+    done.part("processes that share the device, one-shot CNN steps a second", partial(_together, tasks))
 
 
 def _in_form(how: str, work: Callable[..., Any], *given: Any) -> Any:
@@ -281,7 +220,12 @@ def _fused(precision: str) -> Any:
     """The kernels in a precision; what torch computes of the same model is in float32."""
     module = importlib.import_module("harness.studies.gpu_cnn")
     with computing("float32"):
-        return module.run(module.Setting(), [precision])
+        return module.run(_setting(), [precision])
+
+
+@cache  # with what float64 says of its measurements
+def _setting() -> Any:
+    return importlib.import_module("harness.studies.gpu_cnn").Setting()
 
 
 def _fused_darts() -> Any:
@@ -325,42 +269,27 @@ def _quickest(results: dict[str, Any], name: str) -> float:
     return min((found["ms"] for found in forms if "ms" in found), default=float("nan"))
 
 
-def _short(found: Any) -> str:
-    if not isinstance(found, dict):
-        return str(found)
-    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in found.items() if k != "losses")
-
-
-def report(done: Check, hours: dict[str, float]) -> list[str]:
-    """The lines of the table."""
-    lines = [f"{'':34}{'ms':>9}{'kernels':>9}{'busy':>7}{'GiB':>7}"]
-    for name, found in done.results.items():
-        if isinstance(found, dict) and "ms" in found:
-            busy = found["busy_ms"] / found["ms"]
-            lines.append(f"{name:34}{found['ms']:9.2f}{found['kernels']:9.0f}{busy:7.0%}{found['gib']:7.2f}")
-    lines += [f"{name:34}{value:9.2f} hours, training steps and measurements alone" for name, value in hours.items()]
-    return lines + [f"left out {line}" for line in done.left_out] + [f"FAILED {line}" for line in done.failures]
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m harness.studies.gpu", description=__doc__)
     add_data_dir(parser, "where the data sets lie, if they do")
     parser.add_argument("--minutes", type=float, default=7, help="start no part after so many (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"), help="all figures (default: %(default)s)")
+    parser.add_argument("--only", type=re.compile, default="", help="only parts whose names match this expression")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit(f"error: no CUDA here: {why_not()}; the profiles smoke and laptop run on the CPU")
     make_deterministic(2)
     device = f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}"
     print(device, flush=True)
-    tasks = Tasks(arguments.data_dir)
-    done = Check(60 * arguments.minutes, arguments.out, device)
-    check(tasks, done)
-    hours = projected(done.results)
-    everything = {"device": device, "parts": done.results, "hours": hours, "failures": done.failures}
-    write_json(arguments.out, everything | {"left_out": done.left_out})
-    print(*report(done, hours), f"all figures: {arguments.out}", sep="\n")
+    done = Check(60 * arguments.minutes, arguments.out, device, arguments.only)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        check(Tasks(arguments.data_dir), done)
+    finally:  # also when it was stopped
+        done.hours = projected(done.results)
+        done.save()
+        print(*done.table, f"all figures: {arguments.out}", sep="\n")
     sys.exit(1 if done.failures else 0)
 
 

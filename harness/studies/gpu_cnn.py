@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,21 @@ class Setting:
         """A model and the captured steps that train it."""
         model = self.model()
         return model, OneShotStep(model, precision=precision, **_SGD)
+
+    @cached_property
+    def measured(self) -> tuple[Tensor, Tensor, Alpha]:
+        """Images, their labels and the sub-networks whose losses on them are measured."""
+        rng, device = torch_generator(1, "gpu check"), self.images.device
+        images = torch.randn((_MEASURED, *self.shape[1:]), generator=rng).to(device)
+        labels = torch.randint(10, (_MEASURED,), generator=rng).to(device)
+        return images, labels, self.space.sample(generator(1, "gpu check"), _ALPHAS)
+
+    @cached_property
+    def truth(self) -> Tensor:
+        """These losses in float64."""
+        images, labels, alphas = self.measured
+        exact = self.model().double().eval()
+        return torch.stack([_whole_loss(exact, images, labels, alpha) for alpha in alphas])
 
     def train(self, step: OneShotStep, steps: int) -> list[float]:
         """Losses of steps."""
@@ -173,21 +188,13 @@ def speed(setting: Setting, precision: str) -> Figures:
 def measuring(setting: Setting, precision: str) -> Figures:
     """Milliseconds of the loss of one sub-network on 640 images, norms folded, the errors of several against float64,
     and whether they are the same bits the second time."""
-    model = setting.model()
-    shape = (_MEASURED, *setting.shape[1:])
-    rng = torch_generator(1, "gpu check")
-    device = setting.images.device
-    images = torch.randn(shape, generator=rng).to(device)
-    labels = torch.randint(10, (_MEASURED,), generator=rng).to(device)
-    evaluation = Evaluation(model, shape, precision, "running")
-    alphas = setting.space.sample(generator(1, "gpu check"), _ALPHAS)
-    exact = model.double().eval()
-    truth = torch.stack([_whole_loss(exact, images, labels, alpha) for alpha in alphas])
+    images, labels, alphas = setting.measured
+    evaluation = Evaluation(setting.model(), images.shape, precision, "running")
     got = evaluation.losses(images, labels, alphas).cpu()
     start = time.monotonic()
     again = evaluation.losses(images, labels, alphas).cpu()
     each = (time.monotonic() - start) / _ALPHAS
-    errors = ((got - truth).abs() / truth).tolist()
+    errors = ((got - setting.truth).abs() / setting.truth).tolist()
     return {
         "ms per measurement": 1000 * each,
         "error": median(errors),

@@ -1,5 +1,7 @@
 """Data of a data set's shape, drawn at random: for timing on a machine that does not have the data."""
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from harness.data.text import TextData
 _SIDE = 32
 
 
+@cache  # nothing writes into them
 def synthetic_images(name: str) -> ImageData:
     """As many images as the published set has, of 32 by 32 random pixels."""
     entry = dataset(name)
@@ -31,6 +34,7 @@ def _images(rng: np.random.Generator, count: int, shape: tuple[int, int, int], c
     return Images(pixels, labels, torch.arange(count))
 
 
+@cache
 def synthetic_text(name: str) -> TextData:
     """As many random words as the published text has."""
     entry = dataset(name)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conas.oracle import Function, Oracle
+from conas.oracle import OfEncoders, Oracle
 from conas.questions import OneShot, OneShotModel
 from conas.sampling import RunningPolicy
 from conas.space import Alpha
@@ -62,7 +62,7 @@ class PolicyTraining:
                 measurers.append(self.measurer())
             return measurers[0].measure(alphas, next(draws), whole)
 
-        return Function(losses)
+        return OfEncoders(losses)
 
     def answer(self, remembered: Remembered) -> OneShotModel:
         """The model's oracle, and the policy as it is now."""

@@ -8,9 +8,9 @@ import torch
 pytest.importorskip("triton")
 
 from harness.studies import gpu_cnn
-from harness.studies.gpu import Check, report
 from harness.studies.gpu_cnn import Setting, complaints, measuring, parity
 from harness.studies.gpu_limits import REPEATED, beyond
+from harness.studies.gpu_parts import Check
 
 
 @pytest.fixture
@@ -60,6 +60,36 @@ def test_figures_that_cannot_be_judged_are_kept(tmp_path):
     assert done.out.exists()
 
 
+def test_on_a_device_that_has_failed_the_check_ends_with_its_table(tmp_path, monkeypatch):
+    done = Check(60, tmp_path / "check.json", "cuda")
+    done.part("a row", lambda: {"ms": 1.5, "busy_ms": 1.0, "kernels": 3.0, "gib": 0.5})
+
+    def illegal():
+        raise RuntimeError("CUDA error: an illegal memory access\nmore")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", illegal)
+    done.part("a kernel", illegal)
+    done.part("another row", dict)
+    done.part("right, something", dict, lambda figures: [])
+    assert done.failures == [
+        "a kernel: RuntimeError: CUDA error: an illegal memory access",
+        "a kernel: the device has failed, other parts need another process (--only): "
+        "RuntimeError: CUDA error: an illegal memory access",
+        "right, something: the device has failed",
+    ]
+    assert done.left_out == ["another row: the device has failed"]
+    assert done.table[1].split() == ["a", "row", "1.50", "3", "67%", "0.50"]
+    assert done.out.exists()
+
+
+def test_parts_are_chosen_by_their_names(tmp_path):
+    done = Check(60, tmp_path / "check.json", "cpu", only="^(?!.*final)")
+    for name in ("final CNN step, fused", "PTB one-shot step, fused", "right, final CNN"):
+        done.part(name, dict, lambda figures: [])
+    assert list(done.results) == ["PTB one-shot step, fused"]
+    assert done.failures == []
+
+
 def test_projected_hours_say_what_they_are_of(tmp_path):
-    lines = report(Check(60, tmp_path / "check.json", "cpu"), {"cifar10: search": 0.11})
-    assert lines[-1].endswith("0.11 hours, training steps and measurements alone")
+    done = Check(60, tmp_path / "check.json", "cpu", hours={"cifar10: search": 0.11})
+    assert done.table[-1].endswith("0.11 hours, training steps and measurements alone")

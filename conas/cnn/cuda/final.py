@@ -39,6 +39,11 @@ class FusedFinal:
         self._shapes: dict[torch.Size, FinalCells] = {}
         self._memory = Memory()
 
+    @property
+    def has_shapes(self) -> bool:
+        """Whether anything is prepared."""
+        return bool(self._shapes)
+
     def prepared(self, shape: torch.Size) -> "FinalCells":
         """What images of ``shape`` (N, in_channels, H, W) take; a shape has the memory of one before it that is larger.
 

@@ -475,7 +475,7 @@ def pointwise_backward(
         offset(d_row, row, U),
         offset(gd_row, row, U),
     )
-    shift = tl.load(shift_of + row).to(tl.int32)
+    shift, kept_from = tl.load(shift_of + row).to(tl.int32), tl.load(kept_at + row)
     for first in range(0, OUT, BC):
         if OUT > BC:
             tl.debug_barrier()  # what is added to may have been written by other threads
@@ -496,7 +496,7 @@ def pointwise_backward(
             value = tl.load(y + pixel[:, None] * y_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
             gy = tl.load(g + pixel[:, None] * g_step + out[None, :], mask=inside, other=0.0).to(tl.float32)
             if FINAL:
-                gy *= factors(kept, tl.load(kept_at + row), pixel // (OH * OW), ok)
+                gy *= factors(kept, kept_from, pixel // (OH * OW), ok)
             gy = tl.where(inside, (gy - gradient - (value - mean) * scale * slope) * gain, 0.0)
             inside = ok[:, None] & channel_ok[None, :]
             from_ = source_pixel(pixel, OH, OW, IH, IW, shift, STRIDE)
@@ -683,7 +683,7 @@ def pool_backward(
     pixel, channel = tile * P + tl.arange(0, P), tl.arange(0, BC)
     ok, channel_ok = pixel < PIXELS, channel < C
     image, y, x_ = pixel // (H * W), (pixel // W) % H, pixel % W
-    norm, averages = tl.load(norm_at + row), tl.load(average + row) != 0
+    norm, averages, kept_from = tl.load(norm_at + row), tl.load(average + row) != 0, tl.load(kept_at + row)
     mean = norm_vector(sta, norm, MEAN, PAD, channel, channel_ok)[None, :]
     scale = norm_vector(sta, norm, SCALE, PAD, channel, channel_ok)[None, :]
     gradient = norm_vector(sta, norm, GRADIENT, PAD, channel, channel_ok)[None, :]
@@ -700,7 +700,7 @@ def pool_backward(
         normed = (tl.load(value + at, mask=inside, other=0.0).to(tl.float32) - mean) * scale
         gy = tl.load(g + at, mask=inside, other=0.0).to(tl.float32)
         if FINAL:
-            gy *= factors(kept, tl.load(kept_at + row), image, ok)
+            gy *= factors(kept, kept_from, image, ok)
         gy = (gy - gradient - normed * slope) * gain
         rows = tl.minimum(up + 1, H - 1) - tl.maximum(up - 1, 0) + 1
         columns = tl.minimum(left + 1, W - 1) - tl.maximum(left - 1, 0) + 1

@@ -39,7 +39,8 @@ def forward(
     keep = None if masks is None else masks.state
     table = _table(layout, hidden.device)
     edges = _weights(layout, hidden.dtype, hidden.device) if weights is None else weights
-    return FusedUnroll.apply(layout, torch.is_grad_enabled(), table, edges, projected, hidden, keep, *matrices)
+    with torch.cuda.device_of(hidden):  # where Triton launches; without CUDA nothing
+        return FusedUnroll.apply(layout, torch.is_grad_enabled(), table, edges, projected, hidden, keep, *matrices)
 
 
 @cache

@@ -1,8 +1,9 @@
 'use strict';
 // Loaded into Omniboard before it starts (node --require). Omniboard itself can neither choose the interface that it
 // listens on, nor be told which columns a browser shows at first, nor refuse requests from other web sites, nor plot
-// curves of two units on two axes.
+// curves of two units on two axes. Its own login leaves out what is answered here.
 
+const crypto = require('crypto');
 const fs = require('fs');
 const http = require('http');
 const net = require('net');
@@ -10,6 +11,7 @@ const path = require('path');
 
 const HOST = process.env.HOST || '127.0.0.1';
 const NAMES = ['localhost', ...(process.env.NAMES || '').toLowerCase().split(/[ ,]+/).filter(Boolean)];
+const LOGIN = process.env.OMNIBOARD_LOGIN || '';
 const OMNIBOARDS_OWN = {
   tags: 'omniboard.tags',
   notes: 'omniboard.notes',
@@ -29,6 +31,10 @@ net.Server.prototype.listen = function (port, ...rest) {
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, request, response, ...rest) {
   if (event !== 'request') return emit.call(this, event, request, response, ...rest);
+  if (!isKnown(request)) {
+    response.setHeader('WWW-Authenticate', 'Basic realm="Omniboard", charset="UTF-8"');
+    return end(response, 401, 'text/plain', 'this Omniboard asks for a user and a password');
+  }
   if (isForeign(request)) return end(response, 403, 'text/plain', 'requests from other web sites are refused');
   if (isPage(request)) return end(response, 200, 'text/html', page());
   if (isProgram(request)) return end(response, 200, 'application/javascript', program(request));
@@ -49,6 +55,14 @@ function isForeign(request) {
   const name = host.toLowerCase().replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '') === host;
   return !isOwn || !(net.isIP(name) || NAMES.includes(name));
+}
+
+// Whether a request brings the USER:PASSWORD that it has to, if it has to; told in the same time for every wrong one.
+function isKnown(request) {
+  const hash = text => crypto.createHash('sha256').update(text).digest();
+  const given = /^Basic (\S+)$/i.exec(request.headers.authorization || '');
+  const login = Buffer.from(given ? given[1] : '', 'base64');
+  return !LOGIN || crypto.timingSafeEqual(hash(login), hash(LOGIN));
 }
 
 function isFile(request) {

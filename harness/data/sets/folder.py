@@ -43,6 +43,9 @@ def folder(files: Files) -> dict[str, Arrays]:
 
 
 def _classes(place: Path) -> tuple[str, ...]:
+    if not place.is_dir():
+        wanted = "train/CLASS/* and test/CLASS/*, or CLASS/*"
+        raise DataError(f"folder: there is no {place} (data_dir=IMAGES is to hold {wanted})")
     folders = (path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
     found = tuple(sorted(folders))
     if len(found) < 2:

@@ -44,7 +44,8 @@ class _Fused:
         if own is None or not self._used or images.dtype != torch.float32:
             return self._network.train_forward(images, keep)
         if fused("final networks", lambda: own.prepared(images.shape)) is None:
-            self._used = False  # but kept: graphs of other shapes may work on its memory
+            self._used = False
+            self._fused = own if own.has_shapes else None  # graphs of other shapes may work on its memory
             return self._network.train_forward(images, keep)
         return own.train_forward(images, keep)
 

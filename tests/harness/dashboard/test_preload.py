@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ const http = require('http');
 const server = http.createServer((request, response) => response.end());
 server.listen(0, async () => {
   const answers = [];
-  for (const host of JSON.parse(process.env.HOSTS)) {
-    const request = { port: server.address().port, host: '127.0.0.1', path: '/api/v1/Runs', headers: { host } };
+  for (const headers of JSON.parse(process.env.HEADERS)) {
+    const request = { port: server.address().port, host: '127.0.0.1', path: '/', headers };
     await new Promise(done => http.get(request, response => {
       answers.push(response.statusCode);
       response.resume().on('end', done);
@@ -69,10 +70,26 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="NO node, W
 
 @pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
 def test_only_addresses_and_names_of_our_own_are_answered_wherever_it_listens(bound: str) -> None:
-    environment = {**os.environ, "HOST": bound, "NAMES": "lab.example", "HOSTS": json.dumps(list(HOSTS))}
+    headers = [{"host": host} for host in HOSTS]
+    assert answers(headers, HOST=bound, NAMES="lab.example") == list(HOSTS.values())
+
+
+def test_a_login_is_asked_of_every_request_if_there_is_one() -> None:
+    logins = ["ann:secret", "ann:secret2", "bob:secret", "", None]
+    headers = [
+        {} if login is None else {"authorization": f"Basic {b64encode(login.encode()).decode()}"} for login in logins
+    ]
+    assert answers(headers, OMNIBOARD_LOGIN="ann:secret") == [200, 401, 401, 401, 401]
+    assert answers(headers, OMNIBOARD_LOGIN="") == [200] * 5
+
+
+def answers(headers: list[dict[str, str]], **environment: str) -> list[int]:
+    """The status of the answer to a request with each of these headers."""
     command = ["node", "--require", str(PRELOAD), "-e", ASK]
-    asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert json.loads(asked.stdout) == list(HOSTS.values()), asked.stderr
+    variables = {**os.environ, **environment, "HEADERS": json.dumps(headers)}
+    asked = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+    assert asked.stdout, asked.stderr
+    return list(json.loads(asked.stdout))
 
 
 def test_files_of_runs_run_no_scripts() -> None:

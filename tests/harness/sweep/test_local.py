@@ -174,7 +174,7 @@ def test_a_run_that_is_killed_too_often_fails(tiny: Tiny, store: Path, tmp_path:
         launcher.run()
     assert source.states == {"failed": 1}
     (record,) = Store(store).read()[0]
-    assert (record.status, record.reason) == ("failed", "its process was killed 2 times")
+    assert (record.status, record.reason) == ("failed", "its process was killed (2 times)")
     assert len(record.attempts) == 2
 
 

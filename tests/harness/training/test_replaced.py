@@ -19,8 +19,8 @@ from harness.config.load import load
 from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.studies import gpu
-from harness.studies.gpu import Check
 from harness.studies.gpu_limits import beyond
+from harness.studies.gpu_parts import Check
 from harness.training.image import fused_final
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
