@@ -42,10 +42,10 @@ def _name(first: Question[Any], config: Config) -> str:
 
 
 def first_asked(config: Config) -> str | None:
-    """The name, as of `questions`, of the network that the search of ``config`` asks first; None if it asks none, or
-    only networks of its own."""
-    if rival(config) is not None:
-        return None
+    """The name, as of `questions`, of the network that the search of ``config`` asks first; None if it asks none."""
+    equal = rival(config)
+    if equal is not None:
+        return f"{config.method}, as long as {first_asked(equal)}"
     try:
         method(config.method).rehearse(_Curious(space(config.space), answered(config.task)), config.settings)
     except _Heard as heard:

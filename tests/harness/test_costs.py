@@ -7,7 +7,7 @@ import pytest
 
 from harness.config.load import Config
 from harness.estimates.run import estimate, parts
-from harness.estimates.shared import Costs
+from harness.estimates.shared import Costs, model
 
 Configure = Callable[..., Config]
 BEST_OF_M: dict[str, Any] = {"method": "best_of_m", "search": {"m": 12}}
@@ -33,6 +33,12 @@ def test_further_measurements_on_a_shared_model_count(tiny: Configure, more: dic
     seconds = costs.of(tiny(more))
     assert seconds is not None
     assert parts(tiny(more)).final < seconds < estimate(tiny(more))
+
+
+def test_runs_that_begin_with_the_same_network_are_told_whatever_their_methods(tiny: Configure) -> None:
+    others = [{"method": "rsws"}, {"method": "fixed"}, {"method": "darts"}, SEED, {"oneshot": {"epochs": 3}}]
+    assert model(tiny()) == model(tiny(BEST_OF_M)) == model(tiny({"method": "hill_climbing"})) == model(tiny(LAMBDA))
+    assert len({model(tiny(other)) for other in [{}, *others]}) == 1 + len(others)
 
 
 def test_seeds_share_nothing(tiny: Configure) -> None:

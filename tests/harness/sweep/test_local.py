@@ -215,6 +215,18 @@ def test_workers_fit_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers(None, 1)[0] == os.cpu_count()
 
 
+def test_in_a_profile_for_a_gpu_each_run_has_a_device_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "cuda_devices", lambda: 1)
+    monkeypatch.setattr("harness.launch.local.cores", lambda: 64)
+    for typed, expected in (
+        (["--profile", "paper"], 1),
+        (["--profile", "paper", "--per-device", "3"], 3),
+        (["--profile", "paper", "--set", "device=cpu"], 64),
+        (["--profile", "laptop"], 64),
+    ):
+        assert sweep._workers([], sweep._parser().parse_args(["table1", *typed]))[0] == expected
+
+
 def test_devices_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert slots(2, gpus=0) == [{}, {}]

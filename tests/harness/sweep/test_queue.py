@@ -5,12 +5,13 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
 from harness import sweep, worker
+from harness.config.load import ConfigError, load
 from harness.dashboard import services
 from harness.launch.pool import Job, Pool
 from harness.launch.queue import Queue, Taken
@@ -70,6 +71,30 @@ def test_cancelled_entries_are_left_alone_until_they_are_queued_again(queue: Que
     assert queue.is_empty()
     assert queue.put(made_up(2), retries=2) == 2
     assert queue.take("second", lapse=60) is not None
+
+
+def test_what_has_ended_in_another_store_is_queued_again(queue: Queue) -> None:
+    queue.put(made_up(3), retries=2)
+    for status in ("done", "failed"):
+        entry = queue.take("first", lapse=60)
+        assert entry is not None
+        queue.settle("first", entry["_id"], status=status)
+    queue.take("first", lapse=60)
+    assert queue.put(made_up(3), retries=2) == 2, "and what is taken is left alone"
+    assert [entry["status"] for _, entry in sorted(queue.of("sweep").items())] == ["queued", "queued", "taken"]
+
+
+def test_a_worker_without_a_gpu_leaves_runs_to_others_that_are_meant_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "cuda_devices", lambda: 0)
+    make = worker.job_in({"runs_dir": str(tmp_path)})
+    for updates, is_left in (({}, True), ({"device": "cpu"}, False), ({"profile": "laptop"}, False)):
+        config = load({"dataset": "cifar10", "profile": "paper", **updates})
+        known = {"sweep": "s", "seconds": None, "model": "m"}
+        entry = {"_id": config.id, "config": config.model_dump(mode="json"), **known}
+        with pytest.raises(ConfigError, match="it is meant for a GPU") if is_left else nullcontext():
+            make(entry)
 
 
 def test_killed_workers_are_replaced_by_others(few: Tiny, tmp_path: Path, mongo_url: str) -> None:

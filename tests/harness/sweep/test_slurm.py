@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness import status, sweep
+from harness.launch import slurm as slurm_launcher
+from harness.launch.plan import Launch, Plan
+from harness.launch.pool import Job
 from harness.launch.slurm import minutes
 from harness.records.store import Store
 from tests.debian import NotInstalledError
@@ -93,6 +96,25 @@ def test_without_slurm_nothing_is_estimated_or_written(
     assert sweep.main(few.command(store, "--launcher", "slurm")) == 1
     assert capsys.readouterr().err == "error: no Slurm here: squeue: No such file or directory\n"
     assert not store.exists()
+
+
+def job(name: str, model: str, seconds: float | None = 60.0) -> Job:
+    return Job(name, "sweep", {"threads": 1}, seconds, model)
+
+
+def test_one_run_of_every_model_comes_first_and_the_others_when_it_has_had_the_time_to_train_it() -> None:
+    jobs = [job("a", "m"), job("b", "n"), job("c", "m"), job("d", "m"), job("e", "e")]
+    first, others = slurm_launcher._split(jobs)
+    assert [[one.id for one in part] for part in (first, others)] == [["a", "b", "e"], ["c", "d"]]
+    expected = {30.0: 1, 600.0: 10, 1e6: 60, None: 60}
+    assert {s: slurm_launcher._head_start([job("a", "m", s), job("b", "n", 1.0)]) for s in expected} == expected
+
+
+def test_a_node_without_the_device_that_was_asked_for_leaves_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_launcher, "cuda_devices", lambda: 0)
+    asked = Job("run", "sweep", {"threads": 1, "device": "cuda"}, None, "model")
+    with pytest.raises(slurm_launcher.SlurmError, match="torch finds no CUDA device on"):
+        slurm_launcher.RunInJob(asked, Launch(Plan("sweep", "laptop", Path("nowhere")), 0), 0)()
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,10 @@ def test_cancel_and_retry_reach_the_queue(
     assert status.main(["cancel", "all", *options]) == 0
     assert {entry["status"] for entry in queue.of("sweep").values()} == {"cancelled"}
     capsys.readouterr()
+    for words in (["retry", "--failed", "sweep"], ["cancel", "sweep"]):
+        assert status.main([*words, "--store", str(tmp_path)]) == 1, "the queue was not named"
+        said = f"error: entries of sweep in {queue.name} are as they were; the same again with --mongo-url"
+        assert said in capsys.readouterr().err
     status.main(["sweep", *options])
     assert "cancelled; to go on: python harness/sweep.py sweep --queue" in capsys.readouterr().out
 

@@ -16,6 +16,9 @@ from harness.config.load import ConfigError, load
 from harness.console.progress import Reporter
 from harness.execution import summary
 from harness.execution.execute import execute
+from harness.launch import child
+from harness.launch.local import JobList
+from harness.launch.pool import Job
 from harness.records.store import Store
 from harness.training.environment import device, environment
 from harness.training.faults import fitting, told, why_not
@@ -87,7 +90,7 @@ def test_a_run_goes_on_after_its_device_was_lost(tmp_path: Path, monkeypatch: py
             execute(config, Reporter())
     record = Store(tmp_path / "lost").run(config.id).record()
     assert record is not None
-    assert record.status == "failed"
+    assert record.status == "interrupted", "it says nothing against the run"
     assert "unspecified launch failure" in (record.reason or "")
     made = itertools.count()
     step = SgdTraining.step
@@ -95,6 +98,26 @@ def test_a_run_goes_on_after_its_device_was_lost(tmp_path: Path, monkeypatch: py
     again = execute(config, Reporter())
     assert (again.status, again.metrics, again.weights) == ("done", whole.metrics, whole.weights)
     assert next(made) == 2 * steps, "the first epoch was kept"
+
+
+def test_launchers_try_again_what_a_device_has_ended_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, said = load({**SMOKE, "runs_dir": str(tmp_path)}), list[str]()
+    job = Job(config.id, "sweep", config.model_dump(mode="json"), None, "model", "a run")
+    source = JobList([job], [], retries=1, say=said.append)
+    for _ in range(2):
+        assert source.take() == job
+        with monkeypatch.context() as patch:
+            fails_at(patch, 0, lost())
+            assert child._make(job.config, job.folder.path) == child.FAULT
+        source.ended(job, "fault")
+    why = "its device failed or was full: the device failed (CUDA error: unspecified launch failure)"
+    assert next(line for line in said if line.startswith("again")).startswith(f"again a run ({config.id}): {why}")
+    record = job.folder.record()
+    assert record is not None
+    assert (record.status, len(record.attempts)) == ("failed", 2)
+    assert (record.reason or "").startswith(why)
 
 
 def test_a_full_device_ends_a_run_in_a_line_that_says_what_fits(
