@@ -4,8 +4,9 @@ Steps are compared with float64, two smoke runs with each other; the parts of th
 published sizes, as plain calls and as CUDA graphs, and in TF32 and bfloat16, and projected to the hours that they alone
 take in the rows of the paper. Data sets that are not on this machine are replaced by random numbers of their shape. A
 part that fails says so and the check goes on, as it does where something is replaced by torch's calls or is further
-from the truth than its precision allows (`harness.studies.gpu_limits`); in the end, the exit status is 1. Nothing is
-recorded among the runs.
+from the truth than its precision allows (`harness.studies.gpu_limits`); in the end, the exit status is 1. A kernel that
+goes astray takes the device from its process: ``--only`` then makes the other parts, or that one alone with
+CUDA_LAUNCH_BLOCKING=1, which names it. Nothing is recorded among the runs.
 """
 
 import argparse
