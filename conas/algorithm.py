@@ -12,7 +12,7 @@ the operations of the best network measured in the last stage.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -47,6 +47,9 @@ CHOICES: Mapping[str, Iterable[str]] = {
     "penalty": PENALTIES,
 }
 """What the settings of these names may be."""
+
+
+SWITCHES = ("connect", "debias", "constant_counts", "reuse", "heredity")
 
 
 class TooFewLosses(Refused, ValueError):
@@ -120,15 +123,21 @@ class Settings:
         for kind, allowed in CHOICES.items():
             if getattr(self, kind) not in allowed:
                 raise ValueError(unknown(kind, getattr(self, kind), allowed))
-        if not 0 < self.lambda_ < math.inf:
-            raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
-        if not 0 < self.p < 1:
-            raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
-        if self.threshold is not None and not math.isfinite(self.threshold):
-            raise ValueError(f"threshold = {self.threshold} (allowed: any finite number, or None)")
+        for switch in SWITCHES:
+            if not isinstance(getattr(self, switch), bool):
+                raise ValueError(f"{switch} = {getattr(self, switch)!r} (allowed: true or false)")
+        self._check_numbers()
         if self.completion == "verified" and not self.verified:
             raise ValueError(f"m = {self.m} for completion = 'verified' (allowed: at least {completion.ONE_IN})")
         self._check_sparsities()
+
+    def _check_numbers(self) -> None:
+        if not isinstance(self.lambda_, Real) or not 0 < self.lambda_ < math.inf:
+            raise ValueError(f"lambda = {self.lambda_} (allowed: any positive number)")
+        if not isinstance(self.p, Real) or not 0 < self.p < 1:
+            raise ValueError(f"p = {self.p} (allowed: between 0 and 1, both excluded)")
+        if self.threshold is not None and not (isinstance(self.threshold, Real) and math.isfinite(self.threshold)):
+            raise ValueError(f"threshold = {self.threshold} (allowed: any finite number, or None)")
 
     def _check_sparsities(self) -> None:
         if len(self.sparsities) != self.t:

@@ -114,6 +114,8 @@ def test_what_a_reader_must_know_of_the_answer_is_noted() -> None:
         (lambda: decide(len, Bits("ab"), 0, Settings()), r"cannot be measured \(allowed: Function\(f\)"),  # type: ignore[arg-type]
         (lambda: decide(ANY, ["a", "b"], 0, Settings()), r"a list is no space of bits \(allowed: Bits\(names\)"),  # type: ignore[arg-type]
         (lambda: decide(ANY, Bits("ab"), np.random.default_rng(0), Settings(m=9, s=2)), "seed = Generator"),  # type: ignore[arg-type]
+        (lambda: Settings(lambda_="1"), r"lambda = 1 \(allowed: any positive number"),  # type: ignore[arg-type]
+        (lambda: Settings(debias="yes"), r"debias = 'yes' \(allowed: true or false"),  # type: ignore[arg-type]
         (lambda: Bits("aba"), "the name 'a' twice"),
         (lambda: Bits("abc", groups=[range(2), range(1, 3)]), "groups .* none shared"),
         (lambda: lasso([[1, -1]] * 4, [1.0] * 4, 1, 1.0, "least"), "did you mean 'least_norm'"),  # type: ignore[arg-type]
