@@ -114,7 +114,7 @@ def test_a_line_that_is_no_run_is_named_and_counted(
     assert [text.partition(": ")[2].partition(":")[0] for text in printed.err.splitlines()] == [
         f"{path}, line {number}" for number in (2, 4)
     ]
-    assert tables.main(["tables", "--profile", "laptop", "--store", str(path), "--out", str(tmp_path / "out")]) == 0
+    assert tables.main(["scorecard", "--profile", "laptop", "--store", str(path), "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().err.count("skipped, damaged") == 2
 
 
@@ -166,7 +166,8 @@ def test_what_is_no_file_is_named_and_skipped(
     store = Store(tmp_path / "store")
     first, second = write_run(store, 0), write_run(store, 1)
     in_its_place(first.path / name, kind, tmp_path / "elsewhere")
-    assert tables.main(["tables", "--profile", "laptop", "--store", str(store.root), "--out", str(tmp_path / "o")]) == 0
+    asked = ["scorecard", "--profile", "laptop", "--store", str(store.root), "--out", str(tmp_path / "o")]
+    assert tables.main(asked) == 0
     if name == "record.json":
         assert f"skipped, damaged: {first.path.name}/record.json: " in capsys.readouterr().err
     assert status.main(["--store", str(store.root)]) == 0

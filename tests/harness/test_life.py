@@ -38,7 +38,7 @@ from tests.runs import TINY, Interrupting, Telling, result
 
 Configure = Callable[..., Config]
 
-KILLS = int(os.environ.get("CONAS_KILLS", "10"))
+KILLS = int(os.environ.get("CONAS_KILLS", "6"))
 
 
 @pytest.fixture(scope="module")
