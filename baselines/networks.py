@@ -100,8 +100,9 @@ def check_classifier(network: nn.Module, name: str, shape: tuple[int, int, int],
     Raises:
         Refused: it takes or gives something else; one line.
     """
+    images = torch.zeros(2, *shape, device="meta")
     try:
-        inspect.signature(network.forward).bind(images := torch.zeros(2, *shape, device="meta"), 0.0, None)
+        inspect.signature(network.forward).bind(images, 0.0, None)
     except TypeError as error:
         raise Refused(f"network {name!r}: {error} (allowed: forward(images, progress, generator))") from error
     with torch.no_grad():

@@ -11,7 +11,7 @@ the operations of the best network measured in the last stage.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -47,9 +47,6 @@ CHOICES: Mapping[str, Iterable[str]] = {
     "penalty": PENALTIES,
 }
 """What the settings of these names may be."""
-
-
-SWITCHES = ("connect", "debias", "constant_counts", "reuse", "heredity")
 
 
 class TooFewLosses(Refused, ValueError):
@@ -123,7 +120,7 @@ class Settings:
         for kind, allowed in CHOICES.items():
             if getattr(self, kind) not in allowed:
                 raise ValueError(unknown(kind, getattr(self, kind), allowed))
-        for switch in SWITCHES:
+        for switch in (field.name for field in fields(self) if field.type is bool):
             if not isinstance(getattr(self, switch), bool):
                 raise ValueError(f"{switch} = {getattr(self, switch)!r} (allowed: true or false)")
         self._check_numbers()

@@ -36,7 +36,7 @@ def describe(
     """
     names = space.names
     return {
-        "measurements": _measurements(measured) | {"least_at": space.format(measured.best)},
+        "measurements": _measurements(space, measured),
         "recovery": _recovery(found) | {"equal_at_the_cut": equal},
         "polynomial": g.to_json(names),
         "formula": g.formula(names),
@@ -79,7 +79,7 @@ def _notes(stage: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _measurements(measured: Measurements) -> dict[str, Any]:
+def _measurements(space: Encoding, measured: Measurements) -> dict[str, Any]:
     losses, size = measured.losses, _size(measured.losses)
     scaled = losses / size
     return {
@@ -90,6 +90,7 @@ def _measurements(measured: Measurements) -> dict[str, Any]:
         "mean": size * float(scaled.mean()),
         "sd": size * float(scaled.std(ddof=1)),
         "least": float(losses.min()),
+        "least_at": space.format(measured.best),
     }
 
 

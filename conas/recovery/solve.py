@@ -64,6 +64,7 @@ class Recovery:
 
 
 SOLUTIONS = ("least_norm", "any")
+"""Which of several solutions `lasso` may be asked for."""
 
 
 def lasso(

@@ -172,8 +172,8 @@ def _split(jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
 
 
 def _head_start(jobs: Iterable[Job]) -> int:
-    """Minutes behind the start of ``jobs`` in which they train the networks that others wait for: an hour is enough on
-    any GPU, and they do not take longer than the longest of them altogether."""
+    """Minutes behind the start of ``jobs`` in which they may train the networks that others wait for: as long as the
+    longest of them takes altogether, and no more than an hour; who comes too early waits in its own job."""
     known = [math.inf if job.seconds is None else job.seconds / 60 for job in jobs]
     return math.ceil(min(_LONGEST_HEAD_START, max(known, default=0)))
 

@@ -276,8 +276,12 @@ def main() -> None:
     add_data_dir(parser, "where the data sets lie, if they do")
     parser.add_argument("--minutes", type=float, default=7, help="start no part after so many (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"), help="all figures (default: %(default)s)")
-    parser.add_argument("--only", type=re.compile, default="", help="only parts whose names match this expression")
+    parser.add_argument("--only", default="", metavar="REGEX", help="only parts whose names match")
     arguments = parser.parse_args()
+    try:
+        re.compile(arguments.only)
+    except re.error as error:
+        parser.error(f"--only {arguments.only}: {error}")
     if not torch.cuda.is_available():
         sys.exit(f"error: no CUDA here: {why_not()}; the profiles smoke and laptop run on the CPU")
     make_deterministic(2)

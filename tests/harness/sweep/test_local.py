@@ -234,3 +234,14 @@ def test_devices_are_dealt_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(3, gpus=2)] == ["0", "1", "0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in slots(2, gpus=2)] == ["4", "7"]
+
+
+def test_a_long_name_of_the_folder_for_temporary_files_ends_no_launch(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    code = "from harness.launch import child; child._have_a_place_for_sockets(); print(child.get_temp_dir())"
+    environment = {**os.environ, "TMPDIR": str(long)}
+    asked = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert asked.stdout.startswith("/tmp/pymp-")
