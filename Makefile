@@ -164,7 +164,7 @@ scaling: install ## what a longer training, a larger model and more images chang
 race: install ## every search on tables known whole, 200 seeds (TABLES=folder of the tables); stops after MINUTES=28 and goes on from there
 	$(BIN)/python -m harness.studies.race --tables "$(TABLES)" --minutes $(or $(MINUTES),28)
 
-race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in DATA; SEARCHES=17 of each; MINUTES=10: a part); goes on where it stopped
+race-cnn: install ## searches on a real one-shot CNN (laptop size, CIFAR-10 in DATA; SEARCHES=20 of each; MINUTES=10: a part); goes on where it stopped
 	$(BIN)/python -m harness.studies.race_cnn --store "$(STORE)" --data-dir "$(DATA)" $(if $(SUBSET),--allow-subset) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEARCHES),--searches $(SEARCHES))
 

@@ -24,6 +24,18 @@ class DataError(Refused):
     """A data set is missing, damaged or not what it should be; the message is one line."""
 
 
+class MissingError(DataError):
+    """Files are not there, and the run may not download them.
+
+    Args:
+        where: which files, and where to put them.
+    """
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"{where} (offline=true: nothing is downloaded)")
+        self.where = where
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the files of a data set lie and what they must contain.
@@ -172,7 +184,7 @@ def open_files(
     if missing and not layout.remotes:
         raise DataError(f"{dataset}: {folder} has no {' and no '.join(missing)} (set data_dir to where they are)")
     if missing and offline:
-        raise DataError(_where_to_put(dataset, layout, folder, missing))
+        raise MissingError(_where_to_put(dataset, layout, folder, missing))
     if missing:
         check_data_dir(data_dir, dataset)
         _download(dataset, layout, folder, say)
@@ -221,7 +233,7 @@ def _missing(folder: Path, layout: Layout) -> list[str]:
 def _where_to_put(dataset: str, layout: Layout, folder: Path, missing: list[str]) -> str:
     addresses = " ".join(remote.urls[0] for remote in layout.remotes if set(remote.provides) & set(missing))
     return (
-        f"{dataset}: {folder} lacks {', '.join(missing)} and offline=true: put them there (from {addresses}), or set "
+        f"{dataset}: {folder} lacks {', '.join(missing)}: put them there (from {addresses}), or set "
         "data_dir to where they are"
     )
 
@@ -254,5 +266,4 @@ def _download(dataset: str, layout: Layout, folder: Path, say: Say) -> None:
                 if set(remote.provides) & set(_missing(folder, layout)):
                     fetch(remote, folder, say)
     except DownloadError as error:
-        place = _where_to_put(dataset, layout, folder, _missing(folder, layout))
-        raise DataError(f"{error}; {place.replace(' and offline=true', '')}") from error
+        raise DataError(f"{error}; {_where_to_put(dataset, layout, folder, _missing(folder, layout))}") from error

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from conas.refusal import Refused
 from harness.config.identity import digest
 from harness.config.load import Config
+from harness.data.files import MissingError
 
 if TYPE_CHECKING:
     from harness.estimates.run import Parts
@@ -50,9 +51,11 @@ class Costs:
                 self._known[name] = None
                 self._known[name] = parts(config.model_copy(update={"offline": True}))  # an estimate downloads nothing
             return self._known[name]
+        except MissingError as error:
+            self.unknown[error.where] = None  # the run itself would download them
         except Refused as error:
-            self.unknown[str(error).replace(" and offline=true", "")] = None  # which nobody has set: a run downloads
-            return None
+            self.unknown[str(error)] = None
+        return None
 
 
 def _search(config: Config, sections: set[str]) -> str:

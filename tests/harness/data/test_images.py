@@ -96,7 +96,7 @@ def test_files_are_found_in_the_usual_folders(below, tmp_path, write):
 
 
 def test_missing_files_offline_are_an_error_that_says_where_to_put_them(tmp_path):
-    with pytest.raises(DataError, match=r"lacks test_batch.*offline=true: put them there \(from https://") as refused:
+    with pytest.raises(DataError, match=r"lacks test_batch.*: put them there \(from https://.*offline=true") as refused:
         _lacking_one_file(tmp_path)
     assert "\n" not in str(refused.value)
 
