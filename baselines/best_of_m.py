@@ -13,11 +13,10 @@ from baselines import as_conas
 from baselines.checks import at_least, share
 from baselines.ranking import NothingFinite
 from baselines.registry import Method, register
-from conas.measurements import Measurements, measure
+from conas.measurements import first_stage
 from conas.problem import Cost, Outcome, Problem
 from conas.questions import OneShot
 from conas.sampling import Bernoulli
-from conas.seeds import generator
 from conas.settings import setting
 
 
@@ -48,8 +47,7 @@ def search(problem: Problem, seed: int, settings: BestOfMSettings) -> Outcome:
     """
     space = problem.space
     oracle = problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
-    rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm.search
-    measured = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
+    measured = first_stage(oracle, space, seed, settings.m, settings.p)
     if not len(measured.losses):
         raise NothingFinite(f"none of {settings.m} losses is finite: no network to choose")
     alpha = measured.best

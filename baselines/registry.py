@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from conas.architecture import Named
@@ -97,7 +98,7 @@ class Method:
 
     @property
     def code(self) -> str | None:
-        """A hash of the module that registers it, to tell whether it was edited; None if its source is not there."""
+        """A hash of the module of its settings, to tell whether it was edited; None if its source is not there."""
         try:
             return sha256(inspect.getsource(sys.modules[self.settings.__module__]).encode()).hexdigest()[:12]
         except (OSError, TypeError):
@@ -178,7 +179,8 @@ def register(method: Method) -> Method:
 
 def _absent(name: str) -> str:
     """What to say of a method that is not there, or is there and was not offered."""
-    if name.isidentifier() and find_spec(f"baselines.{name}"):
+    spec = find_spec(f"baselines.{name}") if name.isidentifier() else None
+    if spec is not None and spec.origin and "register(" in Path(spec.origin).read_text(encoding="utf-8"):
         return f"method {name!r}: baselines/{name}.py is not offered in baselines/__init__.py"
     return unknown("method", name, METHODS)
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from conas import completion
-from conas.measurements import Measurements, TrainedAlone, measure
+from conas.measurements import Measurements, TrainedAlone, draws, measure
 from conas.names import unknown
 from conas.oracle import Oracle
 from conas.problem import Outcome, Problem
@@ -205,9 +205,8 @@ def decide(oracle: Oracle, space: Encoding, seed: int, settings: Settings) -> tu
     stages: list[dict[str, Any]] = []
     for stage, s in enumerate(settings.sparsities, start=1):
         earlier = measured.agreeing(fixed) if settings.reuse else Measurements.none(space.n)
-        rng = generator(seed, "measure", stage)
         size = settings.m - (settings.verified if stage == settings.t else 0)
-        measured = measure(oracle, space, rng, size, settings.p, fixed, earlier, settings.threshold)
+        measured = measure(oracle, space, draws(seed, stage), size, settings.p, fixed, earlier, settings.threshold)
         _check_enough(measured, stage, s, settings)
         fitted = replace(measured, losses=TARGETS[settings.target](measured.losses))
         found = _recover(fitted, settings, s)

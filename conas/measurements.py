@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from conas.oracle import Oracle
 from conas.problem import Problem
 from conas.questions import StandAlone
+from conas.seeds import generator
 from conas.space import Alpha, Encoding
 
 
@@ -80,6 +81,16 @@ def measure(
         reused=min(m, len(earlier.losses)),
         outliers=int(np.count_nonzero(finite & ~kept)),
     )
+
+
+def draws(seed: int, stage: int) -> np.random.Generator:
+    """What draws the encoders that Algorithm 1 measures in a ``stage``, counted from 1."""
+    return generator(seed, "measure", stage)
+
+
+def first_stage(oracle: Oracle, space: Encoding, seed: int, m: int, p: float) -> Measurements:
+    """The ``m`` random measurements that Algorithm 1 makes in its first stage, whatever it does with them."""
+    return measure(oracle, space, draws(seed, 1), m, p, {}, Measurements.none(space.n))
 
 
 @dataclass(frozen=True)

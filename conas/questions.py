@@ -16,7 +16,7 @@ from conas.genotype import Genotype, GenotypeError
 from conas.oracle import Oracle
 from conas.sampling import Policy, RunningPolicy
 from conas.seeds import generator
-from conas.settings import deciding
+from conas.settings import deciding, disjoint
 from conas.space import Alpha, Space
 
 Answer = TypeVar("Answer")
@@ -106,8 +106,8 @@ class OneShot(Question[OneShotModel]):
 
     def identity(self) -> dict[str, Any]:
         """The policy's identity, and the limit."""
-        known = {**self.policy.identity(), "seconds": self.seconds}
-        return known | ({"to_the_limit": True} if self.to_the_limit else {})
+        limits = {"seconds": self.seconds} | ({"to_the_limit": True} if self.to_the_limit else {})
+        return disjoint(self.policy.identity(), limits)
 
     def limit(self) -> float | None:
         """``seconds``."""
@@ -186,7 +186,7 @@ class Hypernet(Question[Oracle]):
 
     def identity(self) -> dict[str, Any]:
         """The policy's identity, and the hypernetwork."""
-        return {**self.policy.identity(), "units": self.units, "rounds": self.rounds, "lr": self.lr}
+        return disjoint(self.policy.identity(), {"units": self.units, "rounds": self.rounds, "lr": self.lr})
 
     def made_up(self, oracle: MadeUpOracle) -> Oracle:
         """Made-up losses."""
@@ -221,7 +221,7 @@ class Relaxed(Question[Mapping[str, NDArray[np.float64]]]):
 
     def identity(self) -> dict[str, Any]:
         """The operations, and the identity of the rule."""
-        return {"operations": self.operations, **self.rule.identity()}
+        return disjoint({"operations": self.operations}, self.rule.identity())
 
     def made_up(self, oracle: MadeUpOracle) -> Mapping[str, NDArray[np.float64]]:
         """Random weights."""

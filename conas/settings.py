@@ -1,6 +1,7 @@
 """Settings that know where their values come from, and what they meant before they existed."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 _ABSENT = "absent"
@@ -26,6 +27,21 @@ def deciding(settings: Any) -> dict[str, Any]:
         for name, (value, field) in values.items()
         if _ABSENT not in field.metadata or value != field.metadata[_ABSENT]
     }
+
+
+def disjoint(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """All that several descriptions say, which together decide a result.
+
+    Raises:
+        ValueError: two of them use one name, so that one would hide what the other says.
+    """
+    whole: dict[str, Any] = {}
+    for part in parts:
+        twice = sorted(whole.keys() & part.keys())
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: a name that is taken (the field of a policy or rule needs another)")
+        whole |= part
+    return whole
 
 
 def absences(settings: type) -> dict[str, Any]:

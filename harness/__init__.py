@@ -27,7 +27,7 @@ import warnings
 _missing = [name for name in ("numpy", "pydantic", "sacred", "torch") if not importlib.util.find_spec(name)]
 if _missing:
     sys.exit(f"error: no {', '.join(_missing)} in {sys.executable}: make install, then .venv/bin/python in its place")
-if importlib.util.find_spec("sacred") and not importlib.util.find_spec("pkg_resources"):
+if not importlib.util.find_spec("pkg_resources"):
     raise ImportError("Sacred needs pkg_resources, which setuptools 82 removed: pip install 'setuptools<81'")
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait stall a shared machine

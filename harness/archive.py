@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -182,6 +183,8 @@ def _put(packed: Packed, store: Store, outcome: Outcome) -> None:
     folder = store.run(packed.run)
     try:
         with folder.claim():
+            if os.path.lexists(folder.record_path):  # it came meanwhile
+                return
             _keep_search(packed.record, packed.metrics, store)
             folder.metrics.replace(packed.metrics)
             if packed.record.genotype is not None:
@@ -197,7 +200,7 @@ def _keep_search(record: Record, metrics: list[Row], store: Store) -> None:
     if record.search is None or record.genotype is None:
         return
     folder = place(store, record.search.key)
-    with claim(folder, wait=-1):
+    with claim(folder, partial(print, file=sys.stderr)):
         if kept(folder) is None:
             rows = [row for row in metrics if row["stage"] != "final"]
             Found(architecture(record.genotype), record.search, rows).keep(folder)
@@ -258,7 +261,7 @@ def _compare(options: argparse.Namespace, store: Store) -> int:
         print(f"{name}: {'differs in ' + ', '.join(found) if found else 'the same bits'}")
     for name in outcome.by_the_clock:
         print(f"{name}: not compared, its search ended by the clock")
-    print(f"runs in both {options.file} and {store.root}: {len(outcome.runs)}{_skipped(outcome)}")
+    print(f"{len(outcome.runs)} runs of {options.file} are compared with those in {store.root}{_skipped(outcome)}")
     return int(bool(outcome.skipped) or any(outcome.runs.values()))
 
 

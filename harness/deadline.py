@@ -51,10 +51,9 @@ def interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 def ended_by_signals() -> Iterator[None]:
     """Inside, Ctrl-C and SIGTERM, where the program handles them, end the work by KeyboardInterrupt.
 
-    That is so whatever becomes of what their handlers raise.
-
-    Those raise wherever the program is. A library may make an error of its own of that, as matplotlib does while it
-    reads a transformation, or swallow it; then the work stops where it would at its deadline.
+    Their handlers raise it wherever the program is. A library may turn it into an error of its own, as matplotlib does
+    while it reads a transformation: then it is raised again as KeyboardInterrupt. Or it may swallow it: then the work
+    stops where it would at its deadline.
     """
     came = False
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torchvision.transforms import functional as transform
 from conas.refusal import Refused
 from harness import trained
 from harness.data.augment import normalise
+from harness.data.pictures import of_bytes
 
 _SHOWN = 3
 
@@ -32,22 +32,13 @@ def pixels(path: Path, description: dict[str, Any]) -> Tensor:
     channels, height, width = description["shape"]
     try:
         with Image.open(path) as opened:
-            picture = _of_bytes(opened, path).convert("L" if channels == 1 else "RGB")
-    except Image.DecompressionBombError as error:
+            picture = of_bytes(opened).convert("L" if channels == 1 else "RGB")
+    except (Image.DecompressionBombError, Refused) as error:
         raise Refused(f"{path}: {error}") from error
     except (OSError, UnidentifiedImageError) as error:
         raise Refused(f"{path}: {getattr(error, 'strerror', None) or 'not a picture that can be read'}") from error
     resized = transform.resize(transform.pil_to_tensor(picture), [height, width], antialias=True)
     return normalise(resized[None], description["mean"], description["std"])
-
-
-def _of_bytes(picture: Image.Image, path: Path) -> Image.Image:
-    """``picture`` with 8 bits for each level: what has more, `convert` would cut off at white."""
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    if picture.mode in ("I", "F"):
-        raise Refused(f"{path}: nothing says which of its levels is white (allowed: pictures of 8 or 16 bits)")
-    return picture
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Means with their intervals, and p values for several tests at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from scipy.stats import sem, t
 from conas.seeds import generator
 
 RESAMPLES = 2000
-FEW = 20
-"""Below so many values the percentile bootstrap is too narrow."""
+FEW = 50
+"""Of fewer values the percentile bootstrap is too narrow: that of 20 normal ones holds their mean 93 times in 100."""
 
 
 def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
@@ -27,6 +27,14 @@ def interval(values: ArrayLike, *names: str) -> tuple[float, float]:
     drawn = generator(0, "bootstrap", *names).integers(len(array), size=(RESAMPLES, len(array)))
     low, high = np.percentile(array[drawn].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def kind(counts: Iterable[int]) -> str:
+    """What an `interval` is of so many values, of several means of ``counts`` values each."""
+    are_few = {count < FEW for count in counts}
+    if len(are_few) == 2:
+        return f"percentile bootstrap; Student's t of fewer than {FEW}"
+    return "Student's t" if True in are_few else "percentile bootstrap"
 
 
 def student(values: ArrayLike) -> tuple[float, float] | None:
@@ -49,10 +57,14 @@ def means(rows: pd.DataFrame, by: str, names: Sequence[str]) -> dict[str, dict[s
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """The p values adjusted for so many tests (Holm, 1979): below 0.05 survive a 5 % chance of any false one."""
+    """The p values adjusted for so many tests (Holm, 1979): below 0.05 survive a 5 % chance of any false one.
+
+    NaN stands for a comparison that allows no test: it stays, and is not counted.
+    """
     array = np.asarray(values, dtype=np.float64)
-    order = np.argsort(array, kind="stable")
-    stepped = np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1))
-    adjusted = np.empty_like(array)
+    tests = np.count_nonzero(~np.isnan(array))
+    order = np.argsort(array, kind="stable")[:tests]  # NaN comes last
+    stepped = np.maximum.accumulate(array[order] * np.arange(tests, 0, -1))
+    adjusted = np.full_like(array, np.nan)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted.tolist()

@@ -66,7 +66,7 @@ def _work(options: argparse.Namespace) -> int:
     places = {"runs_dir": options.store, "data_dir": options.data_dir}
     source = Taken(queue, name, job_in(places), say, options.lapse, options.forever)
     Pool(source, slots(options.workers, cuda_devices())).run()
-    return int(bool(source.strange))
+    return int(bool(source.foreign))
 
 
 def job_in(places: dict[str, Any]) -> Callable[[dict[str, Any]], Job]:

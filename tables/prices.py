@@ -20,8 +20,8 @@ from conas.questions import OneShot
 from harness.config import sweeps
 from harness.config.equal_time import rival
 from harness.config.load import Config
-from harness.data.registry import dataset
-from harness.estimates.shared import model
+from harness.data.registry import ImageSet, dataset
+from harness.estimates.shared import model, uncounted
 from tables.runs import ONE_CELL
 
 HOUR = 3600.0
@@ -103,11 +103,11 @@ def _has_sizes(config: Any, group: str) -> bool:
 
 def _epochs(config: Any, section: Any, share: float) -> float:
     """The steps of all epochs of a training on a ``share`` of the training images, or on the training text."""
-    counts = dataset(config.dataset).counts
-    if config.task == "text":
-        return counts["train"] / section.batch_size / section.bptt * section.epochs
-    images = sum(number for split, number in counts.items() if split != "test")
-    return share * min(images, config.data.train_limit or images) / section.batch_size * section.epochs
+    known = dataset(config.dataset)
+    if isinstance(known, ImageSet):
+        images = min(known.for_training, config.data.train_limit or known.for_training)
+        return share * images / section.batch_size * section.epochs
+    return known.counts["train"] / section.batch_size / section.bptt * section.epochs
 
 
 def told(configs: tuple[Config, ...], device: Device, counted: dict[str, float] | None = None) -> str:
@@ -116,28 +116,20 @@ def told(configs: tuple[Config, ...], device: Device, counted: dict[str, float] 
     ``counted`` are the seconds of the searches of earlier rows, by their models; those of this row are added to it.
     """
     prices = [price(config, device) for config in configs]
-    finals = [each.final for each in prices]
-    if None in finals:
+    finals = [each.final for each in prices if each.final is not None]
+    searches = [each.search for each in prices if each.search is not None]
+    if len(finals) < len(prices):
         return NO_PRICE
+    if len(searches) < len(prices):
+        return f"{NO_PRICE} (final training {_hours(finals)})"
     shared = {} if counted is None else counted
     keys = [f"{config.method} {model(config)}" for config in configs]  # another method measures other sub-networks
-    searches = [_uncounted(key, each.search, shared) for key, each in zip(keys, prices, strict=True)]
-    if None in searches:
-        return f"{NO_PRICE} (final training {_hours(finals)})"
-    return _hours([*searches, *finals])
+    new = [uncounted(key, seconds, shared) for key, seconds in zip(keys, searches, strict=True)]
+    return _hours([*new, *finals])
 
 
-def _uncounted(shared: str, seconds: float | None, counted: dict[str, float]) -> float | None:
-    """What a search adds to those counted before: a longer one continues a shorter one on its model."""
-    if seconds is None:
-        return None
-    before = counted.get(shared, 0.0)
-    counted[shared] = max(before, seconds)
-    return counted[shared] - before
-
-
-def _hours(parts: list[float | None]) -> str:
-    return f"{sum(part or 0.0 for part in parts) / HOUR:.1f} h"
+def _hours(parts: list[float]) -> str:
+    return f"{sum(parts) / HOUR:.1f} h"
 
 
 def rows() -> Iterator[tuple[str, str, tuple[Config, ...]]]:

@@ -11,9 +11,10 @@ Stage = Mapping[str, Any]
 
 
 def left_open(runs: Runs, sweep: str) -> Iterator[str]:
-    """One line for a table whose rows search by sparse recovery, each search counted once; none for any other."""
+    """One line for a table whose rows search by sparse recovery, each search counted once, one that was
+    made again with another result again; none for any other."""
     done = [record for name in runs.planned(sweep) for record in runs.sample(sweep, name).done]
-    searches = {record.search.key: record.stages for record in done if record.search}
+    searches = {(record.search.key, str(record.stages)): record.stages for record in done if record.search}
     stages = [stage for found in searches.values() for stage in found]
     if not stages:
         return

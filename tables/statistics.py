@@ -7,6 +7,7 @@ A few values that tie are no proof that all do: they give no interval, unless th
 The interval of one mean, which studies ask for, too, is `harness.statistics.student`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -173,8 +174,9 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
 
 
 def within_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
-    """First minus second for every seed that both have, by seed."""
-    return [first[seed] - second[seed] for seed in sorted(set(first) & set(second))]
+    """First minus second for every seed that both have, by seed; what is not finite is left out."""
+    differences = (first[seed] - second[seed] for seed in sorted(set(first) & set(second)))
+    return list(filter(math.isfinite, differences))
 
 
 def ratio_of_sds(first: Sequence[float], second: Sequence[float]) -> Estimate | None:
@@ -209,6 +211,13 @@ def seeds_to_tell(effect: float, sd: float) -> int | None:
     return _least(lambda n: _power(abs(effect) / sd * np.sqrt(n), n - 1) >= POWER)
 
 
+def trainings_to_tell(effect: float, first: float, second: float) -> int | None:
+    """Trainings of each of two methods, independent of each other and of the SDs ``first`` and ``second``, with which a
+    true difference ``effect`` of their means is told from 0 as in `seeds_to_tell`, by Welch's test."""
+    sd, freedoms = math.hypot(first, second), (first**2 + second**2) ** 2 / (first**4 + second**4)
+    return _least(lambda n: _power(abs(effect) / sd * np.sqrt(n), freedoms * (n - 1)) >= POWER)
+
+
 def seeds_to_equate(margin: float, sd: float, paper: Figure) -> int | None:
     """Runs with which an equal mean is found equal up to ``margin`` with 80 % power; None beyond `MOST_SEEDS`."""
 
@@ -224,7 +233,7 @@ def _least(enough: Callable[[int], bool]) -> int | None:
     return next((n for n in range(2, MOST_SEEDS + 1) if enough(n)), None)
 
 
-def _power(shift: float, freedom: int) -> float:
+def _power(shift: float, freedom: float) -> float:
     """Of a two-sided t test whose statistic has the noncentrality ``shift``; the far tail is left out."""
     return float(stats.nct.sf(stats.t.ppf(_TAILS[1], freedom), freedom, shift))
 

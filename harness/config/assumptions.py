@@ -6,9 +6,10 @@ import yaml
 
 from harness.config.grammar import flatten
 from harness.config.layers import SETTINGS, defaults
-from harness.config.load import Config
+from harness.config.load import NOT_IDENTITY, Config
 
 WORD = "assumption"
+_SILENT = {*NOT_IDENTITY, "seed", "search_seed"}
 Assumed = tuple[str, str, str]
 """The name of a setting, its value and the source that says why."""
 
@@ -21,7 +22,7 @@ def assumptions(configs: Iterable[Config]) -> list[str]:
     """
     found: dict[str, list[tuple[str, str]]] = {}
     whose: dict[str, list[str]] = {}
-    several = list({_chosen(config): config for config in configs}.values())
+    several = list({_but_for_seeds(config): config for config in configs}.values())
     for config in several:
         for name, value, why in _assumed(config):
             if (name, value) not in found.setdefault(why, []):
@@ -34,9 +35,8 @@ def assumptions(configs: Iterable[Config]) -> list[str]:
     return lines + [line for task in tasks for line in _unsettled()[task]]
 
 
-def _chosen(config: Config) -> tuple[str, ...]:
-    """What decides which defaults a configuration starts from, and what it sets itself."""
-    return (config.dataset, config.method, config.profile, config.variant or "", str(config.search), config.space)
+def _but_for_seeds(config: Config) -> str:
+    return config.model_dump_json(exclude=_SILENT)
 
 
 def _assumed(config: Config) -> Iterator[Assumed]:

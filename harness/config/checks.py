@@ -36,7 +36,7 @@ def check(config: "Config") -> None:
     known = dataset(config.dataset)
     if isinstance(known, ImageSet):
         of_images: Any = config
-        limit, whole = of_images.data.train_limit, sum(n for split, n in known.counts.items() if split != "test")
+        limit, whole = of_images.data.train_limit, known.for_training
         is_open = known.own or (config.allow_subset and limit is None)
         count = limit if is_open else min(limit or whole, whole)
         images(of_images, count, known.side)

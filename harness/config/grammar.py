@@ -55,10 +55,13 @@ def _meaning(value: Any) -> Any:
 def _meaning_of_text(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    if _WHOLE.fullmatch(text):
-        return int(text)
-    if _DECIMAL.fullmatch(text):
-        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    try:
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        if _DECIMAL.fullmatch(text):
+            return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:  # an underscore at the end, or thousands of digits
+        return text
     flow = _flow(text) if text.startswith(("[", "{")) else text
     return flow if flow is text else _meaning(flow)
 
@@ -73,7 +76,7 @@ def _flow(text: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """A value as it is typed, in the first of the `readings` of which it is found again."""
+    """A text of which ``value`` is the first of the `readings`."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, list | tuple | Mapping):

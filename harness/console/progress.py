@@ -115,10 +115,11 @@ class Reporter:
 
 def duration(seconds: float) -> str:
     """A time span for people: ``42 s``, ``3 min 10 s``, ``9 h 36 min``, ``12.3 days``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    if seconds < 172_800:
-        return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 172_800:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{seconds / 86_400:.1f} days"

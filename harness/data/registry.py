@@ -46,6 +46,11 @@ class ImageSet:
     own: bool = False
     class_names: tuple[str, ...] = ()
 
+    @property
+    def for_training(self) -> int:
+        """The published number of images that are not for testing."""
+        return sum(number for split, number in self.counts.items() if split != "test")
+
 
 @dataclass(frozen=True)
 class TextSet:

@@ -1,5 +1,6 @@
 """How long a run will take on this machine."""
 
+import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +39,13 @@ def parts(config: Config) -> Parts:
 
     Reckoned once for runs that differ in their seeds only, and remembered in the store.
     """
-    path = Path(config.runs_dir) / "speeds" / f"parts-{kind(config)}.json"
-    remembered = facts(path, networks=dict, final=float)
-    if remembered is None or not all(map(_is_pair, remembered["networks"].values())):
+    here, where = asdict(_here(config)), [platform.node(), str(device(config.device))]
+    path = Path(config.runs_dir) / "speeds" / f"parts-{digest([*where, _decides_time(config)])}.json"
+    remembered = facts(path, here=dict, networks=dict, final=float)
+    is_known = remembered is not None and remembered["here"] == here
+    if remembered is None or not is_known or not all(map(_is_pair, remembered["networks"].values())):
         remembered = _reckon(config)._asdict()
-        write_json(path, remembered)
+        write_json(path, {"here": here, **remembered})
     return Parts(remembered["networks"], remembered["final"])
 
 
@@ -53,7 +56,11 @@ def _is_pair(seconds: Any) -> bool:
 
 def kind(config: Config) -> str:
     """The same for runs that take as long on this machine."""
-    return digest([asdict(_here(config)), config.model_dump(mode="json", exclude=_COSTS_NOTHING)])
+    return digest([asdict(_here(config)), _decides_time(config)])
+
+
+def _decides_time(config: Config) -> Any:
+    return config.model_dump(mode="json", exclude=_COSTS_NOTHING)
 
 
 def _reckon(config: Config) -> Parts:

@@ -30,17 +30,11 @@ class Costs:
             return None
         trained, asked = _search(config, _DECIDES_NETWORK), _search(config, _DECIDES_NETWORK | {"measure"})
         searched = sum(
-            self._uncounted(f"training {name} {trained}", training)
-            + self._uncounted(f"asking {name} {asked}", measuring)
+            uncounted(f"training {name} {trained}", training, self._counted)
+            + uncounted(f"asking {name} {asked}", measuring, self._counted)
             for name, (training, measuring) in parts.networks.items()
         )
         return searched + parts.final
-
-    def _uncounted(self, shared: str, seconds: float) -> float:
-        """What ``seconds`` of shared work add to those counted before: a longer question continues a shorter one."""
-        before = self._counted.get(shared, 0.0)
-        self._counted[shared] = max(before, seconds)
-        return self._counted[shared] - before
 
     def _parts(self, config: Config) -> "Parts | None":
         from harness.estimates.run import kind, parts  # and with it torch
@@ -56,6 +50,13 @@ class Costs:
         except Refused as error:
             self.unknown[str(error)] = None
         return None
+
+
+def uncounted(shared: str, seconds: float, counted: dict[str, float]) -> float:
+    """What ``seconds`` of ``shared`` work add to those that are ``counted``: longer work continues shorter."""
+    before = counted.get(shared, 0.0)
+    counted[shared] = max(before, seconds)
+    return counted[shared] - before
 
 
 def _search(config: Config, sections: set[str]) -> str:

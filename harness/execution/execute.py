@@ -33,7 +33,7 @@ from harness.records.schema import Attempt, CountsRecord, DamagedRecord, Record,
 from harness.records.search_results import Found, kept, place
 from harness.records.store import RunFolder, Store, at, claim, now
 from harness.training.environment import device_name, device_of, environment, make_deterministic
-from harness.training.faults import DeviceFault, fitting, told
+from harness.training.faults import DeviceFault, device_faults, fitting
 from harness.training.loop import DivergedError, fit, refuse_divergence
 from harness.training.task import FinalTrainee, final_training, load_task
 
@@ -72,7 +72,7 @@ def execute(config: Config, reporter: Reporter) -> Record:
             beating(folder.path, reporter),
             _outcome(folder, record),
             ended_by_signals(),
-            told(),
+            device_faults(),
         ):
             _make(config, folder, record, reporter)
         _checkpoints(config, folder, reporter).clear()  # the record says done; until then a kill goes on from them
@@ -160,7 +160,7 @@ def _make(config: Config, folder: RunFolder, record: Record, reporter: Reporter)
     folder.save(record)
     reporter.say(f"{record.counts.params:,} parameters, {record.counts.mult_adds:,.0f} mult-adds")
     description = {**task.described(found.architecture), "dataset": config.dataset}
-    with told(fitting(config, "final")):
+    with device_faults(fitting(config, "final")):
         _train_final(config, folder, record, final_training(task, found.architecture), description, reporter)
 
 
@@ -199,7 +199,7 @@ def search(config: Config, reporter: Reporter, task: Any = None) -> Found:
     """
     store, key = Store(config.runs_dir), search_key(config)
     folder = place(store, key)
-    with claim(folder, wait=-1):
+    with claim(folder, reporter.say):
         found = kept(folder)
         if found is None:
             return _search_now(config, store, key, reporter, task or load_task(config)).keep(folder)

@@ -16,10 +16,7 @@ _STATES: dict[str, State] = {"taken": "running", "cancelled": "interrupted"}
 
 @dataclass(frozen=True)
 class Overview:
-    """The runs of a sweep, where each stands, and what is known of those that were not launched here.
-
-    ``scale`` is how much longer the finished runs took than was estimated.
-    """
+    """The runs of a sweep, where each stands, and what is known of those that were not launched here."""
 
     plan: Plan
     runs: list[PlannedRun]

@@ -138,7 +138,7 @@ class Taken:
     While the database is away the runs go on, and how they ended is told when it is back.
 
     Attributes:
-        strange: the runs of entries that another version has to make.
+        foreign: the runs of entries that another version has to make.
 
     Args:
         lapse: seconds of silence after which other workers may take an entry.
@@ -156,7 +156,7 @@ class Taken:
     ) -> None:
         self._queue, self._worker, self._make, self._say = queue, worker, make, say
         self._lapse, self._forever = lapse, forever
-        self.strange: set[str] = set()
+        self.foreign: set[str] = set()
         self._tries: dict[str, tuple[int, int]] = {}
         self._untold: list[Callable[[], None]] = []
         self._beaten = self._answered = time.monotonic()
@@ -182,9 +182,9 @@ class Taken:
 
     def _leave(self, run: str, why: ValueError) -> None:
         """Give the entry of ``run`` back to workers of its own version."""
-        if run not in self.strange:
+        if run not in self.foreign:
             self._say(f"leave {run}: {why}")
-        self.strange.add(run)
+        self.foreign.add(run)
         self._release(run, _SECONDS_UNTIL_ANOTHER_VERSION_TRIES, counts=False)
 
     def ended(self, job: Job, ending: Ending) -> None:
@@ -241,7 +241,7 @@ class Taken:
         Raises:
             PyMongoError: the database has been away for ten minutes.
         """
-        is_empty = not self._untold and self._answer(lambda: self._queue.is_empty(but=self.strange), False)
+        is_empty = not self._untold and self._answer(lambda: self._queue.is_empty(but=self.foreign), False)
         if self._trouble and time.monotonic() - self._answered > _SECONDS_WITHOUT_DATABASE:
             raise self._trouble
         return is_empty and not self._forever

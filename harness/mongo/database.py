@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI
 
 from conas.refusal import Refused
-from harness.mongo.documents import COLUMNS, Document, Documents, documents, number, object_id
+from harness.mongo.documents import COLUMNS, Document, documents, number, object_id
 from harness.mongo.snapshot import Image, read_image
 from harness.records.schema import DamagedRecord
 from harness.records.store import RunFolder
@@ -159,8 +159,11 @@ class Database:
             stored = set()
         _insert(self._db.fs.chunks, [part for one in all_of for part in one.chunks if part["files_id"] not in stored])
         _insert(self._db.fs.files, [file for one in all_of for file in one.files if file["_id"] not in stored])
-        self._put_metrics(all_of)
+        metrics = [metric for one in all_of for metric in one.metrics]
+        _insert(self._db.metrics, metrics)
         _update(self._db.runs, [one.run for one in all_of])
+        others = {"$nin": [metric["_id"] for metric in metrics]}
+        self._db.metrics.delete_many({"run_id": {"$in": [one.run["_id"] for one in all_of]}, "_id": others})
         self._delete_files(stored - {file["_id"] for one in all_of for file in one.files})
         return taken
 
@@ -171,12 +174,6 @@ class Database:
 
     def _file_ids(self, runs: Sequence[str]) -> set[ObjectId]:
         return {file["_id"] for file in self._db.fs.files.find({"metadata.run": {"$in": runs}}, {"_id": 1})}
-
-    def _put_metrics(self, all_of: Sequence[Documents]) -> None:
-        metrics = [metric for one in all_of for metric in one.metrics]
-        _insert(self._db.metrics, metrics)
-        others = {"$nin": [metric["_id"] for metric in metrics]}
-        self._db.metrics.delete_many({"run_id": {"$in": [one.run["_id"] for one in all_of]}, "_id": others})
 
     def _delete_files(self, old: set[ObjectId]) -> None:
         if old:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from conas.problem import Answer, Cost, refuse
 from conas.questions import OneShot, Question, StandAlone
+from conas.settings import disjoint
 from conas.space import Alpha, Space, space
 from harness.config.identity import deciding, digest
 from harness.config.load import Config
@@ -28,7 +29,7 @@ from harness.records.files import Lines, facts, write_json
 from harness.records.metrics import Metrics
 from harness.records.store import Store, claim
 from harness.training.answers import Answering, Measurer, Training, answered, answering
-from harness.training.faults import fitting, told
+from harness.training.faults import device_faults, fitting
 from harness.training.loop import DivergedError, fit
 from harness.training.task import Task
 
@@ -70,8 +71,8 @@ class TrainedProblem:
     def _deciding(self, question: Question[Any], how: Answering) -> dict[str, Any]:
         """What decides the result of the shared training that answers ``question``."""
         sections = (how.section, "measure") if question.measures() else (how.section,)
-        chosen = question.identity() | {section: self._section(section) for section in sections}
-        return {**chosen, "space": self.space.name, **self._identity}
+        chosen = {section: self._section(section) for section in sections}
+        return disjoint(question.identity(), chosen, {"space": self.space.name}, self._identity)
 
     def _trained(self, question: Question[Any]) -> Any:
         how = answering(self._task.name, type(question))
@@ -104,7 +105,7 @@ class TrainedProblem:
     def _train_alone(self, folder: Path, key: str, question: StandAlone, how: Answering) -> dict[str, Any]:
         """The facts of a stand-alone training of at least ``question.epochs``, or of one that diverged in its last."""
         path = folder / "stage.json"
-        with claim(folder, wait=-1):
+        with claim(folder, self.reporter.say):
             known = facts(path, epochs=int, seconds=float, diverged=str)
             if known is None or not (known["diverged"] or _reaches(question.epochs, known["epochs"], folder)):
                 known = self._train_alone_now(folder, key, question, how)
@@ -128,7 +129,7 @@ class TrainedProblem:
     def _train(self, folder: Path, how: Answering, training: Training, question: Question[Any]) -> dict[str, Any]:
         """The facts of a shared training, trained now if no run has trained it before."""
         metrics = Metrics(folder / "metrics.jsonl")
-        with claim(folder, wait=-1):
+        with claim(folder, self.reporter.say):
             known = facts(folder / "stage.json", steps=int, seconds=float)
             if known is None:
                 known = self._train_now(folder, how, training, metrics, question)
@@ -163,7 +164,7 @@ class TrainedProblem:
 
     def on_device(self, section: str) -> AbstractContextManager[None]:
         """Inside, a device that is full is told of with what would fit, of the settings ``section``."""
-        return told(fitting(self._config, section))
+        return device_faults(fitting(self._config, section))
 
     def _section(self, name: str) -> dict[str, Any]:
         return deciding(getattr(self._config, name))
@@ -255,7 +256,7 @@ def _reaches(epoch: int, trained: int, folder: Path) -> bool:
 
 
 def _weights(folder: Path) -> dict[str, Any]:
-    key = folder.name.partition("-")[2]
+    key = folder.name.rpartition("-")[2]
     weights = Checkpoints(folder / "weights", key, print).load()
     if weights is None:
         raise FileNotFoundError(f"{folder}: its weights are gone; delete the folder to train them again")

@@ -1,4 +1,4 @@
-"""Which data a name stands for in a store: records name a data set, and its content is what they are about."""
+"""Which data a name stands for in a store: records name a data set, but what they are about is its content."""
 
 from pathlib import Path
 

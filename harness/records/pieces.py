@@ -16,6 +16,8 @@ _PARTS = "store[-.]*[0-9][0-9]"
 _LIMIT = 15 << 20
 _MARK = ".pieces"
 """In a store, the checksums of the pieces that it came from and went to last."""
+_STAYS = {"database", "speeds"}
+"""Folders of a store that are this machine's: the dashboard's database, with its password, and how fast it is here."""
 
 
 class PiecesError(Refused):
@@ -114,14 +116,17 @@ def _packed(store: Path) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(store.rglob("*")):
-            if path.is_file() and not path.is_symlink() and not _is_left_behind(path):
-                archive.add(path, str(path.relative_to(store)))
+            inside = path.relative_to(store)
+            if path.is_file() and not path.is_symlink() and not _is_left_behind(inside, path):
+                archive.add(path, str(inside))
     return buffer.getvalue()
 
 
-def _is_left_behind(path: Path) -> bool:
-    """Who holds what here is of no use elsewhere, nor is the checkpoint before the newest, but where a kill left it
-    alone."""
+def _is_left_behind(inside: Path, path: Path) -> bool:
+    """What is this machine's, such as who holds what, is of no use elsewhere, nor is the checkpoint before the newest,
+    but where a kill left it alone. Files that lie in no folder of the store are logs of the dashboard."""
     newest = path.with_name("checkpoint.pt")
     is_older = path.name == "checkpoint.previous.pt" and newest.exists()
+    if len(inside.parts) == 1 or inside.parts[0] in _STAYS:
+        return True
     return path.name.startswith(".") or path.name.endswith(".new") or is_older

@@ -7,6 +7,10 @@
                                           output.log, genotype.json, cell_*.svg and .png, weights.safetensors,
                                           checkpoint*.pt until it is done
     ROOT/stages/KIND-KEY/                 what runs share: trained one-shot models, measurements, searches
+    ROOT/contents/DATASET/NAME.json       which data a name stands for
+    ROOT/sweeps/NAME-PROFILE/             what was launched
+    ROOT/speeds/                          how long work takes on this machine
+    ROOT/database/                        the dashboard's, with its logs beside it
 
 Tables, sweeps, the database mirror and dashboards read records and metrics, and nothing else.
 """
@@ -16,7 +20,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,10 +194,13 @@ def _plain(name: str) -> str:
 
 
 @contextmanager
-def claim(folder: Path, wait: float = 0) -> Iterator[str]:
-    """Hold ``folder`` for this process, waiting up to ``wait`` seconds (-1: for ever) for another one to leave it.
+def claim(folder: Path, waits: Callable[[str], None] | None = None) -> Iterator[str]:
+    """Hold ``folder`` for this process; yields the text that its owner file has meanwhile: this process and the time.
 
-    What killed writes left there is removed. Gives what it says there of this process and when it came.
+    What killed writes left there is removed.
+
+    Args:
+        waits: is told whom this process waits for, where another one holds the folder. Without it none is waited for.
 
     Raises:
         AlreadyRunning: it is held by another process.
@@ -201,11 +208,14 @@ def claim(folder: Path, wait: float = 0) -> Iterator[str]:
     """
     _refuse_link(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=wait)
+    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire()
+        lock.acquire(timeout=0)
     except Timeout:
-        raise AlreadyRunning(f"{folder.name} is being worked on by {_holder(folder)}") from None
+        if waits is None:
+            raise AlreadyRunning(f"{folder.name} is being worked on by {_holder(folder)}") from None
+        waits(f"waiting for {_holder(folder)}, which works on {folder.name}")
+        lock.acquire(timeout=-1)
     try:
         sweep_up(folder)
         mine = f"process {os.getpid()} on {socket.gethostname()} since {now()}"

@@ -36,8 +36,8 @@ def study_parser(name: str, about: str | None, dataset: str, profile: str) -> ar
 
 @contextmanager
 def studying(parser: argparse.ArgumentParser, reporter: Reporter, minutes: float | None = None) -> Iterator[None]:
-    """Inside is a study, which ends in one line when something is refused or a training diverges, after ``minutes``,
-    and by Ctrl-C."""
+    """Run a study inside: what is refused, a training that diverges, the end of ``minutes`` and Ctrl-C end it in one
+    line."""
     try:
         with within(None if minutes is None else 60 * minutes):
             yield

@@ -35,7 +35,7 @@ from harness.config.load import load
 from harness.console.places import add_data_dir
 from harness.console.progress import Reporter
 from harness.data.files import DataError
-from harness.data.registry import dataset
+from harness.data.registry import ImageSet, dataset
 from harness.deadline import interrupt
 from harness.execution.execute import execute
 from harness.studies.gpu_limits import CONVOLUTIONAL, FINAL, RECURRENT, REPEATED, beyond
@@ -249,7 +249,9 @@ def projected(results: dict[str, Any]) -> dict[str, float]:
     hours = {}
     for name in ("cifar10", "cifar100", "svhn", "fashion_mnist"):
         config: Any = load({"dataset": name, "profile": "paper"})
-        images = sum(number for split, number in dataset(name).counts.items() if split != "test")
+        known = dataset(name)
+        assert isinstance(known, ImageSet)
+        images = known.for_training
         if name in ("cifar10", "cifar100"):
             half = math.ceil(images // 2 / config.oneshot.batch_size) * config.oneshot.epochs
             measured = config.search["m"] * _quickest(results, "CNN measurement")

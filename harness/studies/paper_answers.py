@@ -15,12 +15,11 @@ from typing import Any
 import pandas as pd
 
 from conas.algorithm import search_on
-from conas.measurements import Measurements, measure
+from conas.measurements import first_stage
 from conas.oracle import Oracle
 from conas.questions import OneShot
 from conas.refusal import Refused
 from conas.sampling import Bernoulli
-from conas.seeds import generator
 from conas.space import SPACES, Alpha, Space
 from harness.config.load import load
 from harness.console.places import add_data_dir
@@ -92,8 +91,7 @@ def judge(
     were.
     """
     space, oracle = problem.space, problem.ask(OneShot(Bernoulli(settings.p, settings.connect)))
-    rng = generator(seed, "measure", 1)  # the generator of the first stage of conas.algorithm
-    known = measure(oracle, space, rng, settings.m, settings.p, {}, Measurements.none(space.n))
+    known = first_stage(oracle, space, seed, settings.m, settings.p)
     lines = []
     best: Answer = ("best of m", settings.m, known.best, None, None)
     for name, measured, alpha, *r2 in (*answers(oracle, space, seed, settings, reporter), best, *others):

@@ -58,7 +58,7 @@ def paper_model(pieces: Path, config: Config, reporter: Reporter) -> tuple[Train
     problem = TrainedProblem(config, task, store, reporter)
     question = OneShot(Bernoulli(config.settings.p, config.settings.connect))
     training = answering(task.name, OneShot).training(task, question)
-    stage, _, key = problem.folder(question).name.partition("-")
+    stage, _, key = problem.folder(question).name.rpartition("-")
     weights, (epoch, step) = newest(pieces, stage, key, (training.epochs, 0), reporter.say)
     training.load_weights(weights)
     steps = sum(training.steps(earlier) for earlier in range(epoch)) + step

@@ -26,7 +26,7 @@ from harness.estimates.asking import questions
 from harness.execution.execute import search
 from harness.records.pieces import bring, split
 from harness.training.environment import device_of, make_deterministic
-from harness.training.faults import told
+from harness.training.faults import device_faults
 from harness.training.image.task import ImageTask
 from harness.training.task import remember
 
@@ -44,7 +44,7 @@ def run(config: Config, minutes: float | None = None, pieces: Path | None = None
     make_deterministic(config.threads, config.precision)
     task = None if packed is None else packed_task(config, packed)
     try:
-        with within(None if minutes is None else 60 * minutes), told():
+        with within(None if minutes is None else 60 * minutes), device_faults():
             found = search(config.for_search(), Reporter(), task)
     except TimeIsUp:
         return "time is up; the same command continues where this one stopped"

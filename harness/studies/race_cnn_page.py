@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from harness.console.markdown import markdown_table
 from harness.pictures.plots import MARKERS, panels
 from harness.records.files import read_json, write_atomic
-from harness.statistics import interval
+from harness.statistics import interval, kind
 from harness.studies.race_contenders import FOURIER
 from harness.studies.race_report import pivot
 from harness.studies.race_statistics import duels
@@ -29,8 +29,8 @@ and not of models.
 
 ## Losses of the answers
 
-Mean one-shot loss on the whole validation set (nats) with its 95 % interval. Lower is better; a column's lowest is
-bold.
+Mean one-shot loss on the whole validation set (nats) with its 95 % interval ({intervals}). Lower is better;
+a column's lowest is bold.
 
 {means}
 
@@ -52,6 +52,10 @@ chosen by them, as all were but CoNAS's.
 
 {seen}
 
+By these losses, p adjusted for as many comparisons:
+
+{seen_words}
+
 Each search: [{name}.csv]({name}.csv).
 """
 
@@ -60,25 +64,31 @@ def page(folder: Path) -> str:
     """The page of the race in ``folder``."""
     rows = pd.read_csv(folder / f"{folder.name}.csv")
     model = read_json(folder / f"{folder.name}.json")["model"]
-    fights = fought(rows)
+    fights, by_seen = fought(rows), fought(rows, "seen")
     seeds = rows["seed"]
     about = {"seeds": seeds.nunique(), "first": seeds.min(), "last": seeds.max(), "name": folder.name, **model}
     budgets = fights["budget"].unique().tolist()
-    words = "\n".join(f"- {sentence(fights[fights['budget'] == budget], budget)}" for budget in budgets)
+    said = [
+        "\n".join(f"- {sentence(found[found['budget'] == budget], budget)}" for budget in budgets)
+        for found in (fights, by_seen)
+    ]
     return PAGE.format(
         means=_means(rows, "whole"),
         seen=_means(rows, "seen"),
         fights=_fights(fights),
         duels=len(fights),
         fourier=FOURIER,
-        words=words,
+        words=said[0],
+        seen_words=said[1],
+        intervals=kind(fights["seeds"]),
         **about,
     )
 
 
-def fought(rows: pd.DataFrame) -> pd.DataFrame:
-    """The Fourier search's duels on the whole validation set; nobody knows the least loss, so nobody is there."""
-    named = rows.assign(table="one-shot CNN", regret=rows["whole"], seen_regret=1.0)
+def fought(rows: pd.DataFrame, images: str = "whole") -> pd.DataFrame:
+    """The Fourier search's duels on the images that the column ``images`` is of; nobody knows the least loss, so nobody
+    is there."""
+    named = rows.assign(table="one-shot CNN", regret=rows[images], seen_regret=1.0)
     return duels(named, FOURIER).drop(columns=["table", "there"])
 
 

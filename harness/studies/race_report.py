@@ -10,6 +10,7 @@ from harness.console.markdown import markdown_table
 from harness.pictures.plots import write_picture
 from harness.problems.tabular import Table
 from harness.records.files import write_atomic
+from harness.statistics import kind
 from harness.studies.race_contenders import CONAS, CONTROL, FOURIER, PART, SEARCH, VARIANT
 from harness.studies.race_picture import draw
 from harness.studies.race_statistics import areas, duels, summary
@@ -17,7 +18,7 @@ from harness.studies.race_statistics import areas, duels, summary
 INTRODUCTION = """# The race on tabular benchmarks
 
 Mean regret of the returned architecture, over {seeds} seeds ({first} to {last}; the settings of the Fourier search and
-of hill climbing were chosen on these boards with other seeds), with 95 % intervals (percentile bootstrap). Lower is
+of hill climbing were chosen on these boards with other seeds), with 95 % intervals ({intervals}). Lower is
 better; a column's lowest mean is bold. A board is a benchmark, with or without its noise. A budget counts evaluations:
 every measurement, repeated ones too, and every training once. {fewer}
 
@@ -41,7 +42,7 @@ regret of 0. The picture leaves out random wiring, which measures nothing and is
 
 The Fourier search against each other search, over all boards and budgets: a win or a loss is a difference whose 95 %
 interval excludes 0 and whose p value, adjusted for all {duels} duels (Holm), is below 0.05. "Both there": undecided,
-and at 90 % of the seeds or more both have found the least loss that is seen, so there is nothing left to win.
+and at 90 % of the seeds or more both have found the least loss that is seen, so nothing is left to find in it.
 
 {score}
 
@@ -110,6 +111,7 @@ def markdown(rows: pd.DataFrame, found: pd.DataFrame, fights: pd.DataFrame, tabl
         first=rows["seed"].min(),
         last=rows["seed"].max(),
         fewer=fewer(rows),
+        intervals=kind(found["seeds"]),
         verdicts="\n".join([f"{sentence(fights, FOURIER)}", f"{sentence(conas, CONAS)}"]),
         duels=len(fights),
         score=score(fights),

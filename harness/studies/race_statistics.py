@@ -1,5 +1,7 @@
 """What a race's searches say: means, areas under the regret, and duels whose p values are adjusted for their number."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_rel
@@ -9,7 +11,7 @@ from harness.statistics import holm, interval
 LEVEL = 0.05
 EQUAL = 1e-12
 THERE = 0.9
-"""Of a board's searches: where so many of both have found the least that is seen, there is nothing left to win."""
+"""Of a board's searches: where so many of both have found the least that is seen, nothing is left to find in it."""
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -46,6 +48,7 @@ def areas(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
 def duels(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
     """The regret of ``subject`` minus every other method's, seed by seed: mean, 95 % interval, Student's paired p, also
     adjusted for all duels (Holm), and who is ahead: where the interval excludes 0 and the adjusted p is below 0.05.
+    Equal differences that are not 0 allow no test, and have no p.
 
     ``there`` is the share of seeds at which both have found the least that is seen. Two searches that share fewer than
     two seeds have no duel.
@@ -69,7 +72,8 @@ def duels(rows: pd.DataFrame, subject: str) -> pd.DataFrame:
 def _difference(values: pd.Series, *names: object) -> tuple[int, float, float, float, float]:
     low, high = interval(values, "duel", *map(str, names))
     equal = values.std() <= EQUAL * abs(values.mean())
-    p = float(values.mean() == 0) if equal else float(ttest_rel(values, np.zeros(len(values))).pvalue)
+    untested = 1.0 if values.mean() == 0 else math.nan  # a few equal differences are no proof that all are
+    p = untested if equal else float(ttest_rel(values, np.zeros(len(values))).pvalue)
     return len(values), values.mean(), low, high, p
 
 

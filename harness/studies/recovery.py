@@ -30,6 +30,7 @@ from harness.config.layers import cores
 from harness.console.progress import Reporter
 from harness.pictures.plots import MARKERS, panels, write_picture
 from harness.records.files import write_atomic, write_json
+from harness.studies.cli import studying
 
 N, D = 140, 2
 SPARSITIES = (5, 10, 20)
@@ -177,14 +178,15 @@ def main() -> None:
     trials: int = arguments.trials
     if trials < 1:
         parser.error(f"--trials {trials} (allowed: at least 1)")
-    started = time.perf_counter()
-    results = run(trials)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_atomic(arguments.out / "recovery.csv", results.to_csv(index=False, float_format="%.6g").encode())
-    write_json(arguments.out / "recovery.json", summary(results))
-    for path in write_picture(lambda: draw(results), arguments.out / "recovery"):
-        print(path)
-    print(f"{len(results)} points of {trials} polynomials in {time.perf_counter() - started:.0f} s")
+    reporter, started = Reporter(), time.perf_counter()
+    with studying(parser, reporter):
+        results = run(trials)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_atomic(arguments.out / "recovery.csv", results.to_csv(index=False, float_format="%.6g").encode())
+        write_json(arguments.out / "recovery.json", summary(results))
+        for path in write_picture(lambda: draw(results), arguments.out / "recovery"):
+            reporter.say(str(path))
+        reporter.say(f"{len(results)} points of {trials} polynomials in {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ def synthetic_images(name: str) -> ImageData:
     entry = dataset(name)
     assert isinstance(entry, ImageSet)
     rng = generator(0, "synthetic", name)
-    test = entry.counts["test"]
-    train = sum(entry.counts.values()) - test
-    of_train, of_test = (_images(rng, n, (_SIDE, _SIDE, len(entry.mean)), entry.classes) for n in (train, test))
+    sizes = entry.for_training, entry.counts["test"]
+    of_train, of_test = (_images(rng, n, (_SIDE, _SIDE, len(entry.mean)), entry.classes) for n in sizes)
     return ImageData(
         name, of_train, of_test, entry.classes, entry.mean, entry.std, _provenance(name, dict(entry.counts))
     )

@@ -17,7 +17,7 @@ class DeviceFault(Refused):
 
 
 @contextmanager
-def told(advice: str = _CONTINUES) -> Iterator[None]:
+def device_faults(advice: str = _CONTINUES) -> Iterator[None]:
     """Inside, such an error is raised as a `DeviceFault`, with ``advice`` where the memory is full."""
     try:
         yield

@@ -113,10 +113,13 @@ def _spread(measured: list[float], figure: Figure) -> Settled:
     return Status.DIFFERS if apart else Status.UNDECIDED, why
 
 
+NO_INTERVAL = ("equal runs give no interval", "one run gives no interval")
+
+
 def decided(difference: Estimate, margin: float, runs: int, form: str = ".3g") -> Settled:
     """The status and the reason of a difference to the paper's figure, over so many ``runs``."""
     if difference.low is None:
-        return Status.UNDECIDED, "one run gives no interval" if runs == 1 else "equal runs give no interval"
+        return Status.UNDECIDED, NO_INTERVAL[runs == 1]
     value, low, high = (format(one, f"+{form}") for one in (difference.value, difference.low, difference.high))
     why = f"{value} [{low}, {high}], counts as equal within ±{margin:.3g}"
     within = difference.within(margin)

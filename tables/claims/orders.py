@@ -20,7 +20,7 @@ from tables.claims.verdict import Kind, Status, Test, Verdict, make
 from tables.paper.names import published_as
 from tables.published import Figure, published
 from tables.runs import Runs, Sample
-from tables.statistics import Estimate, paired, ratio_of_sds, seeds_to_tell, within_seeds
+from tables.statistics import Estimate, paired, ratio_of_sds, seeds_to_tell, trainings_to_tell, within_seeds
 from tables.table import Order, Over, Table
 from tables.wording import signed
 
@@ -157,12 +157,12 @@ def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Te
 
 
 def _by_the_papers_spreads(order: Order, table: str) -> Iterator[str]:
-    """How many seeds the paper's own difference asks for, whatever was run here."""
+    """How many trainings the paper's own difference asks for, whatever was run here."""
     first, second = (_figure(row, order.metric.key, table) for row in (order.first, order.second))
     if order.of_spread or first is None or second is None or not first.sd or not second.sd:
         return
-    needed = seeds_to_tell(first.mean - second.mean, math.hypot(first.sd, second.sd))
-    yield f"by the paper's own spreads {needed or 'more than 1,000'} seeds would tell its difference"
+    needed = trainings_to_tell(first.mean - second.mean, first.sd, second.sd)
+    yield f"by the paper's own spreads {needed or 'more than 1,000'} trainings of each would tell its difference"
 
 
 def _noted(order: Order) -> Iterator[str]:

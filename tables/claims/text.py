@@ -15,7 +15,7 @@ from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import random_polynomial
 from harness.statistics import student
-from tables.claims.figures import PAPER_DEVICE, decided
+from tables.claims.figures import NO_INTERVAL, PAPER_DEVICE, decided
 from tables.claims.verdict import Kind, Status, Verdict, make
 from tables.paper import names
 from tables.paper.chance import PAIRS, random_distances
@@ -23,7 +23,7 @@ from tables.paper.table1 import ERROR
 from tables.published import Claim, Figure, claims, published
 from tables.readers import active_edges
 from tables.runs import Runs
-from tables.statistics import against, summarise
+from tables.statistics import against, differ, summarise
 
 Settled = tuple[Status, str, str]
 POLYNOMIALS = 10
@@ -97,12 +97,13 @@ def _two_percent(claim: Claim, runs: Runs) -> Settled:
     if not runs.is_full_scale:
         return Status.NOT_RUN, "", "needs the published settings"
     values = ERROR.values(runs, "table1", names.CONAS_WIDE)
-    ours, interval = summarise(values), student(values)
+    ours = summarise(values)
     if ours is None:
         return Status.NOT_RUN, "", "no finished run of one cell"
     shown = f"{ours.mean:.2f} (n = {ours.n})"
-    if interval is None:
-        return Status.UNDECIDED, shown, "one run gives no interval"
+    interval = student(values)
+    if interval is None or not differ(values):
+        return Status.UNDECIDED, shown, NO_INTERVAL[ours.n == 1]
     why = f"95 % interval of the mean [{interval[0]:.2f}, {interval[1]:.2f}]"
     if interval[0] <= claim.value[0] <= interval[1]:
         return Status.UNDECIDED, shown, why

@@ -40,6 +40,13 @@ def test_what_somebody_chose_is_no_assumption() -> None:
     assert not any("oneshot.clip" in line for line in assumptions([load({**chosen, "oneshot": {"clip": 1.0}})]))
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_runs_that_differ_outside_of_their_search_each_is_asked(turn: int) -> None:
+    chosen = {**PAPER, "dataset": "cifar10"}
+    both = [load(chosen), load({**chosen, "oneshot": {"clip": 1.0}})]
+    assert any("oneshot.clip = 5.0" in line for line in assumptions(both[::turn]))
+
+
 def test_a_section_is_claimed_only_where_it_speaks_of_the_data_set() -> None:
     _, images = defaults({**PAPER, "dataset": "cifar10"})
     _, text = defaults({**PAPER, "dataset": "ptb"})

@@ -47,6 +47,15 @@ def test_every_stage_of_a_data_set_is_a_picture(tmp_path: Path) -> None:
     }
 
 
+def test_runs_without_an_epoch_are_refused_in_one_line(
+    where: results.Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = results.metrics(where).assign(**{f"{split}_loss": None for split in ("train", "valid", "test")})
+    monkeypatch.setattr(results, "metrics", lambda where: nothing[["run", "stage", "epoch", "train_loss"]])
+    assert curves.main(["ptb-darts-*", "--store", KEPT]) == 1
+    assert capsys.readouterr().err == "error: these runs have recorded no epoch yet\n"
+
+
 def test_tensorboard_reads_every_figure_of_the_curves(tmp_path: Path, where: results.Source) -> None:
     records = curves.among(results.records(where)[0], ["ptb-darts-*"])
     rows = curves.frame(records, results.metrics(where))

@@ -116,6 +116,11 @@ def test_a_setting_means_the_same_wherever_it_is_written(dataset: str, method: s
         ("[a, 1e-4]", ["a", 1e-4]),
         ("{a: 1}", {"a": 1}),
         ("[a", "[a"),
+        ("1_000", 1000),
+        ("2024_", "2024_"),
+        ("1__0", "1__0"),
+        ("1_.5", "1_.5"),
+        ("9" * 5000, "9" * 5000),
     ],
 )
 def test_a_text_has_one_meaning(text: str, value: Any) -> None:

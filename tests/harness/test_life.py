@@ -30,7 +30,7 @@ from harness.console.progress import Reporter
 from harness.execution.execute import execute
 from harness.launch.child import PRELOADED
 from harness.problems.trained import TrainedProblem
-from harness.records.store import AlreadyRunning, RunFolder, Store, at
+from harness.records.store import AlreadyRunning, RunFolder, Store, at, claim
 from harness.training.loop import DivergedError
 from harness.training.sgd import SgdTraining
 from harness.training.task import load_task
@@ -314,6 +314,23 @@ def test_a_run_stays_claimed_when_the_name_of_its_host_changes(
         shutil.rmtree(folder.path)
         with pytest.raises(FileNotFoundError, match="removed while it ran"):
             folder.check_held()
+
+
+def test_who_waits_for_another_process_says_for_which(tmp_path: Path) -> None:
+    said = []
+    with contextlib.ExitStack() as other:
+        other.enter_context(claim(tmp_path))
+
+        def leave(line: str) -> None:
+            said.append(line)
+            other.close()
+
+        with claim(tmp_path, leave) as mine:
+            assert f"process {os.getpid()} on" in mine
+    assert len(said) == 1
+    assert said[0].startswith(f"waiting for process {os.getpid()} on")
+    with claim(tmp_path, said.append):
+        assert len(said) == 1
 
 
 def test_two_processes_do_not_make_the_same_run(tiny: Configure) -> None:

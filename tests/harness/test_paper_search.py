@@ -135,6 +135,25 @@ def test_pieces_go_on_in_their_own_store_or_in_an_empty_one(tmp_path: Path) -> N
         run(config(own), pieces=kept)
 
 
+def test_what_is_this_machines_alone_stays_here(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    travels = ["runs/a/record.json", "stages/supernet-1/stage.json", "contents/folder/one.json", "sweeps/a/plan.json"]
+    stays = [
+        "database/password",
+        "database.log",
+        "speeds/one.json",
+        "stages/supernet-1/.lock",
+        "runs/a/record.json.new",
+    ]
+    for name in (*travels, *stays):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(name)
+    split(here, tmp_path / "pieces")
+    join(tmp_path / "pieces", tmp_path / "there")
+    found = {str(path.relative_to(tmp_path / "there")) for path in (tmp_path / "there").rglob("*") if path.is_file()}
+    assert found - {".pieces"} == set(travels)
+
+
 def test_a_moment_passes() -> None:
     with deadline.within(None):
         deadline.stop_if_passed()

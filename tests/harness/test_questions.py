@@ -1,9 +1,11 @@
 """Questions answered by real trainings: what they are called in the store."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from baselines.relaxations.darts import Softmax
 from baselines.wiring import Wired
@@ -31,6 +33,18 @@ def test_trained_answers_keep_the_names_under_which_they_were_stored(tiny: Confi
     problem.ask(Relaxed(("skip_connect",), Softmax(1)))
     problem.ask(StandAlone(empty, 1))
     assert sorted(folder.name for folder in (Path(config.runs_dir) / "stages").iterdir()) == STAGES
+
+
+@dataclass(frozen=True)
+class Timed(Bernoulli):
+    """A policy with a field whose name the question has, too."""
+
+    seconds: float = 1.0
+
+
+def test_a_field_of_a_policy_that_a_question_has_too_is_refused() -> None:
+    with pytest.raises(ValueError, match="seconds: a name that is taken"):
+        OneShot(Timed()).identity()
 
 
 def test_scores_of_untrained_networks_are_remembered_charged_as_measurements_and_priced_by_their_images(

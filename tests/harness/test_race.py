@@ -171,6 +171,17 @@ def test_a_difference_of_few_seeds_by_chance_is_no_win() -> None:
     assert (duels(few, FOURIER).query("against == 'RSWS'")["verdict"] == "undecided").all()
 
 
+def test_equal_differences_are_no_proof() -> None:
+    two = [
+        {"table": "t", "budget": 10, "method": name, "seed": seed, "regret": regret, "seen_regret": 1.0}
+        for name, regret in ((FOURIER, 1.0), ("RSWS", 2.0))
+        for seed in (0, 1)
+    ]
+    (fight,) = duels(pd.DataFrame(two), FOURIER).to_dict("records")
+    assert (fight["difference"], fight["verdict"]) == (-1.0, "undecided")
+    assert np.isnan([fight["p"], fight["holm"]]).all()
+
+
 def test_means_and_areas_are_those_of_the_curves() -> None:
     rows = made_up()
     found = summary(rows).set_index(["method", "budget"])
@@ -216,7 +227,7 @@ def test_what_is_at_work_when_the_time_is_up_is_kept(monkeypatch: pytest.MonkeyP
 
 
 def test_intervals_cover_the_mean_and_depend_on_their_name_alone() -> None:
-    values = generator(0, "values").normal(size=30)
+    values = generator(0, "values").normal(size=60)
     low, high = interval(values, "a")
     assert low < values.mean() < high
     assert interval(values, "a") == (low, high)

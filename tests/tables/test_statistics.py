@@ -20,6 +20,7 @@ from tables.statistics import (
     seeds_to_equate,
     seeds_to_tell,
     summarise,
+    trainings_to_tell,
 )
 
 values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12)
@@ -101,7 +102,7 @@ def test_the_best_of_one_is_one_more(n: int) -> None:
     assert (best.low, best.high) == pytest.approx((more.low, more.high), rel=0.1)
 
 
-@pytest.mark.parametrize("n", [200, 30, 5])
+@pytest.mark.parametrize("n", [200, 50, 30, 5])
 def test_the_intervals_of_the_studies_cover_the_mean_at_their_numbers_of_values(n: int) -> None:
     rng = np.random.default_rng(2)
     covered = [low <= 1 <= high for low, high in (interval(1 + rng.normal(size=n), str(i)) for i in range(300))]
@@ -148,6 +149,9 @@ def test_a_few_equal_differences_are_no_proof() -> None:
     none = paired({0: 66.3, 1: 62.7}, {0: 66.3, 1: 62.7})
     assert none
     assert (none.low, none.high, none.p) == (0.0, 0.0, 1.0)
+    assert paired({0: float("nan"), 1: 1.0, 2: 3.0}, {0: 1.0, 1: 2.0, 2: 3.0}) == paired(
+        {1: 1.0, 2: 3.0}, {1: 2.0, 2: 3.0}
+    )
 
 
 def test_a_few_equal_values_are_no_proof_against_the_paper_either() -> None:
@@ -168,6 +172,7 @@ def test_a_ratio_of_equal_spreads_has_one_in_its_interval() -> None:
 def test_holms_adjustment() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
+    assert holm([0.01, float("nan"), 0.04]) == pytest.approx([0.02, float("nan"), 0.04], nan_ok=True)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
@@ -181,6 +186,11 @@ def test_holms_values_keep_the_order_and_never_fall(some: list[float]) -> None:
 def test_the_seeds_that_tell_a_difference_are_the_textbooks(effect: float, seeds: int) -> None:
     assert seeds_to_tell(-effect, 1.0) == seeds
     assert seeds_to_tell(0.0, 1.0) is None
+
+
+def test_independent_trainings_need_as_many_as_the_textbook_says() -> None:
+    assert trainings_to_tell(0.8, 1.0, 1.0) == 26  # Cohen (1988), table 2.4.1: two groups, two-sided at 5 %
+    assert trainings_to_tell(0.5, 1.0, 1.0) == 64
 
 
 def test_with_the_seeds_that_equate_equal_means_are_found_equal_four_times_in_five() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from conas.refusal import Refused
 from harness.data.files import DataError, FileRecord, Files, Layout
 from harness.data.registry import image_set
 
@@ -68,9 +69,11 @@ def _read(files: Files, split: str, place: Path) -> Iterator[tuple[NDArray[np.ui
 def _pixels(place: Path, content: bytes) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
+    from harness.data.pictures import of_bytes
+
     try:
-        image = Image.open(io.BytesIO(content)).convert("RGB")
-    except OSError as error:
+        image = of_bytes(Image.open(io.BytesIO(content))).convert("RGB")
+    except (OSError, Refused) as error:
         raise DataError(f"folder: an image in {place} cannot be read ({error})") from error
     return np.asarray(ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BILINEAR))
 

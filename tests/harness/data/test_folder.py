@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -42,6 +43,20 @@ def test_images_are_resized_and_split_by_their_content(tmp_path: Path) -> None:
     more = load_images("folder", write(tmp_path / "a", range(300, 320)), offline=True)
     assert len(more.test) >= len(data.test)
     assert more.provenance.fingerprint != data.provenance.fingerprint
+
+
+def test_what_has_16_bits_is_not_white(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    for split in ("train", "test"):
+        for name, levels in (("8", (ramp >> 8).astype(np.uint8)), ("16", ramp)):
+            folder = tmp_path / "two" / split / name
+            folder.mkdir(parents=True)
+            Image.fromarray(levels).save(folder / "ramp.png")
+    images = load_images("folder", tmp_path / "two", offline=True).train.images
+    assert torch.equal(images[0], images[1])
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "two" / "train" / "16" / "float.tif")
+    with pytest.raises(DataError, match="which of its levels is white"):
+        load_images("folder", tmp_path / "two", offline=True)
 
 
 def test_splits_that_are_there_are_taken(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from harness.launch.local import JobList
 from harness.launch.pool import Job
 from harness.records.store import Store
 from harness.training.environment import device, environment
-from harness.training.faults import fitting, told, why_not
+from harness.training.faults import device_faults, fitting, why_not
 from harness.training.sgd import SgdTraining
 from harness.training.task import final_training, load_task
 
@@ -38,7 +38,7 @@ from harness.training.task import final_training, load_task
     ],
 )
 def test_a_line_for_a_fault(error: Exception, line: str) -> None:
-    with pytest.raises(Refused, match=line) as raised, told("a smaller one"):
+    with pytest.raises(Refused, match=line) as raised, device_faults("a smaller one"):
         raise error
     assert "\n" not in str(raised.value)
 
@@ -151,7 +151,7 @@ def test_a_driver_that_is_too_old_is_said_before_a_run_on_the_cpu(
 
 
 def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), told():
+    with pytest.raises(RuntimeError, match="shapes"), device_faults():
         raise RuntimeError("shapes differ")
 
 
