@@ -42,8 +42,7 @@ def parts(config: Config) -> Parts:
     here, where = asdict(_here(config)), [platform.node(), str(device(config.device))]
     path = Path(config.runs_dir) / "speeds" / f"parts-{digest([*where, _decides_time(config)])}.json"
     remembered = facts(path, here=dict, networks=dict, final=float)
-    is_known = remembered is not None and remembered["here"] == here
-    if remembered is None or not is_known or not all(map(_is_pair, remembered["networks"].values())):
+    if remembered is None or remembered["here"] != here or not all(map(_is_pair, remembered["networks"].values())):
         remembered = _reckon(config)._asdict()
         write_json(path, {"here": here, **remembered})
     return Parts(remembered["networks"], remembered["final"])

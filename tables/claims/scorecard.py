@@ -20,9 +20,10 @@ NOTES = {
         "First minus second within each seed, one search per seed: their mean, its 95 % interval (Student's t), and p. "
         "Holm: p adjusted for all comparisons of this page. The status is that of the raw interval; it survives where "
         "the adjusted p is below 0.05. Seeds to tell: with how many a true difference as large as the paper's (at "
-        "reduced scale, and where the paper has none: as the one seen here) is told from none with 80 % power. A ratio "
-        "of SDs (Fisher's F) takes the trainings of both sides as independent, which is too cautious where they share "
-        "seeds. Runs of one seed have less in common where they were made on different processors."
+        "reduced scale, and where the paper has none: as the one seen here) is told from none with 80 % power, by "
+        "the spread seen here. A ratio of SDs (Fisher's F) takes the trainings of both sides as independent, which is "
+        "too cautious where they share seeds. Runs of one seed have less in common where they were made on different "
+        "processors."
     ),
     Kind.CONTROL: (
         "What the paper does not ask: CoNAS against what costs nothing beyond it, and this project's Fourier search, "

@@ -7,12 +7,18 @@ from harness.studies.race_cnn_page import page
 from harness.studies.race_contenders import FOURIER
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Where the model is kept that all races are on."""
+    return tmp_path_factory.mktemp("store")
+
+
 @pytest.fixture
-def race(tmp_path, monkeypatch):
+def race(store, tmp_path, monkeypatch):
     """Two searches with some seeds on the smoke profile's model of digits; what they wrote."""
     few = tuple(contender for contender in race_cnn.RACERS if contender.name in (FOURIER, "best of m"))
     monkeypatch.setattr(race_cnn, "RACERS", few)
-    store, out = tmp_path / "store", tmp_path / "race_cnn"
+    out = tmp_path / "race_cnn"
 
     def run(*more: str):
         command = ["race_cnn", "--dataset", "digits", "--profile", "smoke", "--store", str(store), "--out", str(out)]
