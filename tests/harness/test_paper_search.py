@@ -200,18 +200,18 @@ def test_small_pieces_and_damaged_ones(tmp_path: Path) -> None:
 
 
 def test_kills_while_pieces_are_written_leave_those_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, out = tmp_path / "store", tmp_path / "out"
-    store.mkdir()
-    (store / "weights.pt").write_bytes(b"first")
+    store, out, inside = tmp_path / "store", tmp_path / "out", Path("stages", "supernet-1", "weights.pt")
+    (store / inside).parent.mkdir(parents=True)
+    (store / inside).write_bytes(b"first")
     split(store, out)
     monkeypatch.setattr(pieces, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     for state in (b"second", b"third"):
-        (store / "weights.pt").write_bytes(state)
+        (store / inside).write_bytes(state)
         with pytest.raises(KeyboardInterrupt):
             split(store, out)
         pieces.bring(out, store)  # is no stranger's
     join(out, tmp_path / "there")
-    assert (tmp_path / "there" / "weights.pt").read_bytes() == b"first"
+    assert (tmp_path / "there" / inside).read_bytes() == b"first"
 
 
 def colours() -> Any:

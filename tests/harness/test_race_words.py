@@ -27,9 +27,7 @@ def test_it_wins_at_all_pairs_against_some() -> None:
     for name in ("CoNAS", "Harmonica", "best of m", "q-SFT", "RSWS", "random search"):
         assert WINS[name] == PAIRS[name]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (
-        f"{PAIRS['best of m']} pairs of benchmark and budget, against the best of as many random measurements" in readme
-    )
+    assert f"{PAIRS['best of m']} pairs of board and budget, against the best of as many random measurements" in readme
     assert f"wins at {WINS['best of m']} |" in readme
 
 
