@@ -49,7 +49,8 @@ def frame(records: Sequence[Record], metrics: pd.DataFrame) -> pd.DataFrame:
     known = metrics[metrics["run"].isin(runs)].astype({"run": str, "stage": str})
     names = [name for name in known.columns if "_" in name and name.rpartition("_")[2] in UNITS]
     long = known.melt(["run", "stage", "epoch"], names, "figure", "value").dropna(subset="value")
-    long["split"], long["unit"] = ([figure.rpartition("_")[part] for figure in long["figure"]] for part in (0, 2))
+    long["split"] = [figure.rpartition("_")[0] for figure in long["figure"]]
+    long["unit"] = [figure.rpartition("_")[2] for figure in long["figure"]]
     for name in ("dataset", "seed"):
         long[name] = [getattr(runs[run], name) for run in long["run"]]
     long["label"] = [labels[run] for run in long["run"]]

@@ -162,7 +162,7 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
     Runs of one seed share the data, the training's random choices and, where the method has them and they ran on one
     processor, the one-shot model and its measurements, so what they share cancels.
     """
-    differences = within_seeds(first, second)
+    differences = list(within_seeds(first, second).values())
     if not differences:
         return None
     value = float(np.mean(differences))
@@ -173,10 +173,10 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate 
     return Estimate(value, *interval, "Student's t within seeds", p)
 
 
-def within_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
-    """First minus second for every seed that both have, by seed; what is not finite is left out."""
-    differences = (first[seed] - second[seed] for seed in sorted(set(first) & set(second)))
-    return list(filter(math.isfinite, differences))
+def within_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int, float]:
+    """First minus second by seed, for every seed that both have; what is not finite is left out."""
+    differences = {seed: first[seed] - second[seed] for seed in sorted(set(first) & set(second))}
+    return {seed: value for seed, value in differences.items() if math.isfinite(value)}
 
 
 def ratio_of_sds(first: Sequence[float], second: Sequence[float]) -> Estimate | None:

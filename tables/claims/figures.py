@@ -113,13 +113,15 @@ def _spread(measured: list[float], figure: Figure) -> Settled:
     return Status.DIFFERS if apart else Status.UNDECIDED, why
 
 
-NO_INTERVAL = ("equal runs give no interval", "one run gives no interval")
+def no_interval(runs: int) -> str:
+    """Why so many ``runs`` gave none."""
+    return "one run gives no interval" if runs == 1 else "equal runs give no interval"
 
 
 def decided(difference: Estimate, margin: float, runs: int, form: str = ".3g") -> Settled:
     """The status and the reason of a difference to the paper's figure, over so many ``runs``."""
     if difference.low is None:
-        return Status.UNDECIDED, NO_INTERVAL[runs == 1]
+        return Status.UNDECIDED, no_interval(runs)
     value, low, high = (format(one, f"+{form}") for one in (difference.value, difference.low, difference.high))
     why = f"{value} [{low}, {high}], counts as equal within ±{margin:.3g}"
     within = difference.within(margin)

@@ -147,13 +147,13 @@ def _test(order: Order, table: str, runs: Runs, estimate: Estimate | None) -> Te
         return None
     if order.of_spread:
         return Test(estimate, ())
-    first, second = _sides(order, table, runs)
+    differences = within_seeds(*_sides(order, table, runs))
     paper = paper_says(order, table)
     effect = paper if runs.is_full_scale and paper else estimate.value
     needed = None
     if estimate.low is not None:
-        needed = seeds_to_tell(effect, float(np.std(within_seeds(first, second), ddof=1)))
-    return Test(estimate, tuple(sorted(set(first) & set(second))), needed)
+        needed = seeds_to_tell(effect, float(np.std(list(differences.values()), ddof=1)))
+    return Test(estimate, tuple(differences), needed)
 
 
 def _by_the_papers_spreads(order: Order, table: str) -> Iterator[str]:

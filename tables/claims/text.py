@@ -15,7 +15,7 @@ from conas.seeds import generator
 from conas.space import space
 from conas.synthetic import random_polynomial
 from harness.statistics import student
-from tables.claims.figures import NO_INTERVAL, PAPER_DEVICE, decided
+from tables.claims.figures import PAPER_DEVICE, decided, no_interval
 from tables.claims.verdict import Kind, Status, Verdict, make
 from tables.paper import names
 from tables.paper.chance import PAIRS, random_distances
@@ -103,7 +103,7 @@ def _two_percent(claim: Claim, runs: Runs) -> Settled:
     shown = f"{ours.mean:.2f} (n = {ours.n})"
     interval = student(values)
     if interval is None or not differ(values):
-        return Status.UNDECIDED, shown, NO_INTERVAL[ours.n == 1]
+        return Status.UNDECIDED, shown, no_interval(ours.n)
     why = f"95 % interval of the mean [{interval[0]:.2f}, {interval[1]:.2f}]"
     if interval[0] <= claim.value[0] <= interval[1]:
         return Status.UNDECIDED, shown, why

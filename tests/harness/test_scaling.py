@@ -1,3 +1,4 @@
+import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -80,6 +81,21 @@ def test_points_are_written_one_by_one_and_not_made_again(tmp_path: Path, monkey
     others.unlink()
     assert written == contents(tmp_path / "scaling")
     assert set(read_json(tmp_path / "scaling" / "scaling.json")) == {"4 channels, 3 cells, 200 images"}
+
+
+def test_the_published_points_make_the_published_table_and_its_page(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    shutil.copytree(docs / "scaling" / "points", tmp_path / "scaling" / "points")
+    (of,) = {read_json(path)["of"] for path in (docs / "scaling" / "points").iterdir()}
+    scaling.Kept(tmp_path / "scaling", of, Telling()).write()
+    for name in ("scaling.csv", "scaling.json"):
+        assert (tmp_path / "scaling" / name).read_bytes() == (docs / "scaling" / name).read_bytes()
+    rows = pd.read_csv(docs / "scaling" / "scaling.csv").groupby(["paper", "epochs"])
+    page = (docs / "studies.md").read_text(encoding="utf-8").replace("−", "-")
+    for name, form in {"ranks": ".2f", "active": ".0f", "better": ".1f", "gap": ".2f", "fourier": ".2f"}.items():
+        unit = " %" if name == "better" else ""
+        cells = ["; ".join(format(value, form) for value in two) + unit for _, two in rows[name]]
+        assert f"| {' | '.join(cells)} |" in page
 
 
 @pytest.fixture

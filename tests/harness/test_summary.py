@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.config.load import Config, load
-from harness.console.progress import Reporter
+from harness.console.progress import Reporter, duration
 from harness.estimates import machine
 from harness.estimates.run import estimate
 from harness.execution.summary import announce
@@ -63,3 +63,11 @@ def test_a_run_says_how_long_the_whole_of_it_takes(
     with reporter.bar("supernet", 10) as bar:
         bar.step(note="epoch 1/2")
     assert "one-shot model: 1/10, 0 s left, epoch 1/2, the run about 1 h 0 min" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(59.7, "1 min 0 s"), (119.7, "2 min 0 s"), (3599.8, "1 h 0 min"), (42, "42 s"), (200_000, "2.3 days")],
+)
+def test_a_time_is_rounded_before_it_is_divided(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -129,6 +129,20 @@ def test_equal_runs_reproduce_nothing_unless_they_cannot_but_be_equal() -> None:
     assert figures._mean([figure.mean] * 2, figure, hamming) == (Status.UNDECIDED, "equal runs give no interval")
 
 
+@pytest.mark.parametrize(
+    ("errors", "status"),
+    [([1.9, 1.9], Status.UNDECIDED), ([1.9], Status.UNDECIDED), ([1.86, 1.87, 1.88], Status.REPRODUCED)],
+)
+def test_below_two_percent_takes_an_interval(
+    make_record: Make, monkeypatch: pytest.MonkeyPatch, errors: list[float], status: Status
+) -> None:
+    monkeypatch.setattr(names, "CONAS_WIDE", names.CONAS)  # the small sweeps have no wide network
+    planned = sweeps.rows("table1", "paper")[names.CONAS + ONE_CELL]
+    found = [make_record(config, error=error) for config, error in zip(planned, errors, strict=False)]
+    settled, shown, _ = text._two_percent(claims()["two-percent"], Runs.of(found, "paper"))
+    assert (settled, f"(n = {len(errors)})" in shown) == (status, True)
+
+
 def test_a_section_without_a_run_is_summed_up_in_a_line(make_record: Make) -> None:
     some = [v for v in scorecard.scorecard(EMPTY, TABLES[:1]) if v.kind is Kind.FIGURE and v.status is Status.NOT_RUN]
     assert len({v.why for v in some}) > 1
